@@ -1,0 +1,36 @@
+"""The keyed tag: HMAC-SHA256 (RFC 2104) cut to eight bytes, over direction, node and frame."""
+
+import hashlib
+
+SIZE = 8
+UP = b"pantau up"
+DOWN = b"pantau down"
+
+
+def hmac_sha256(key, message):
+    """Return HMAC-SHA256 of message, 32 bytes; MicroPython has no hmac module."""
+    if len(key) > 64:
+        key = hashlib.sha256(key).digest()
+    pad = bytearray(64)
+    pad[: len(key)] = key
+    inner = hashlib.sha256(bytes([b ^ 0x36 for b in pad]))
+    inner.update(message)
+    outer = hashlib.sha256(bytes([b ^ 0x5C for b in pad]))
+    outer.update(inner.digest())
+    return outer.digest()
+
+
+def tag(key, label, node, data):
+    """Return the tag of data (header and body) sent by or to the node id, under the direction's label."""
+    name = node.encode()
+    return hmac_sha256(key, label + bytes([len(name)]) + name + data)[:SIZE]
+
+
+def same(left, right):
+    """Compare two byte strings in a time that does not depend on where they differ."""
+    if len(left) != len(right):
+        return False
+    difference = 0
+    for a, b in zip(left, right):
+        difference |= a ^ b
+    return difference == 0
