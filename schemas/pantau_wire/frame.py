@@ -111,7 +111,7 @@ def _put_records_head(out, f):
 
 def _put_up_head(out, f):
     put_varint(out, _check("boot", f.boot, _U32))
-    put_varint(out, _check("seq", f.seq, _U32))
+    put_varint(out, _check("seq", f.seq - 1, _U32 - 1) + 1)
     out.extend(_check("base", f.base_s, _U32).to_bytes(4, "big"))
     put_varint(out, _check("profile", f.profile, _U32))
 
@@ -122,8 +122,8 @@ def _put_columns(out, f):
         raise WireError("bad_value", "columns")
     for ident in sorted(f.columns):
         values, codes = f.columns[ident]
-        if len(values) != f.count or (codes is not None and len(codes) != f.count):
-            raise WireError("bad_value", "column length")
+        if ident not in T.PROPERTIES or len(values) != f.count or (codes is not None and len(codes) != f.count):
+            raise WireError("bad_value", "column %d" % ident)
         if ident == T.TIME_OFFSET:
             data = column.encode_exceptions(values)
         else:
@@ -185,7 +185,7 @@ def encode(f, node, key):
         _put_columns(out, f)
     else:
         out.append(VERSION << 6 | f.kind)
-        out.append(f.key_id << 6 | _check("clock", f.clock, 4) << 4)
+        out.append(f.key_id << 6 | _check("clock", f.clock, 4 if f.kind in T.UP else 1) << 4)
         if f.kind in T.UP:
             _put_up_head(out, f)
         else:
@@ -228,7 +228,7 @@ def _get_head(data):
         if f.kind == T.K_RECORDS or f.kind not in T.KINDS:
             raise WireError("unknown_kind", "kind %d" % f.kind)
         f.clock = second >> 4 & 3
-        if second & 15:
+        if second & 15 or (f.clock and f.kind not in T.UP):
             raise WireError("bad_field", "reserved bits")
     if f.kind not in T.UP:
         f.counter, at = get_varint(data, at, 7)

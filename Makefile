@@ -1,0 +1,52 @@
+# What you can ask of this repository; `make` lists it. CI runs the same targets (.ci/run).
+# A target whose tools are missing says which, and what to install.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+# Override to choose another interpreter: make setup PYTHON=python3.12
+PYTHON ?= $(firstword $(shell command -v python3.11 python3.12 python3.13 python3) python3)
+BIN := .venv/bin
+WASM := node_modules/.stamp
+ARGS ?=
+
+.PHONY: help setup servers demo test long check gen bench clean
+
+help: ## this list
+	@awk -F':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: .venv/.stamp .typings/.stamp $(WASM) ## .venv with everything, type stubs, the 32-bit VM (quick when up to date)
+
+servers: ## Mosquitto and Chromium from Debian's packages, as root (tests and benches talk to them)
+	@tools/servers
+
+demo: .venv/.stamp ## a small city, sensed live: open the address that it prints
+	@$(BIN)/pantau demo $(ARGS)
+
+test: setup servers ## the short tier: unit, dual (three interpreters), scenarios, real servers
+	@$(BIN)/pytest -m "not long" $(ARGS)
+
+long: setup servers ## the sweeps and hunts
+	@$(BIN)/pytest -m long --timeout=3600 $(ARGS)
+	@$(BIN)/pytest tests/properties --hypothesis-profile=long --timeout=3600
+
+check: setup ## format, lint, types, imports, generated files, both VMs, wheel
+	@$(BIN)/python tools/check.py $(ARGS)
+
+gen: .venv/.stamp ## regenerate what schemas/*.toml define, and format
+	@$(BIN)/python schemas/generate.py
+	@$(BIN)/ruff format --quiet .
+
+bench: .venv/.stamp ## bytes per record and codec cost
+	@$(BIN)/pantau bench wire $(ARGS)
+
+clean: ## remove what setup and the tools made
+	rm -rf .venv .typings node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist
+
+# The stamps carry the time of the last complete run, so a broken one is repeated.
+.venv/.stamp: pyproject.toml constraints.txt tools/setup
+	@tools/setup venv "$(PYTHON)"
+
+.typings/.stamp: constraints.txt tools/setup | .venv/.stamp
+	@tools/setup typings
+
+$(WASM): package.json tools/setup
+	@tools/setup wasm

@@ -1,0 +1,4 @@
+# Runs after boot.py and never ends.
+from pantau_node.app import run
+
+run()

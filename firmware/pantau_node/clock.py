@@ -1,0 +1,137 @@
+"""The node's clock: uptime that does not wrap, UTC as an offset to it, and how far that may be believed.
+
+The only module that knows of epochs: the ESP32 counts from 2000, the unix port from 1970, so it computes from civil
+dates and never asks time.time(). No I/O: ticks come in as a function, time as set_utc().
+"""
+
+from micropython import const
+
+UNSET = const(0)
+CARRIED = const(1)  # the RTC kept running over a reset: right when it was set, drifting since
+COARSE = const(2)  # more than a second off is possible
+SYNCED = const(3)
+
+_WRAP = const(0x3FFFFFFF)  # ticks_ms of the ESP32 wraps at 2**30; a longer tick is masked to the same
+_LATEST_S = const(4102444800)  # 2100-01-01: later than any node lives
+_SLEW_MS = 500  # smaller corrections are slewed, so that records keep their order
+_SLEW_RATE = 200  # 1 ms of correction in 200 ms: 500 ms take 100 s
+_SLACK_MS = 50  # scheduling jitter of the node itself
+
+
+def unix_from_civil(year, month, day, hour, minute, second):
+    """Return Unix seconds of a civil UTC date (days-from-civil arithmetic, no epoch of the port)."""
+    year -= month <= 2
+    era = year // 400
+    of_era = year - era * 400
+    day_of_year = (153 * (month - 3 if month > 2 else month + 9) + 2) // 5 + day - 1
+    days = era * 146097 + of_era * 365 + of_era // 4 - of_era // 100 + day_of_year - 719468
+    return days * 86400 + hour * 3600 + minute * 60 + second
+
+
+def civil_from_unix(unix_s):
+    """Return (year, month, day, weekday with Monday 0, hour, minute, second) UTC, the order of machine.RTC.datetime."""
+    days, rest = divmod(unix_s, 86400)
+    shifted = days + 719468
+    era = shifted // 146097
+    of_era = shifted - era * 146097
+    year = (of_era - of_era // 1460 + of_era // 36524 - of_era // 146096) // 365
+    day_of_year = of_era - (365 * year + year // 4 - year // 100)
+    part = (5 * day_of_year + 2) // 153
+    month = part + 3 if part < 10 else part - 9
+    day = day_of_year - (153 * part + 2) // 5 + 1
+    year += era * 400 + (month <= 2)
+    return year, month, day, (days + 3) % 7, rest // 3600, rest // 60 % 60, rest % 60
+
+
+class Clock:
+    """Uptime in ms and its mapping to UTC.
+
+    ticks: function that returns wrapping milliseconds; it must be asked at least every 12 days. start_ms: uptime at
+    this moment where it continues from before (None: the ticks count from power-on). `epoch` grows when the mapping
+    appears or jumps: what was stamped under another epoch does not compare.
+    """
+
+    def __init__(self, ticks, floor_s, start_ms=None):
+        self._ticks = ticks
+        self._last = ticks() & _WRAP
+        self._uptime = self._last if start_ms is None else start_ms
+        self._floor_ms = floor_s * 1000
+        self._offset = 0
+        self._slew = 0  # what is still to be added to the offset, ms
+        self._slewed_at = 0
+        self.quality = UNSET
+        self.epoch = 0
+        self.steps = 0
+        self.slews = 0
+        self.refused = 0
+        self.last_change_ms = 0  # size of the last step or slew
+
+    def uptime_ms(self):
+        """Return milliseconds since the start of this boot."""
+        now = self._ticks() & _WRAP
+        self._uptime += (now - self._last) & _WRAP
+        self._last = now
+        return self._uptime
+
+    def utc_ms(self, at_ms=None):
+        """Return Unix milliseconds now, or at the given uptime near now; None while the clock is unset."""
+        if self.quality == UNSET:
+            return None
+        now = self.uptime_ms()
+        self._settle(now)
+        return self._offset + (now if at_ms is None else at_ms)
+
+    def base(self, at_ms):
+        """Return (clock quality, base_s) of an uptime instant: Unix seconds once the clock is set, else uptime."""
+        utc = self.utc_ms(at_ms)
+        return (UNSET, at_ms // 1000) if utc is None else (self.quality, (utc + 500) // 1000)
+
+    def set_utc(self, utc_ms, error_ms, quality):
+        """Take a time that is right within error_ms; return "refused", "kept", "slewed" or "stepped".
+
+        Refused: outside of what a node can live to see, or worse than what is known. A difference that the error
+        explains changes nothing but the quality.
+        """
+        if not self._floor_ms <= utc_ms < _LATEST_S * 1000:
+            self.refused += 1
+            return "refused"
+        now = self.uptime_ms()
+        if self.quality == UNSET:
+            return self._step(utc_ms - now, 0, quality)
+        self._settle(now)
+        change = utc_ms - now - self._offset
+        size = abs(change)
+        if quality < self.quality and size <= error_ms + _SLEW_MS:
+            return "kept"
+        if size > _SLEW_MS + error_ms or (quality > self.quality and size > _SLEW_MS):
+            return self._step(utc_ms - now, change, quality)
+        self.quality = max(quality, self.quality)
+        if size <= error_ms + _SLACK_MS:
+            return "kept"
+        self._slew = change
+        self._slewed_at = now
+        self.slews += 1
+        self.last_change_ms = change
+        return "slewed"
+
+    def _step(self, offset, change, quality):
+        self._offset = offset
+        self._slew = 0
+        self.quality = quality
+        self.epoch += 1
+        self.steps += 1
+        self.last_change_ms = change
+        return "stepped"
+
+    def _settle(self, now):
+        """Move the offset by what the slew allows since it was last asked."""
+        if not self._slew:
+            return
+        part = (now - self._slewed_at) // _SLEW_RATE
+        if not part:
+            return
+        part = min(part, abs(self._slew))
+        self._slewed_at += part * _SLEW_RATE
+        step = part if self._slew > 0 else -part
+        self._offset += step
+        self._slew -= step

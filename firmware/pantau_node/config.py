@@ -1,0 +1,134 @@
+"""The node's configuration: a typed table of keys, all problems found at once, a safe default for each.
+
+A bad configuration never stops measuring: what is wrong keeps its default and is reported (log and health frame).
+"""
+
+import json
+
+_MODELS = 8  # sensors on one node: more than the buses of any supported board
+
+# path, type, default, (least, greatest) or choices or None
+SCHEMA = (
+    ("node", str, "", None),
+    ("city", str, "city", None),
+    ("profile", int, 1, (0, 65535)),
+    ("board", str, "esp32-generic", None),
+    ("station", str, "flood", None),
+    ("link.kind", str, "wifi", ("wifi", "none")),
+    ("link.ssid", str, "", None),
+    ("link.password", str, "", None),
+    ("broker.host", str, "", None),
+    ("broker.port", int, 8883, (1, 65535)),
+    ("broker.tls", bool, True, None),
+    ("broker.ca", str, "/ca.der", None),
+    ("broker.server_name", str, "", None),
+    ("broker.lab_plain", bool, False, None),
+    ("broker.keepalive_s", int, 60, (5, 3600)),
+    ("broker.backoff_min_ms", int, 1000, (50, 60000)),
+    ("broker.backoff_max_s", int, 300, (1, 3600)),
+    ("sampling.interval_s", int, 60, (1, 86400)),
+    ("sampling.batch", int, 15, (1, 255)),
+    ("sampling.run_s", int, 0, (0, 0x7FFFFFFF)),
+    ("sampling.health_s", int, 900, (5, 86400)),
+    ("outbox.bytes", int, 196608, (4096, 16777216)),
+    ("watchdog_s", int, 120, (0, 600)),
+)
+KINDS = {str: "a text", int: "an integer", bool: "true or false"}
+
+
+class Config:
+    """One attribute for each row of SCHEMA (`link.kind` is `link_kind`), and `sensors`: a list of {model, ...}."""
+
+
+def _get(data, path):
+    for part in path.split("."):
+        if not isinstance(data, dict) or part not in data:
+            return None, False
+        data = data[part]
+    return data, True
+
+
+def _check(path, kind, limits, value):
+    """Return what is wrong with one value, or None. bool is an int to CPython and not to MicroPython: compare types."""
+    if type(value) is not kind:
+        return "%s: must be %s" % (path, KINDS[kind])
+    if limits and kind is str and value not in limits:
+        return "%s: %s is not one of %s" % (path, value, ", ".join(limits))
+    if limits and kind is int and not limits[0] <= value <= limits[1]:
+        return "%s: %d is not in %d..%d" % (path, value, limits[0], limits[1])
+    return None
+
+
+def _unknown(data, prefix, problems):
+    for name in sorted(data):
+        path = prefix + name
+        if path == "sensors":
+            continue
+        below = isinstance(data[name], dict) and any(row[0].startswith(path + ".") for row in SCHEMA)
+        if below:
+            _unknown(data[name], path + ".", problems)
+        elif not any(row[0] == path or row[0].startswith(path + ".") for row in SCHEMA):
+            problems.append("%s: unknown key" % path)
+        elif not any(row[0] == path for row in SCHEMA):
+            problems.append("%s: must be an object" % path)
+
+
+def _sensors(given, problems):
+    if not isinstance(given, list):
+        problems.append("sensors: must be a list")
+        return []
+    sensors = []
+    for index, item in enumerate(given[:_MODELS]):
+        if isinstance(item, dict) and isinstance(item.get("model"), str):
+            sensors.append(item)
+        else:
+            problems.append("sensors[%d]: must be an object with a model" % index)
+    if len(given) > _MODELS:
+        problems.append("sensors: more than %d" % _MODELS)
+    return sensors
+
+
+def build(data):
+    """Return (Config, problems) from a parsed JSON object."""
+    config = Config()
+    problems = []
+    if not isinstance(data, dict):
+        data = {}
+        problems.append("not a JSON object")
+    for path, kind, default, limits in SCHEMA:
+        value, found = _get(data, path)
+        problem = _check(path, kind, limits, value) if found else None
+        if problem:
+            problems.append(problem)
+        setattr(config, path.replace(".", "_"), default if problem or not found else value)
+    config.sensors = _sensors(data.get("sensors", []), problems)
+    _unknown(data, "", problems)
+    if not config.broker_host:
+        problems.append("broker.host: missing, so nothing can be sent")
+    if not config.broker_tls and not config.broker_lab_plain:
+        problems.append("broker.tls: false needs broker.lab_plain true; TLS stays on")
+        config.broker_tls = True
+    if config.broker_backoff_max_s * 1000 < config.broker_backoff_min_ms:
+        problems.append("broker.backoff_max_s: less than backoff_min_ms")
+        config.broker_backoff_min_ms = config.broker_backoff_max_s * 1000
+    return config, problems
+
+
+def load(path):
+    """Return (Config, problems) from a JSON file; a missing or broken file gives the defaults and one problem."""
+    try:
+        with open(path) as file:
+            text = file.read()
+    except OSError:
+        return build_missing("%s is missing: run `pantau node provision`" % path)
+    try:
+        data = json.loads(text)
+    except ValueError:
+        return build_missing("%s is not JSON" % path)
+    return build(data)
+
+
+def build_missing(why):
+    """Return the safe defaults, with one reason for them."""
+    config, _ = build({})
+    return config, [why]

@@ -1,0 +1,144 @@
+"""The open batch: records that are durable but not yet a frame, and how each is written to flash in a few bytes.
+
+A row holds the differences from the row before, so a flood record with six columns takes about ten bytes. The opening
+entry says everything else once: boot, seq, time base, interval, profile, columns.
+"""
+
+from pantau_wire import _tables as T
+from pantau_wire.bits import get_varint, put_varint, unzigzag, zigzag
+from pantau_wire.errors import WireError
+from pantau_wire.frame import Frame, quality
+
+MAX_COLUMNS = 12  # one mask of two varint bytes; a station has at most six to eight
+_MISSING = 0x80  # set in a quality byte whose reading has no value
+_GONE = 4  # index of QARTOD 9 in T.FLAGS: the wire wants None exactly there
+_LIMIT = 1 << 31  # what a column of the wire can carry
+
+
+class Batch:
+    """Up to 255 records of one boot with one time base, one interval and one set of columns.
+
+    values and codes are lists per column; a code is the wire's quality code, 0 is good. seq is taken when the batch
+    opens, so that a boot after a power cut seals it under the number it would have had.
+    """
+
+    def __init__(self, boot, seq, clock, base_s, interval_s, profile, columns):
+        self.boot = boot
+        self.seq = seq
+        self.clock = clock
+        self.base_s = base_s
+        self.interval_s = interval_s
+        self.profile = profile
+        self.columns = columns
+        self.values = [[] for _ in columns]
+        self.codes = [[] for _ in columns]
+        self.last = [0] * len(columns)
+        self.count = 0
+
+    def encode_open(self):
+        """Return the opening entry's bytes."""
+        out = bytearray()
+        for number in (self.boot, self.seq, self.clock, self.base_s, self.interval_s, self.profile, len(self.columns)):
+            put_varint(out, number)
+        out.extend(bytes(self.columns))
+        return bytes(out)
+
+    def add(self, row):
+        """Append one record, {property id: (value or None, quality code)}; return the bytes of its journal entry.
+
+        A property that the row lacks is missing for want of a sample; a value that the wire cannot carry likewise.
+        """
+        out = bytearray()
+        mask = 0
+        bad = bytearray()
+        deltas = bytearray()
+        for i, ident in enumerate(self.columns):
+            value, code = _clean(ident, row.get(ident))
+            self.values[i].append(value)
+            self.codes[i].append(code)
+            if code:
+                mask |= 1 << i
+                bad.append(code | (_MISSING if value is None else 0))
+            if value is not None:
+                put_varint(deltas, zigzag(value - self.last[i]))
+                self.last[i] = value
+        put_varint(out, mask)
+        out.extend(bad)
+        out.extend(deltas)
+        self.count += 1
+        return bytes(out)
+
+    def replay(self, data):
+        """Append one record from its journal entry; raises WireError if it does not fit this batch."""
+        mask, at = get_varint(data, 0)
+        width = len(self.columns)
+        codes = []
+        for i in range(width):
+            code = 0
+            if mask >> i & 1:
+                if at >= len(data):
+                    raise WireError("truncated", "row")
+                code = data[at]
+                at += 1
+            codes.append(code)
+        values = []
+        for i in range(width):
+            value = None
+            if not codes[i] & _MISSING:
+                delta, at = get_varint(data, at)
+                value = self.last[i] + unzigzag(delta)
+            values.append(value)
+        if mask >> width or at != len(data):
+            raise WireError("bad_field", "row")
+        for i in range(width):
+            self.values[i].append(values[i])
+            self.codes[i].append(codes[i] & ~_MISSING)
+            if values[i] is not None:
+                self.last[i] = values[i]
+        self.count += 1
+
+    def drop(self, count):
+        """Forget the first `count` records: they are in a frame of their own."""
+        for i in range(len(self.columns)):
+            self.values[i] = self.values[i][count:]
+            self.codes[i] = self.codes[i][count:]
+        self.base_s += count * self.interval_s
+        self.count -= count
+
+    def frame(self, seq, count, alarm, key_id):
+        """Return the first `count` records as a wire Frame."""
+        f = Frame(T.K_RECORDS, key_id)
+        f.boot, f.seq, f.clock, f.base_s, f.profile = self.boot, seq, self.clock, self.base_s, self.profile
+        f.alarm, f.count, f.interval_s = alarm, count, self.interval_s
+        for i, ident in enumerate(self.columns):
+            values = self.values[i][:count]
+            codes = self.codes[i][:count]
+            if ident == T.TIME_OFFSET:
+                if any(values):
+                    f.columns[ident] = ([value or 0 for value in values], None)
+            else:
+                f.columns[ident] = (values, codes if any(codes) else None)
+        return f
+
+
+def _clean(ident, reading):
+    """Return (value, code) that the wire takes: no value exactly where the flag is 9."""
+    value, code = reading if reading is not None else (None, 0)
+    if ident == T.TIME_OFFSET:
+        return (value or 0), 0
+    if value is None or not (-_LIMIT if T.PROPERTIES[ident][3] < 0 else 0) <= value < _LIMIT:
+        return None, code if code & 7 == _GONE else quality(T.R_NO_SAMPLE)
+    return (None if code & 7 == _GONE else value), code
+
+
+def decode_open(data):
+    """Return the empty Batch of an opening entry; raises WireError."""
+    numbers = []
+    at = 0
+    for _ in range(7):
+        number, at = get_varint(data, at, 7)
+        numbers.append(number)
+    width = numbers.pop()
+    if width > MAX_COLUMNS or len(data) - at != width:
+        raise WireError("bad_field", "columns")
+    return Batch(*numbers, list(data[at:]))

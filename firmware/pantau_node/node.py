@@ -1,0 +1,337 @@
+"""The node's core: events in, frames and actions out. No socket, no task, no hardware; storage is the outbox it is given.
+
+Events: on_record, on_message, on_link, on_tick. The link asks next_send() whenever it may write; the application asks
+take_action(). A frame leaves the outbox only by an authenticated acknowledgement of the bridge: that the broker took it
+says nothing.
+"""
+
+import json
+
+from pantau_wire import _tables as T
+from pantau_wire import frame
+from pantau_wire.errors import WireError
+
+from . import clock as clocks
+from .index import ALARM, LIVE
+from .journal import Batch
+from .sender import Sender
+
+_NEWS_MS = 60000  # a change of state is worth a health frame at most this often
+_ASK_MS = 30000  # how often a node without the time asks again, doubling up to the health interval
+_FLAP_MS = 1000  # a link that comes and goes does not fill the outbox with questions
+_TRIP_SYNCED_MS = 2000  # half of the round trip is the error: up to 1 s counts as synchronised
+_TRIP_MS = 20000  # beyond this the answer says nothing useful
+_APART = 32  # frames sealed while a batch is open; more would outrun the acknowledgement's map of 64
+_DETAIL = 160  # characters of a result or of the list of configuration errors
+
+
+class Node:
+    """The state of one boot.
+
+    identity: Identity; config: Config; clock: Clock; outbox: see outbox.py; boot: this boot's number; columns: the
+    station's property ids; replay: a Monotonic that holds the counter of the last order; facts: Health; rand:
+    rand(bits) -> int; problems: what was wrong with the configuration.
+    """
+
+    def __init__(self, identity, config, clock, outbox, boot, columns, replay, facts, rand, problems=()):
+        self._identity = identity
+        self._config = config
+        self._clock = clock
+        self._outbox = outbox
+        self._replay = replay
+        self._facts = facts
+        self._rand = rand
+        self._problems = "; ".join(problems)[:_DETAIL]
+        self._commands = {"ping": self._ping, "flush": self._flush, "health": self._send_health}
+        self._columns = list(columns) + [T.TIME_OFFSET]
+        self.boot = boot
+        self._seq = 0
+        self._up = False
+        self._sender = Sender(boot, outbox, identity, rand)
+        self._next_s = 0
+        self._epoch = clock.epoch
+        self._nonce = 0
+        self._nonce_seq = 0
+        self._nonce_sent = None
+        self._ask_ms = _ASK_MS
+        self._health_at = 0
+        self._health_due = 0
+        self._news = None
+        self._actions = []
+        self.forged = 0
+        self.odd_acks = 0
+        self.reconnects = 0
+        self.produced = 0
+        self.faults = 0  # frames that could not be encoded: a defect, and counted as one
+        self.acked = 0
+        self.last_ack_ms = None
+        self._seal_batch(False)  # what the interrupted boot had open goes first, under its own name
+        self._health()
+
+    # -- events
+
+    def on_record(self, instant_s, row, alarm=False):
+        """Take the record of the sampling instant (seconds of uptime): {property id: (value or None, quality code)}."""
+        batch = self._outbox.batch
+        if batch is not None and (self._clock.epoch != self._epoch or instant_s != self._next_s):
+            self._seal_batch(False)  # a batch has one time base and no holes
+        if self._outbox.batch is None:
+            self._open_batch(instant_s)
+        self._outbox.record(row)
+        self.produced += 1
+        self._next_s = instant_s + self._config.sampling_interval_s
+        batch = self._outbox.batch
+        if alarm or batch.count >= self._config.sampling_batch or self._seq - batch.seq >= _APART:
+            self._seal_batch(alarm)
+
+    def on_message(self, payload):
+        """Take one down-going frame as the broker delivered it; anything not signed for this node is counted and ignored."""
+        f = self._authentic(payload)
+        if f is None:
+            self.forged += 1
+        elif f.kind == T.K_ACK:
+            self._on_ack(f.fields)
+        elif f.kind == T.K_TIME:
+            self._on_time(f.fields)
+        else:
+            self._on_order(f)
+
+    def on_link(self, up):
+        """The link is up (subscribed, ready to publish) or gone. What was on its way is sent again."""
+        self._up = up
+        now = self._clock.uptime_ms()
+        self._sender.on_link(up, now)
+        if self._nonce_sent is not None:
+            self._nonce = 0  # a late answer could no longer be timed
+        if not up:
+            return
+        self.reconnects += 1
+        if self._clock.quality < clocks.COARSE:
+            # Ask for the time at once: the health frame of the boot waits in the backlog.
+            self._health_due = min(self._health_due, max(now, self._health_at + _FLAP_MS))
+
+    def on_tick(self):
+        """Do what is due by now; call it at least when due_ms() says so."""
+        now = self._clock.uptime_ms()
+        if now < self._health_due and now - self._health_at >= _NEWS_MS and self._now_news() != self._news:
+            self._health_due = now
+        if now >= self._health_due:
+            self._health()
+
+    def due_ms(self):
+        """Return how many milliseconds from now something is due."""
+        now = self._clock.uptime_ms()
+        due = self._sender.due() if self._up else None
+        due = self._health_due if due is None else min(due, self._health_due)
+        return max(0, due - now)
+
+    def take_action(self):
+        """Return the next thing the application has to do, or None: ("rtc", Unix s) | ("log", text)."""
+        return self._actions.pop(0) if self._actions else None
+
+    def flush(self):
+        """Seal what is open and report: sampling ends here."""
+        self._seal_batch(False)
+        self._health()
+
+    # -- sending
+
+    def next_send(self):
+        """Return the bytes of the frame to publish now, or None."""
+        if not self._up:
+            return None
+        now = self._clock.uptime_ms()
+        found = self._sender.next(now)
+        if found is None:
+            return None
+        boot, seq, data = found
+        if boot == self.boot and seq == self._nonce_seq and self._nonce_sent is None:
+            self._nonce_sent = now
+        return data
+
+    # -- what comes down
+
+    def _authentic(self, payload):
+        """Return the decoded Frame if its tag fits one of our keys, else None."""
+        try:
+            kind, key_id, _, _ = frame.peek(payload)
+            key = self._identity.keys.get(key_id)
+            if kind in T.UP or key is None or not frame.verify(payload, self._identity.node, key):
+                return None
+            return frame.decode(payload)
+        except WireError:
+            return None
+
+    def _on_ack(self, fields):
+        boot = fields.get("boot", 0)
+        through = fields.get("through", 0)
+        if boot > self.boot or (boot == self.boot and through > self._seq):
+            self.odd_acks += 1  # signed, yet for what was never made: this boot's number was used before
+            self._act("log", "acknowledged what was never sent: boot %d seq %d" % (boot, through))
+            return
+        now = self._clock.uptime_ms()
+        self.acked += self._sender.on_ack(boot, through, fields.get("map", 0), now)
+        self.last_ack_ms = now
+
+    def _on_time(self, fields):
+        nonce = fields.get("nonce", 0)
+        if not nonce or nonce != self._nonce or self._nonce_sent is None:
+            return  # an answer to an earlier question
+        trip = self._clock.uptime_ms() - self._nonce_sent
+        self._nonce = 0
+        if trip > _TRIP_MS:
+            self._health_due = min(self._health_due, self._clock.uptime_ms() + _ASK_MS)
+            return
+        quality = clocks.SYNCED if trip <= _TRIP_SYNCED_MS else clocks.COARSE
+        did = self._clock.set_utc(fields.get("utc_ms", 0) + trip // 2, trip // 2, quality)
+        if did == "refused":
+            self._act("log", "time from the bridge is not plausible")
+            return
+        self._act("rtc", self._clock.utc_ms() // 1000)
+        self._health_due = max(self._health_due, self._health_at + self._config.sampling_health_s * 1000)
+        if did == "stepped":
+            self._act("log", "clock set, quality %d, by %d ms" % (quality, self._clock.last_change_ms))
+            self._seal_batch(False)  # a batch has one time base
+            self._epoch = self._clock.epoch
+            self._health()  # carries the mapping that dates what was recorded before
+
+    def _on_order(self, f):
+        ident = f.fields.get("id", 0)
+        if f.counter <= self._replay.value:
+            self.forged += 1  # replayed
+            return
+        try:
+            self._replay.advance(f.counter)  # before it is carried out: at most once
+        except OSError:
+            self._result(ident, 0, "the flash refused the counter; send it again")
+            return
+        expires = f.fields.get("expires_s", 0)
+        utc = self._clock.utc_ms()
+        if f.kind != T.K_COMMAND:
+            ok, detail = 0, "%s is not supported by this firmware" % T.KINDS[f.kind]
+        elif expires and utc is None:
+            ok, detail = 0, "expires, but the clock is not set"
+        elif expires and utc > expires * 1000:
+            ok, detail = 0, "expired"
+        else:
+            ok, detail = self._command(f.fields.get("name", ""), f.fields.get("args", ""))
+        self._result(ident, ok, detail)
+
+    def _command(self, name, args):
+        if name not in self._commands:
+            return 0, "unknown command %s; known: %s" % (name[:32], " ".join(sorted(self._commands)))
+        try:
+            given = json.loads(args) if args else {}
+        except ValueError:
+            return 0, "args: not JSON"
+        return self._commands[name](given)
+
+    def _ping(self, _args):
+        return 1, "uptime %d ms, boot %d, %d records held" % (
+            self._clock.uptime_ms(),
+            self.boot,
+            self._outbox.records(),
+        )
+
+    def _flush(self, _args):
+        count = self._outbox.batch.count if self._outbox.batch is not None else 0
+        self._seal_batch(False)
+        return 1, "sealed %d records" % count
+
+    def _send_health(self, _args):
+        self._health()
+        return 1, "sealed"
+
+    def _act(self, name, value):
+        if len(self._actions) < 8:  # the application takes them at once; a flood is not worth memory
+            self._actions.append((name, value))
+
+    # -- making frames
+
+    def _take_seq(self):
+        self._seq += 1
+        return self._seq
+
+    def _open_batch(self, instant_s):
+        self._epoch = self._clock.epoch
+        quality, base_s = self._clock.base(instant_s * 1000)
+        interval_s, profile = self._config.sampling_interval_s, self._config.profile
+        seq = self._take_seq()
+        self._outbox.open_batch(Batch(self.boot, seq, quality, base_s, interval_s, profile, self._columns))
+
+    def _seal_batch(self, alarm):
+        """Make frames of the open batch: one, or more where one would be too long."""
+        while self._outbox.batch is not None:
+            batch = self._outbox.batch
+            if not batch.seq:
+                batch.seq = self._take_seq() if batch.boot == self.boot else self._outbox.last_seq + 1
+            count = batch.count
+            wire = None
+            while count and wire is None:
+                try:
+                    f = batch.frame(batch.seq, count, alarm, self._identity.key_id)
+                    wire = frame.encode(f, self._identity.node, self._key())
+                except WireError as error:
+                    count = count // 2 if error.code == "too_long" else 0
+            if wire is None:
+                self.faults += 1
+                self._act("log", "a batch of %d records cannot be encoded" % batch.count)
+                self._outbox.drop_batch()
+                return
+            flags = (ALARM if alarm else 0) | (LIVE if self._up and batch.boot == self.boot else 0)
+            self._outbox.seal(batch.boot, batch.seq, wire, count, flags, count)
+            self._facts.note()  # memory was tightest just now
+
+    def _key(self):
+        return self._identity.keys[self._identity.key_id]
+
+    def _seal_fields(self, kind, fields):
+        f = frame.Frame(kind, self._identity.key_id)
+        f.boot, f.seq, f.profile = self.boot, self._take_seq(), self._config.profile
+        f.clock, f.base_s = self._clock.base(self._clock.uptime_ms())
+        f.fields = fields
+        wire = frame.encode(f, self._identity.node, self._key())
+        self._outbox.seal(self.boot, f.seq, wire, 0, LIVE if self._up else 0, 0)
+        return f.seq
+
+    def _result(self, ident, ok, detail):
+        self._seal_fields(T.K_RESULT, {"id": ident, "ok": ok, "detail": detail[:_DETAIL]})
+
+    def _now_news(self):
+        return self._facts.errors(), self._outbox.overwritten_frames, self._outbox.errors, self.forged
+
+    def _health(self):
+        now = self._clock.uptime_ms()
+        fields = self._facts.fields()
+        outbox = self._outbox
+        fields["uptime_ms"] = now
+        utc = self._clock.utc_ms(now)
+        if utc is not None:
+            fields["utc_ms"] = utc
+        oldest = outbox.oldest() or (self.boot, self._seq + 1)
+        fields["outbox_frames"] = outbox.index.live
+        fields["outbox_records"] = outbox.records()
+        fields["outbox_oldest_boot"], fields["outbox_oldest_seq"] = oldest
+        fields["overwritten_frames"] = outbox.overwritten_frames
+        fields["overwritten_records"] = outbox.overwritten_records
+        fields["reconnects"] = self.reconnects
+        fields["records_produced"] = self.produced
+        fields["forged"] = self.forged
+        if self._problems:
+            fields["config_errors"] = self._problems
+        self._nonce = fields["time_nonce"] = 1 + self._rand(31)
+        self._nonce_sent = None
+        self._news = self._now_news()
+        self._health_at = now
+        self._nonce_seq = self._seal_fields(T.K_HEALTH, fields)
+        self._schedule(now)
+
+    def _schedule(self, now):
+        """Set when the next health frame is due: soon while the clock is unset, each time later."""
+        regular = self._config.sampling_health_s * 1000
+        if self._clock.quality >= clocks.COARSE or not self._up:
+            self._ask_ms = _ASK_MS
+            self._health_due = now + regular
+        else:
+            self._health_due = now + min(self._ask_ms, regular)
+            self._ask_ms = min(self._ask_ms * 2, regular)

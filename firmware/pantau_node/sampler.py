@@ -1,0 +1,75 @@
+"""The sampling grid: a record at every uptime k * interval_s, whatever happens."""
+
+import asyncio
+
+from micropython import const
+
+from pantau_wire import _tables as T
+from pantau_wire.frame import quality
+
+from .log import log
+
+_GRACE_MS = const(60000)  # a start later than this (soft reset, late app) begins with the next instant
+_SAMPLE_MS = const(20000)  # no supported sensor needs longer
+
+
+class Sampler:
+    """Asks the station at each instant and hands the record on.
+
+    station: PROPERTIES and sample(deadline_ms); emit: emit(instant_s, row, alarm). An instant that was slept through
+    or that failed gives a record too, with every reading missing and the reason.
+    """
+
+    def __init__(self, clock, station, interval_s, run_s, emit):
+        self._clock = clock
+        self._station = station
+        self._interval_s = interval_s
+        self._run_s = run_s
+        self._emit = emit
+        now = clock.uptime_ms()
+        self._k = 1 if now < _GRACE_MS else now // (interval_s * 1000) + 1
+        self._told = None
+        self.failed = 0
+        self.late = 0
+        self.beat_ms = now  # uptime of the last finished instant, for the watchdog
+
+    async def run(self):
+        """Sample until run_s (0: for ever)."""
+        while not self._run_s or self._k * self._interval_s <= self._run_s:
+            await self.step()
+
+    async def step(self):
+        """Wait for the next instant and record it."""
+        instant_s = self._k * self._interval_s
+        while True:
+            wait_ms = instant_s * 1000 - self._clock.uptime_ms()
+            if wait_ms <= 0:
+                break
+            await asyncio.sleep(min(wait_ms, 10000) / 1000)
+            self.beat_ms = self._clock.uptime_ms()
+        self._k += 1
+        late_ms = -wait_ms
+        if late_ms >= self._interval_s * 1000:
+            self.late += 1
+            row = self._missing(T.R_NO_SAMPLE)
+        else:
+            row = await self._sample(min(self._interval_s * 900 - late_ms, _SAMPLE_MS))
+            if late_ms >= 1000:
+                row[T.TIME_OFFSET] = (late_ms // 1000, 0)
+        self._emit(instant_s, row, bool(getattr(self._station, "alarm", False)))
+        self.beat_ms = self._clock.uptime_ms()
+
+    async def _sample(self, budget_ms):
+        try:
+            row = await self._station.sample(max(budget_ms, 50))
+        except Exception as error:  # noqa: BLE001  the station promises not to; a defect must not stop the record
+            self.failed += 1
+            if self._told != repr(error):
+                self._told = repr(error)
+                log("error", "sampler", "the station failed: " + self._told)
+            return self._missing(T.R_NO_SAMPLE)
+        return {ident: row.get(ident, (None, quality(T.R_NO_SAMPLE))) for ident in self._station.PROPERTIES}
+
+    def _missing(self, reason):
+        code = quality(reason)
+        return dict.fromkeys(self._station.PROPERTIES, (None, code))

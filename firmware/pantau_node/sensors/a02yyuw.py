@@ -1,0 +1,173 @@
+"""Ultrasonic distance, the FF H L SUM family: DFRobot A02YYUW and A01NYUB, JSN-SR04T and AJ-SR04M in serial modes.
+
+Packet: FF, distance in mm big-endian, SUM = low byte of the three. FF is also a legal SUM, 0 and 65535 mm mean no echo.
+"""
+
+from pantau_wire import _tables as T
+
+from . import base
+
+MODEL = "a02yyuw"
+BUS = "uart"
+BAUD = 9600
+RXBUF = 1024  # 60 s of 300 ms packets
+PROPERTIES = (T.WATER_DISTANCE, T.WATER_DISTANCE_SPREAD, T.WATER_DISTANCE_N)
+WARM_UP_MS = 1000
+PERIOD_MS = 300  # RX open: processed output; RX low or JSN: 100
+RANGE = "30..4500 mm"
+POWER = "5 V, < 8 mA (unverified)"
+SOURCE = "DFRobot SEN0311 wiki; ESPHome a02yyuw, a01nyub; JSN-SR04T V3 sheet"
+
+# model: (least mm, greatest mm)
+LIMITS = {"a02yyuw": (30, 4500), "a01nyub": (280, 7500), "jsn_sr04t": (200, 6000), "aj_sr04m": (200, 6000)}
+READ = b"\x55"  # asks a JSN-SR04T in mode 3 for one packet
+READS = 7  # of a full set; 4 must be valid (FloodNet's sampling, facts of the field)
+_DISCARD = 3  # packets after power-up
+_MAX_MAD_MM = 15
+_GUARD_MS = 20  # a packet on the wire takes 4 ms; also keeps the last sleep inside the deadline
+
+
+def _length(_head):
+    return 4
+
+
+def _verify(packet):
+    return "" if (packet[0] + packet[1] + packet[2]) & 0xFF == packet[3] else "checksum"
+
+
+class Parser:
+    """Bytes to distances in mm, as the packets carry them: range is judged by classify."""
+
+    def __init__(self):
+        self.counters = base.Counters()
+        self.framer = base.Framer((b"\xff",), 4, _length, _verify, self.counters, 4)
+
+    def feed(self, data):
+        return [packet[1] << 8 | packet[2] for packet in self.framer.feed(data)]
+
+
+def classify(mm, model=MODEL):
+    """Return the reason id of one distance."""
+    low, high = LIMITS[model]
+    if mm in (0, 0xFFFF):
+        return T.R_NO_ECHO
+    return T.R_OK if low <= mm <= high else T.R_OUT_OF_RANGE
+
+
+def echo_mm(echo_us, speed_mm_s=340000):
+    """Return the distance of an echo that came back after `echo_us` microseconds (JSN-SR04T mode 1)."""
+    return (echo_us * speed_mm_s + 1000000) // 2000000
+
+
+def sound_speed(centi_c):
+    """Return the speed of sound in mm/s in air of `centi_c` hundredths of a degree: 331.3 m/s * sqrt(1 + T/273.15)."""
+    square = 331300 * 331300 * (27315 + centi_c) // 27315
+    root = 331300
+    for _ in range(6):  # Newton from 0 C: exact to 1 mm/s over -100..200 C after four rounds
+        root = (root + square // root) // 2
+    return root
+
+
+def enough(want):
+    """Return how many of `want` reads must be valid: 4 of 7, in the same ratio below (2 of 3, 1 of 1)."""
+    return (4 * want + 6) // 7
+
+
+def summarise(mms, want=READS, model=MODEL):
+    """Return (median mm or None, MAD mm or None, n valid, reason id) of the packets of one instant."""
+    valid = [mm for mm in mms if classify(mm, model) == T.R_OK]
+    if valid:
+        middle = base.median(valid)
+        mad = base.median([abs(mm - middle) for mm in valid])
+        bad = mad > _MAX_MAD_MM or len(valid) < enough(want)
+        return middle, mad, len(valid), T.R_SPREAD if bad else T.R_OK
+    seen = [mm for mm in mms if classify(mm, model) == T.R_OUT_OF_RANGE]
+    if seen:
+        return base.median(seen), None, 0, T.R_OUT_OF_RANGE
+    return None, None, 0, T.R_NO_ECHO
+
+
+class Driver:
+    """Median of 7. period_ms: 300, or 100 with RX low; trigger: the sensor sends when asked (JSN mode 3).
+
+    When 7 packets fit the deadline they are fresh ones; in a shorter one (the demo samples every second) the packets
+    that came since the last read are taken, and as many of the set are wanted as the deadline has periods.
+    """
+
+    def __init__(self, bus, model=MODEL, period_ms=PERIOD_MS, trigger=False, stuck_s=21600):
+        self._bus = bus
+        self._model = model
+        self._period = period_ms
+        self._trigger = trigger
+        self._discard = _DISCARD
+        self._heard = False
+        self._stuck = base.Stuck(stuck_s)
+        self._parser = Parser()
+        self.counters = self._parser.counters
+
+    async def read(self, deadline_ms):
+        refused = self._parser.framer.refused
+        want = max(1, min(READS, deadline_ms // self._period))
+        values = await self._collect(want, deadline_ms)
+        if not values:
+            reason = self._silence(refused)
+            return [
+                (T.WATER_DISTANCE, None, reason),
+                (T.WATER_DISTANCE_SPREAD, None, reason),
+                (T.WATER_DISTANCE_N, 0, T.R_OK),
+            ]
+        for mm in values:
+            reason = classify(mm, self._model)
+            self.counters.out_of_range += reason == T.R_OUT_OF_RANGE
+            self.counters.no_echo += reason == T.R_NO_ECHO
+        value, mad, n, reason = summarise(values, want, self._model)
+        stuck = value is not None and self._stuck.check((value, mad))
+        if stuck and reason == T.R_OK:
+            self.counters.stuck += 1
+            reason = T.R_STUCK
+        return [
+            (T.WATER_DISTANCE, value, reason),
+            (T.WATER_DISTANCE_SPREAD, mad, T.R_OK if mad is not None else reason),
+            (T.WATER_DISTANCE_N, n, T.R_OK),
+        ]
+
+    def _silence(self, refused):
+        if 0 <= self._discard < _DISCARD:
+            self.counters.warming += 1
+            return T.R_WARMING
+        if self._parser.framer.refused > refused:
+            return T.R_CHECKSUM
+        if self._heard:
+            self.counters.timeout += 1
+            return T.R_TIMEOUT
+        self.counters.absent += 1
+        return T.R_ABSENT
+
+    async def _collect(self, want, deadline_ms):
+        start = base.now()
+        limit = min(deadline_ms - _GUARD_MS, 3 * READS * self._period)  # three times as long as a healthy sensor needs
+        values = self._pull()
+        if want == READS:
+            values = []  # up to a minute old
+        while len(values) < want:
+            missing = 1 if self._trigger else want - len(values)
+            left = limit - base.since(start, base.now())
+            if left <= 0:
+                break
+            if self._trigger:
+                self._bus.write(READ)
+            await base.sleep_ms(min(missing * self._period + _GUARD_MS, left))
+            values += self._pull()
+        return values[-READS:]
+
+    def _pull(self):
+        data = self._bus.read()
+        if not data:
+            return []
+        values = self._parser.feed(data)
+        if values:
+            self._heard = True
+            drop = min(self._discard, len(values))
+            self._discard -= drop
+            return values[drop:]
+        return []

@@ -1,0 +1,224 @@
+"""What drivers share: counters, the packet finder, the stuck test, time and small integer arithmetic.
+
+now and sleep_ms are the only clock of a driver: a test replaces these two names and waits for nothing.
+"""
+
+import asyncio
+import time
+
+from pantau_wire import _tables as T
+
+_GAP_PACKETS = 16  # so many packets' worth of garbage is counted even if no good packet ever ends it
+
+
+def now():
+    """Return milliseconds of a clock that only moves forward; compare with since()."""
+    return time.ticks_ms()
+
+
+def since(start, end):
+    """Return end - start in ms; right over the wrap of a 30-bit clock for spans below six days."""
+    return ((end - start + 0x20000000) & 0x3FFFFFFF) - 0x20000000
+
+
+class Age:
+    """Milliseconds since mark(), or since it was made.
+
+    Stops at three days, so that no wrap of the clock makes it young again: ask it once a day at least.
+    """
+
+    MOST_MS = 1 << 28
+
+    def __init__(self):
+        self.mark()
+
+    def mark(self):
+        self._start = now()
+        self._ms = 0
+
+    def ms(self):
+        if self._ms < self.MOST_MS:
+            self._ms = min(max(self._ms, since(self._start, now())), self.MOST_MS)
+        return self._ms
+
+
+async def sleep_ms(ms):
+    """Let the others run for `ms` milliseconds."""
+    await asyncio.sleep_ms(ms)
+
+
+class Counters:
+    """Events since boot. `good` counts whole packets or replies; all others are faults of one kind each."""
+
+    REASONS = (
+        ("checksum", T.R_CHECKSUM),
+        ("framing", T.R_CHECKSUM),
+        ("timeout", T.R_TIMEOUT),
+        ("absent", T.R_ABSENT),
+        ("out_of_range", T.R_OUT_OF_RANGE),
+        ("no_echo", T.R_NO_ECHO),
+        ("warming", T.R_WARMING),
+        ("stuck", T.R_STUCK),
+        ("bounce", T.R_BOUNCE),
+        ("fault", T.R_DEVICE_FAULT),
+    )
+
+    def __init__(self):
+        self.good = 0
+        for name, _ in self.REASONS:
+            setattr(self, name, 0)
+
+    def errors(self):
+        """Return [(reason id, count)] of what happened, for the health frame; framing counts as checksum."""
+        sums = {}
+        for name, reason in self.REASONS:
+            n = getattr(self, name)
+            if n:
+                sums[reason] = sums.get(reason, 0) + n
+        return sorted(sums.items())
+
+
+class Framer:
+    """Finds packets in a byte stream that comes in pieces of any size, after any garbage.
+
+    headers: the possible first bytes; head: bytes that measure needs; measure(head) -> whole length in bytes, 0 when no
+    packet starts so; verify(packet) -> "" or the cause of refusal. A refused candidate costs one byte, so a packet
+    that starts inside a broken one is found; never more than one packet is buffered between two calls.
+    A gap between good packets counts as its bad packets when it is exactly made of them, else as one framing error.
+    Garbage before the first good packet is how a stream begins, not an error.
+    """
+
+    def __init__(self, headers, head, measure, verify, counters, longest):
+        self._headers = headers
+        self._head = head
+        self._measure = measure
+        self._verify = verify
+        self._limit = longest * _GAP_PACKETS
+        self._buf = b""
+        self.counters = counters
+        self.refused = 0  # candidates refused since boot
+        self.cause = ""  # why the latest one was
+        self.pending = 0  # bytes of a packet begun
+        self._synced = False
+        self._clear()
+
+    def _clear(self):
+        self._gap = 0  # bytes passed over since the last good packet
+        self._expect = 0  # where the next packet starts if the gap holds whole packets
+        self._bad = []  # causes of the whole packets in the gap
+
+    def feed(self, data):
+        """Return the good packets that `data` completes, as bytes."""
+        buf = self._buf + data
+        end = len(buf)
+        pos = 0
+        found = []
+        while pos < end:
+            start = self._find(buf, pos)
+            self._gap += start - pos
+            pos = start
+            head = buf[pos : pos + self._head]
+            if len(head) < self._head:
+                break
+            size = self._measure(head)
+            if size > end - pos:
+                break
+            cause = self._verify(buf[pos : pos + size]) if size else "length"
+            if cause:
+                self._refuse(cause, size)
+                pos += 1
+            else:
+                self._settle(self._gap == self._expect)
+                self._synced = True
+                self.counters.good += 1
+                found.append(buf[pos : pos + size])
+                pos += size
+        self._buf = buf[pos:]
+        self.pending = end - pos
+        if self._gap >= self._limit:
+            self._settle(self._gap <= self._expect)
+            self._synced = False
+        return found
+
+    def _find(self, buf, pos):
+        best = len(buf)
+        for header in self._headers:
+            at = buf.find(header[:1], pos)
+            while 0 <= at < best:
+                if buf[at : at + len(header)] == header[: len(buf) - at]:
+                    best = at
+                else:
+                    at = buf.find(header[:1], at + 1)
+        return best
+
+    def _refuse(self, cause, size):
+        self.refused += 1
+        self.cause = cause
+        if size and self._gap == self._expect:
+            self._bad.append(cause)
+            self._expect += size
+        self._gap += 1
+
+    def _settle(self, whole):
+        if not whole and self._bad:
+            self._bad.pop()  # the last one was cut short, and counts below
+        for cause in self._bad:
+            if cause == "checksum":
+                self.counters.checksum += 1
+            else:
+                self.counters.framing += 1
+        if not whole and (self._synced or self._gap >= self._limit):
+            self.counters.framing += 1
+        self._clear()
+
+
+class Stuck:
+    """True from check() when the value has been exactly the same for `limit_s` seconds (at most three days)."""
+
+    def __init__(self, limit_s):
+        self._limit_ms = limit_s * 1000
+        self._value = None
+        self._age = Age()
+
+    def check(self, value):
+        if value != self._value:
+            self._value = value
+            self._age.mark()
+        return self._age.ms() >= self._limit_ms
+
+
+def median(values):
+    """Return the middle of the values, the mean of the two middle ones rounded down for an even number."""
+    values = sorted(values)
+    half = len(values) // 2
+    return values[half] if len(values) & 1 else (values[half - 1] + values[half]) // 2
+
+
+def mean(total, n, factor=1):
+    """Return total * factor / n rounded to the nearest integer; total >= 0, n > 0."""
+    return (2 * total * factor + n) // (2 * n)
+
+
+def crc8(data):
+    """Return Sensirion's CRC-8: polynomial 0x31, start 0xFF, not reflected (SHT3x datasheet 4.12)."""
+    crc = 0xFF
+    for byte in data:
+        crc ^= byte
+        for _ in range(8):
+            crc = (crc << 1 ^ 0x31) & 0xFF if crc & 0x80 else crc << 1
+    return crc
+
+
+def words(reply):
+    """Return (values, index of the first wrong CRC or None) of 16-bit words that each carry a CRC-8."""
+    values = []
+    for at in range(0, len(reply) - 2, 3):
+        if crc8(reply[at : at + 2]) != reply[at + 2]:
+            return values, at // 3
+        values.append(reply[at] << 8 | reply[at + 1])
+    return values, None
+
+
+def bus_reason(error):
+    """Return the reason id of an OSError of the I2C bus: a stretched clock is a timeout, anything else a NACK."""
+    return T.R_TIMEOUT if error.args and error.args[0] in (110, 116) else T.R_ABSENT  # ETIMEDOUT: Linux, ESP32

@@ -1,0 +1,181 @@
+"""Bosch BME280 by I2C: temperature, pressure, humidity, in the integer form of the datasheet (BST-BME280-DS002 4.2.3).
+
+A BMP280 (id 58) is often sold as one: it has no humidity, which is then a device fault.
+"""
+
+from pantau_wire import _tables as T
+
+from . import base
+
+MODEL = "bme280"
+BUS = "i2c"
+ADDRESS = 0x76
+PROPERTIES = (T.AIR_TEMPERATURE, T.RELATIVE_HUMIDITY, T.AIR_PRESSURE)
+WARM_UP_MS = 2
+PERIOD_MS = 10
+RANGE = "-40..85 Cel, 0..100 %, 300..1100 hPa"
+POWER = "3.3 V, < 1 mA"
+SOURCE = "Bosch BST-BME280-DS002 4.2, 5.3, 9.1; BST-BMP280-DS001 3.12"
+
+BME280, BMP280 = 0x60, 0x58
+_ID, _STATUS, _CTRL_HUM, _CTRL_MEAS, _DATA = 0xD0, 0xF3, 0xF2, 0xF4, 0xF7
+_FORCED_X1 = 0x25  # temperature and pressure once, then sleep: 9.3 ms at most with humidity once
+_WAIT_MS = 10
+_TRIES = 2
+
+
+def _signed(value, bits):
+    return value - (1 << bits) if value >> (bits - 1) else value
+
+
+def _pairs(data, n):
+    return [data[i] | data[i + 1] << 8 for i in range(0, 2 * n, 2)]
+
+
+def h4_h5(e4, e5, e6):
+    """Return dig_H4, dig_H5, which share E5: signed 12 bits each."""
+    return _signed(e4 << 4 | e5 & 15, 12), _signed(e6 << 4 | e5 >> 4, 12)
+
+
+def calibration(low, high):
+    """Return (T1..T3, P1..P9, H1..H6) of the 26 bytes at 88 and the 7 at E1."""
+    w = _pairs(low, 12)
+    t = (w[0], _signed(w[1], 16), _signed(w[2], 16))
+    p = (w[3],) + tuple([_signed(value, 16) for value in w[4:12]])
+    h4, h5 = h4_h5(high[3], high[4], high[5])
+    h = (low[25], _signed(high[0] | high[1] << 8, 16), high[2], h4, h5, _signed(high[6], 8))
+    return t, p, h
+
+
+def raw(data):
+    """Return (adc_T, adc_P, adc_H) of the 8 bytes at F7."""
+    p = data[0] << 12 | data[1] << 4 | data[2] >> 4
+    t = data[3] << 12 | data[4] << 4 | data[5] >> 4
+    return t, p, data[6] << 8 | data[7]
+
+
+def fine(trim, adc):
+    """Return t_fine, the temperature that the other two lean on."""
+    t1, t2, t3 = trim
+    first = ((adc >> 3) - (t1 << 1)) * t2 >> 11
+    step = (adc >> 4) - t1
+    return first + ((step * step >> 12) * t3 >> 14)
+
+
+def centi_c(t_fine):
+    """Return hundredths of a degree."""
+    return (t_fine * 5 + 128) >> 8
+
+
+def pressure(trim, t_fine, adc):
+    """Return Pa * 256 (the 64-bit form); 0 when the calibration cannot be: then the device is faulty."""
+    p1, p2, p3, p4, p5, p6, p7, p8, p9 = trim
+    var1 = t_fine - 128000
+    var2 = var1 * var1 * p6 + (var1 * p5 << 17) + (p4 << 35)
+    var1 = (var1 * var1 * p3 >> 8) + (var1 * p2 << 12)
+    var1 = ((1 << 47) + var1) * p1 >> 33
+    if not var1:
+        return 0
+    p = (((1048576 - adc) << 31) - var2) * 3125
+    p = p // var1 if (p < 0) == (var1 < 0) else -(-p // var1)  # C truncates where Python floors
+    var1 = p9 * (p >> 13) * (p >> 13) >> 25
+    var2 = p8 * p >> 19
+    return ((p + var1 + var2) >> 8) + (p7 << 4)
+
+
+def humidity(trim, t_fine, adc):
+    """Return % * 1024, within 0..100 %."""
+    h1, h2, h3, h4, h5, h6 = trim
+    x = t_fine - 76800
+    scaled = ((adc << 14) - (h4 << 20) - h5 * x + 16384) >> 15
+    gain = ((x * h6 >> 10) * ((x * h3 >> 11) + 32768) >> 10) + 2097152
+    x = scaled * ((gain * h2 + 8192) >> 14)
+    x -= ((x >> 15) * (x >> 15) >> 7) * h1 >> 4
+    return max(0, min(x, 419430400)) >> 12
+
+
+def compensate(trims, adcs):
+    """Return (t_fine, hundredths of Cel, Pa * 256, % * 1024)."""
+    t_fine = fine(trims[0], adcs[0])
+    return t_fine, centi_c(t_fine), pressure(trims[1], t_fine, adcs[1]), humidity(trims[2], t_fine, adcs[2])
+
+
+def skipped(adcs):
+    """True when a channel holds its reset value: nothing was measured."""
+    return adcs[0] == 0x80000 or adcs[1] == 0x80000
+
+
+class Driver:
+    """One forced measurement per read. Identity and calibration are read again after every failure: it may be a new device."""
+
+    def __init__(self, bus, address=ADDRESS, stuck_s=600):
+        self._bus = bus
+        self._address = address
+        self._trims = None
+        self._id = 0
+        self._stuck = base.Stuck(stuck_s)
+        self.counters = base.Counters()
+
+    async def read(self, deadline_ms):
+        start = base.now()
+        reason = T.R_TIMEOUT
+        for _ in range(_TRIES):
+            if base.since(start, base.now()) + 2 * _WAIT_MS > deadline_ms:
+                break
+            try:
+                reason = self._identify()
+                if reason == T.R_DEVICE_FAULT:
+                    self.counters.fault += 1
+                    break
+                data = await self._measure()
+            except OSError as error:
+                reason = base.bus_reason(error)
+                data = None
+            if data:
+                return self._judge(data)
+            self._trims = None
+            if reason == T.R_ABSENT:
+                self.counters.absent += 1
+            else:
+                reason = T.R_TIMEOUT
+                self.counters.timeout += 1
+        return [(ident, None, reason) for ident in PROPERTIES]
+
+    def _identify(self):
+        """Read id and calibration once; return a reason id."""
+        if self._trims is None:
+            self._id = self._bus.readfrom_mem(self._address, _ID, 1)[0]
+            if self._id not in (BME280, BMP280):
+                return T.R_DEVICE_FAULT
+            low = self._bus.readfrom_mem(self._address, 0x88, 26)
+            high = self._bus.readfrom_mem(self._address, 0xE1, 7) if self._id == BME280 else bytes(7)
+            self._trims = calibration(low, high)
+        return T.R_OK
+
+    async def _measure(self):
+        """Return the 8 data bytes, None when the measurement did not take place."""
+        if self._id == BME280:
+            self._bus.writeto_mem(self._address, _CTRL_HUM, b"\x01")
+        self._bus.writeto_mem(self._address, _CTRL_MEAS, bytes((_FORCED_X1,)))
+        await base.sleep_ms(_WAIT_MS)
+        if self._bus.readfrom_mem(self._address, _STATUS, 1)[0] & 8:
+            await base.sleep_ms(_WAIT_MS)
+        data = self._bus.readfrom_mem(self._address, _DATA, 8)
+        return None if skipped(raw(data)) else bytes(data)
+
+    def _judge(self, data):
+        self.counters.good += 1
+        _, temperature, p, h = compensate(self._trims, raw(data))
+        pascal = (p + 128) >> 8
+        reason = T.R_STUCK if self._stuck.check(data) else T.R_OK
+        self.counters.stuck += reason == T.R_STUCK
+        out = [
+            (T.AIR_TEMPERATURE, temperature, reason if -4000 <= temperature <= 8500 else T.R_OUT_OF_RANGE),
+            (T.RELATIVE_HUMIDITY, (h * 100 + 512) >> 10, reason),
+            (T.AIR_PRESSURE, pascal, reason if 30000 <= pascal <= 110000 else T.R_OUT_OF_RANGE),
+        ]
+        if self._id != BME280:
+            self.counters.fault += 1
+            out[1] = (T.RELATIVE_HUMIDITY, None, T.R_DEVICE_FAULT)
+        self.counters.out_of_range += T.R_OUT_OF_RANGE in (out[0][2], out[2][2])
+        return out

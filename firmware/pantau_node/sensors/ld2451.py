@@ -1,0 +1,175 @@
+"""HLK-LD2451, 24 GHz vehicle radar: targets with angle, distance, direction, speed; vehicles are counted as tracks.
+
+Report: F4 F3 F2 F1 | length LE16 | count, alarm, count x (angle + 0x80, distance m, direction, speed km/h, SNR) | F8 F7 F6 F5.
+No checksum: the tail and length = 2 + 5 * count stand in. Direction 1 is approaching: the manual's table and field logs
+say so, its worked example the opposite. Some units say nothing on an empty road, so silence alone is no failure.
+"""
+
+from pantau_wire import _tables as T
+
+from . import base
+from .tracks import Tracker
+
+MODEL = "ld2451"
+BUS = "uart"
+BAUD = 115200
+RXBUF = 2048  # 5 s of full reports
+PROPERTIES = (
+    T.VEHICLE_COUNT_APPROACHING,
+    T.VEHICLE_COUNT_RECEDING,
+    T.VEHICLE_SPEED_MEAN,
+    T.VEHICLE_SPEED_85,
+    T.OCCUPANCY,
+)
+WARM_UP_MS = 3000
+PERIOD_MS = 100
+RANGE = "0..120 km/h, to 100 m, 5 targets"
+POWER = "5 V, 107 mA mean, > 300 mA supply"
+SOURCE = "HLK-LD2451 serial protocol V1.03, user manual V1.00"
+
+REPORT, REPORT_END = b"\xf4\xf3\xf2\xf1", b"\xf8\xf7\xf6\xf5"
+COMMAND, COMMAND_END = b"\xfd\xfc\xfb\xfa", b"\x04\x03\x02\x01"
+MAX_TARGETS = 5
+_MAX_REPLY = 32  # longest documented body is 12
+_FIRMWARE_ACK = 0x01A0  # printed with length 0B for 12 bytes: both forms are accepted
+_QUIET_MS = 120000  # of a unit that is silent when the road is empty: then ask whether it lives
+_QUIET_TALKER_MS = 3000  # of a unit that has sent empty reports before
+_ANSWER_MS = 10000  # of silence after that: it is gone; also the pace of asking
+
+
+def _length(head):
+    size = head[4] | head[5] << 8
+    if head[:4] == REPORT:
+        return 10 + size if size <= 2 + 5 * MAX_TARGETS else 0
+    if size == 0x0B and head[6] | head[7] << 8 == _FIRMWARE_ACK:
+        size = 0x0C
+    return 10 + size if 2 <= size <= _MAX_REPLY else 0
+
+
+def _verify(packet):
+    report = packet[:4] == REPORT
+    if packet[-4:] != (REPORT_END if report else COMMAND_END):
+        return "tail"
+    if report and len(packet) > 10 and len(packet) - 10 != 2 + 5 * packet[6]:
+        return "count"
+    return ""
+
+
+def command(code, value=b"", length=None):
+    """Return the bytes of command `code` (LE16 word); length overrides the true one, as the firmware reply does."""
+    size = 2 + len(value) if length is None else length
+    return COMMAND + bytes((size & 0xFF, size >> 8, code & 0xFF, code >> 8)) + value + COMMAND_END
+
+
+ENABLE = (0x00FF, b"\x01\x00")
+END = (0x00FE, b"")
+GET_DETECT = (0x0012, b"")
+
+
+def parse_command(packet):
+    """Return (code, value, declared length) of a whole command or acknowledgement packet."""
+    return packet[6] | packet[7] << 8, packet[8:-4], packet[4] | packet[5] << 8
+
+
+class Parser:
+    """Bytes to reports (count, alarm, [(angle deg, distance m, direction, speed km/h, SNR)]); replies go to `replies`."""
+
+    def __init__(self):
+        self.counters = base.Counters()
+        self.framer = base.Framer((REPORT, COMMAND), 8, _length, _verify, self.counters, 10 + _MAX_REPLY)
+        self.replies = []  # (code, value, declared length) since the caller last emptied it, the last 4
+
+    def feed(self, data):
+        reports = []
+        for packet in self.framer.feed(data):
+            if packet[:4] == COMMAND:
+                self.replies = self.replies[-3:] + [parse_command(packet)]
+            elif len(packet) == 10:
+                reports.append((0, 0, []))
+            else:
+                rows = range(8, len(packet) - 4, 5)
+                targets = [(packet[i] - 128, packet[i + 1], packet[i + 2], packet[i + 3], packet[i + 4]) for i in rows]
+                reports.append((packet[6], packet[7], targets))
+        return reports
+
+
+class Driver:
+    """Counts, speeds and occupancy since the last read. approach: the direction byte of an approaching vehicle.
+
+    collect() must be called often enough that the receive buffer does not overflow (every 2 s).
+    """
+
+    def __init__(self, bus, approach=1, zone_m=20):
+        self._bus = bus
+        self._parser = Parser()
+        self._tracker = Tracker(approach, zone_m, base.now())
+        self._heard = False
+        self._last = base.Age()  # of the last good packet
+        self._asked = base.Age()
+        self._talker = False
+        self._refused = 0
+        self.counters = self._parser.counters
+
+    async def collect(self):
+        """Take in what the radar sent; ask it for its settings when it has been silent for long."""
+        self._pull()
+        if self._last.ms() > self._patience() and self._asked.ms() > _ANSWER_MS // 4:
+            self._asked.mark()
+            for code, value in (ENABLE, GET_DETECT, END):
+                self._bus.write(command(code, value))
+                await base.sleep_ms(100)  # it answers within 50 ms, and ignores what comes before the answer
+            self._pull()
+
+    def _patience(self):
+        if not self._heard:
+            return WARM_UP_MS // 2
+        return _QUIET_TALKER_MS if self._talker else _QUIET_MS
+
+    def _pull(self):
+        data = self._bus.read()
+        t = base.now()
+        if data:
+            good = self.counters.good
+            reports = self._parser.feed(data)
+            self._parser.replies = []
+            for i, report in enumerate(reports):
+                # one read brings the reports of the last seconds: the newest came now, the others a period apart
+                self._talker = self._talker or not report[0]
+                self._tracker.report(t - (len(reports) - 1 - i) * PERIOD_MS, report[2])
+            if self.counters.good > good:
+                self._heard = True
+                self._last.mark()
+        self._tracker.expire(t)
+
+    async def read(self, deadline_ms):  # noqa: ARG002  the interface: this one never waits
+        self._pull()
+        reason = self._state()
+        approaching, receding, mean, v85, occupancy = self._tracker.take(base.now())
+        if reason != T.R_OK:
+            return [(ident, None, reason) for ident in PROPERTIES]
+        speed = T.R_OK if mean is not None else T.R_NO_SAMPLE
+        return [
+            (T.VEHICLE_COUNT_APPROACHING, approaching, T.R_OK),
+            (T.VEHICLE_COUNT_RECEDING, receding, T.R_OK),
+            (T.VEHICLE_SPEED_MEAN, mean, speed),
+            (T.VEHICLE_SPEED_85, v85, speed),
+            (T.OCCUPANCY, occupancy, T.R_OK),
+        ]
+
+    def _state(self):
+        refused = self._parser.framer.refused
+        only_bad = refused > self._refused
+        self._refused = refused
+        quiet = self._last.ms()
+        if self._heard and quiet <= self._patience() + _ANSWER_MS:
+            return T.R_OK
+        if only_bad:
+            return T.R_CHECKSUM
+        if self._heard:
+            self.counters.timeout += 1
+            return T.R_TIMEOUT
+        if quiet <= WARM_UP_MS:
+            self.counters.warming += 1
+            return T.R_WARMING
+        self.counters.absent += 1
+        return T.R_ABSENT

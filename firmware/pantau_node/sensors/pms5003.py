@@ -1,0 +1,166 @@
+"""Plantower PMS1003/5003/7003/A003: particle mass and counts, a packet of 32 bytes about once a second.
+
+Packet: 42 4D | length BE16 | words BE16 | sum of all bytes before it BE16. Length 28: data; 4: the reply to a command;
+20 and 36 are the PMS3003 and PMS5003ST. Masses in ug/m3: CF=1 (factory) and atmospheric; counts in particles/dL.
+"""
+
+from pantau_wire import _tables as T
+
+from . import base
+
+MODEL = "pms5003"
+BUS = "uart"
+BAUD = 9600
+RXBUF = 2048  # 12 s at the fastest pace of 0.2 s
+PROPERTIES = (T.PM1, T.PM2_5, T.PM10, T.PM2_5_CF1, T.PARTICLES_0_3)
+WARM_UP_MS = 30000  # maker: stable 30 s after the fan starts
+PERIOD_MS = 1000
+RANGE = "0..1000 ug/m3"
+POWER = "5 V, 100 mA; logic 3.3 V"
+SOURCE = "Plantower PMS5003 and PMS7003 manuals V2.5; AirGradient limits"
+
+ACTIVE, PASSIVE, SLEEP, WAKE, READ = (0xE1, 1), (0xE1, 0), (0xE4, 0), (0xE4, 1), (0xE2, 0)
+_HEADER = b"\x42\x4d"
+_LENGTHS = (4, 20, 28, 36)
+_MAX_UGM3 = 1000
+_SILENT_MS = 5000  # three times the slowest pace of 2.3 s would be 7; AirGradient gives up after 3
+
+
+def _length(head):
+    size = head[2] << 8 | head[3]
+    return 4 + size if size in _LENGTHS else 0
+
+
+def _verify(packet):
+    return "" if sum(packet[:-2]) & 0xFFFF == (packet[-2] << 8 | packet[-1]) else "checksum"
+
+
+def command(code, data):
+    """Return the 7 bytes of a command."""
+    body = _HEADER + bytes((code, data >> 8, data & 0xFF))
+    total = sum(body)
+    return body + bytes((total >> 8, total & 0xFF))
+
+
+def parse_command(packet):
+    """Return (code, data) of a command of 7 bytes or a reply of 8, None when its sum or shape is wrong."""
+    if packet[:2] != _HEADER or _verify(packet):
+        return None
+    if len(packet) == 7:
+        return packet[2], packet[3] << 8 | packet[4]
+    return (packet[4], packet[5]) if len(packet) == 8 and packet[2:4] == b"\x00\x04" else None
+
+
+def reply(code, data):
+    """Return the 8 bytes with which the sensor answers sleep and passive."""
+    body = _HEADER + bytes((0, 4, code, data))
+    total = sum(body)
+    return body + bytes((total >> 8, total & 0xFF))
+
+
+def consistent(row):
+    """False when the packet contradicts itself: mass without any particle (a dirty or failing laser)."""
+    return not (row[5] > 0 and row[6] == 0)
+
+
+class Parser:
+    """Bytes to rows of words: PM1, 2.5, 10 (CF=1); PM1, 2.5, 10 (atm); n > 0.3, 0.5, 1, 2.5, 5, 10 um; version << 8 | error.
+
+    The T and ST variants reuse or add words, see their manual. Replies to commands are not rows.
+    """
+
+    def __init__(self):
+        self.counters = base.Counters()
+        self.framer = base.Framer((_HEADER,), 4, _length, _verify, self.counters, 40)
+
+    def feed(self, data):
+        rows = []
+        for packet in self.framer.feed(data):
+            if len(packet) > 8:
+                rows.append([packet[i] << 8 | packet[i + 1] for i in range(4, len(packet) - 2, 2)])
+        return rows
+
+
+class Driver:
+    """Mean over all packets since the last read. collect() must be called every 10 s."""
+
+    def __init__(self, bus, model=MODEL, warm_up_s=WARM_UP_MS // 1000, stuck_s=600):
+        self._bus = bus
+        self._model = model
+        self._parser = Parser()
+        self._on = base.Age()
+        self._warm_up_ms = warm_up_s * 1000
+        self._heard = False
+        self._last = base.Age()
+        self._refused = 0
+        self._stuck = base.Stuck(stuck_s)
+        self._is_stuck = False
+        self._clear()
+        self.counters = self._parser.counters
+
+    def _clear(self):
+        self._n = 0
+        self._sums = [0] * len(PROPERTIES)
+        self._faults = 0
+
+    async def collect(self):
+        """Take in what the sensor sent."""
+        data = self._bus.read()
+        if not data:
+            return
+        for row in self._parser.feed(data):
+            self._heard = True
+            self._last.mark()
+            if len(row) < 13:
+                continue  # another member of the family: no counts in it
+            self._is_stuck = self._stuck.check(tuple(row[:12])) and row[6] > 0
+            self._faults += not consistent(row) or row[12] & 0xFF != 0
+            self._n += 1
+            for i, value in enumerate((row[3], row[4], row[5], row[1], row[6])):
+                self._sums[i] += value
+
+    async def read(self, deadline_ms):  # noqa: ARG002  the interface: this one never waits
+        await self.collect()
+        if not self._n:
+            reason = self._silence()
+            return [(ident, None, reason) for ident in PROPERTIES]
+        out = []
+        for ident, total in zip(PROPERTIES, self._sums):
+            if ident == T.PARTICLES_0_3:
+                out.append((ident, min(base.mean(total, self._n), 65535), self._reason(0)))
+            else:
+                value = base.mean(total, self._n, 10)
+                out.append((ident, value, self._reason(value)))
+        self._count(out)
+        self._clear()
+        return out
+
+    def _reason(self, tenths):
+        if self._faults * 2 > self._n:
+            return T.R_DEVICE_FAULT
+        if self._on.ms() < self._warm_up_ms:
+            return T.R_WARMING
+        if tenths > 10 * _MAX_UGM3:
+            return T.R_OUT_OF_RANGE
+        return T.R_STUCK if self._is_stuck else T.R_OK
+
+    def _count(self, out):
+        reasons = [reason for _, _, reason in out]
+        self.counters.fault += T.R_DEVICE_FAULT in reasons
+        self.counters.warming += T.R_WARMING in reasons
+        self.counters.out_of_range += T.R_OUT_OF_RANGE in reasons
+        self.counters.stuck += T.R_STUCK in reasons
+
+    def _silence(self):
+        refused = self._parser.framer.refused
+        only_bad = refused > self._refused
+        self._refused = refused
+        if only_bad:
+            return T.R_CHECKSUM
+        if not self._heard:
+            self.counters.absent += 1
+            return T.R_ABSENT
+        if self._last.ms() < _SILENT_MS:
+            return T.R_NO_SAMPLE  # it speaks every 2.3 s in clean air: a record of one second may hold no packet
+        self.counters.timeout += 1
+        return T.R_TIMEOUT

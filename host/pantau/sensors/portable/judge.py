@@ -1,0 +1,125 @@
+"""Runs in both interpreters: `judge.py vectors FILE...` prints one marked JSON line a vector; `decode MODEL HEX`; `list`.
+
+A separate process on CPython too, so that the bridge never imports the node and both get the same script.
+"""
+
+import json
+import sys
+
+from common import FAILED, PASSED, SKIPPED, Mismatch, Unjudgeable, unhex
+
+MARK = "@@judge "
+TABLES = ("a02yyuw", "sht4x", "ld2451", "pms5003", "bme280", "processing")
+# sensors with vectors and no driver; how their files may be called
+WITHOUT = ("ads1115", "maxbotix", "hrxl", "scd4x", "scd30", "sds011", "sps30", "mhz19", "mh-z19", "sgp4", "qmc5883l", "hmc5883l", "winsen", "ze03", "ld2450")
+
+
+def say(event):
+    """Print one event on a line of its own."""
+    print(MARK + json.dumps(event))
+
+
+def load(path):
+    """Return the parsed JSON file."""
+    with open(path) as file:  # noqa: PTH123  the VM has no pathlib
+        return json.load(file)
+
+
+def table_for(stem, sensor):
+    """Return (table, "") of a vector file by its name, else by the sensor that it names; (None, reason) without driver."""
+    for text in (stem.lower(), sensor.lower().replace(" ", "")):
+        best = None
+        for name in TABLES:
+            table = __import__("map_" + name)
+            for key in table.FILES:
+                if key in text and (best is None or len(key) > len(best[0])):
+                    best = (key, table)
+        for key in WITHOUT:
+            if key in text and (best is None or len(key) > len(best[0])):
+                return None, "no driver yet (issue 4)"
+        if best:
+            return best[1], ""
+    return None, "no driver for '" + sensor + "'"
+
+
+def judge(table, vector, driver, tables):
+    """Return (verdict, why) of one vector; a driver that raises has failed."""
+    try:
+        table.judge(vector, driver, tables)
+    except Mismatch as error:
+        return FAILED, str(error)
+    except Unjudgeable as error:
+        return SKIPPED, str(error)
+    except Exception as error:  # noqa: BLE001  nothing may escape a driver: that is a finding
+        return FAILED, "raised " + type(error).__name__ + ": " + str(error)
+    return PASSED, ""
+
+
+def vectors(paths):
+    """Judge every vector of every file."""
+    from pantau_node.sensors import load as load_driver
+    from pantau_wire import _tables
+
+    for number, path in enumerate(paths):
+        data = load(path)
+        stem = path.replace("\\", "/").split("/")[-1].rsplit(".", 1)[0]
+        table, why = table_for(stem, str(data.get("sensor", "")))
+        driver = load_driver(table.MODELS[0]) if table and table.MODELS else None
+        for index, vector in enumerate(data["vectors"]):
+            verdict, said = judge(table, vector, driver, _tables) if table else (SKIPPED, why)
+            say([number, index, verdict, said])
+
+
+def decode(model, text):
+    """Print what the driver of `model` makes of the bytes."""
+    from pantau_node.sensors import load as load_driver
+    from pantau_wire import _tables
+
+    driver = load_driver(model)
+    table = [t for t in [__import__("map_" + name) for name in TABLES] if model in t.MODELS]
+    if not table:
+        raise ValueError("sensor '" + model + "' has no packets: it is read by counting pulses")
+    parser = None
+    for rows, parser in table[0].decode(unhex(text), model, driver, _tables):
+        if rows is not None:
+            say({"rows": rows})
+    if parser is not None:
+        framer = parser.framer
+        say({"refused": framer.refused, "cause": framer.cause, "pending": framer.pending})
+
+
+def listing():
+    """Print every driver: what `pantau sensor list` shows."""
+    from pantau_node import sensors
+    from pantau_wire import _tables
+
+    for model in sensors.FILES + tuple(sorted(sensors.FAMILY)):
+        driver = sensors.load(model)
+        limits = getattr(driver, "LIMITS", {}).get(model)
+        say(
+            {
+                "model": model,
+                "properties": [_tables.PROPERTIES[ident][:2] for ident in driver.PROPERTIES],
+                "bus": driver.BUS,
+                "power": driver.POWER,
+                "warm_up_s": driver.WARM_UP_MS / 1000,
+                "range": "%d..%d mm" % limits if limits else driver.RANGE,
+                "source": driver.SOURCE,
+            }
+        )
+
+
+def main(argv):
+    """Run one of the three; a wrong model or wrong hex is said, not raised."""
+    if argv[0] == "vectors":
+        return vectors(argv[1:])
+    try:
+        if argv[0] == "decode":
+            decode(argv[1], argv[2])
+        else:
+            listing()
+    except ValueError as error:
+        say({"error": str(error)})
+
+
+main(sys.argv[1:])

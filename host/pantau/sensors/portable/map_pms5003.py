@@ -1,0 +1,58 @@
+"""Vectors of the Plantower family; which variant a packet is of follows from its length and the keys that are asked for."""
+
+from common import Mismatch, Unjudgeable, compare, compare_stream, encoded, given, readings_of, refused
+
+FILES = ("pms5003", "pms7003", "pms1003", "pmsa003", "pmsx003", "pms3003", "pms")
+MODELS = ("pms5003", "pms1003", "pms7003", "pmsa003")
+GOOD = b"BM\x00\x1c" + bytes(24) + b"\x97\x00\x01\x42"
+MASSES = ("pm1_cf1", "pm25_cf1", "pm10_cf1", "pm1_atm", "pm25_atm", "pm10_atm")
+COUNTS = ("n0_3", "n0_5", "n1_0", "n2_5", "n5_0", "n10")
+
+
+def _signed(word):
+    return word - 65536 if word & 0x8000 else word
+
+
+def _row(words, expect):
+    row = dict(zip(MASSES, words))
+    if len(words) == 9:  # PMS3003: masses only
+        return row
+    row.update(zip(COUNTS, words[6:]))
+    row["version"], row["error"] = words[-1] >> 8, words[-1] & 255
+    if len(words) == 17:  # PMS5003ST
+        row.update({"hcho_raw": words[12], "temp_c": _signed(words[13]) / 10, "rh": words[14] / 10})
+    elif "temp_c" in expect or "rh" in expect:  # PMS5003T: two counts give way
+        row.update({"temp_c": _signed(words[10]) / 10, "rh": words[11] / 10})
+        del row["n5_0"], row["n10"]
+    return row
+
+
+def judge(vector, driver, tables):
+    kind, expect = vector["kind"], vector["expect"]
+    raw = given(vector, "raw")
+    if kind in ("measurement", "stream"):
+        rows = [_row(words, expect) for words in readings_of(driver.Parser, raw)]
+        if kind == "stream":
+            return compare_stream(vector, expect, rows)
+        if len(rows) != 1:
+            raise Mismatch("expected 1 packet, got " + str(len(rows)))
+        return compare(vector, expect, rows[0])
+    if kind == "negative":
+        return refused(vector, driver.Parser, GOOD, lambda row: "" if driver.consistent(row) else "inconsistent")
+    if kind in ("command", "response"):
+        found = driver.parse_command(raw)
+        if found is None:
+            raise Mismatch("not a whole command or reply with a right sum")
+        return encoded(raw, driver.command(*found) if kind == "command" else driver.reply(*found))
+    raise Unjudgeable("kind '" + kind + "': the driver has no such step")
+
+
+def decode(raw, model, driver, tables):
+    parser = driver.Parser()
+    for words in parser.feed(raw):
+        row = _row(words, {})
+        note = "" if driver.consistent(words) else "mass without particles: device_fault"
+        out = [(key, row[key], "ug/m3", note) for key in MASSES]
+        out += [(key, row[key], "/dL", "") for key in COUNTS if key in row]
+        yield out, parser
+    yield None, parser

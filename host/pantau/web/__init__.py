@@ -1,0 +1,1 @@
+"""What people and the city's GIS see: health, metrics, read API, live events and one page. Reads the city store only."""

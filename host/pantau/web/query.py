@@ -1,0 +1,97 @@
+"""Clear refusals: RFC 9457 problem documents that name every bad parameter at once."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING, NamedTuple
+
+from starlette.responses import JSONResponse
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+MAX_LIMIT = 10_000
+DEFAULT_LIMIT = 1_000
+_DAY_MS = 86_400_000
+_MAX_TEXT = 64  # longer than any node id or property name: longer input is not echoed nor looked up
+_LAST_MS = 253_402_300_800_000  # year 10000: datetime holds nothing beyond
+
+
+class RequestError(Exception):
+    """A request that cannot be answered; `errors` maps parameter to what is wrong with it and what would be right."""
+
+    def __init__(self, status: int, title: str, detail: str, errors: Mapping[str, str] | None = None) -> None:
+        """Keep what the client is told."""
+        super().__init__(detail)
+        self.status = status
+        self.title = title
+        self.detail = detail
+        self.errors = dict(errors or {})
+
+    def response(self) -> JSONResponse:
+        """Return the problem document."""
+        body: dict[str, object] = {
+            "type": "about:blank",
+            "title": self.title,
+            "status": self.status,
+            "detail": self.detail,
+        }
+        if self.errors:
+            body["errors"] = [{"name": name, "reason": reason} for name, reason in self.errors.items()]
+        return JSONResponse(body, self.status, media_type="application/problem+json")
+
+
+class SeriesQuery(NamedTuple):
+    """A checked question for one series: from_ms <= observed_at < to_ms, Unix ms UTC."""
+
+    node: str
+    property: str
+    from_ms: int
+    to_ms: int
+    limit: int
+
+
+def _instant(text: str) -> int:
+    """Return Unix ms UTC of an ISO 8601 time with offset, or of digits that are Unix ms. Raises ValueError."""
+    if text.isascii() and text.isdigit():
+        value = int(text[:16])
+    else:
+        parsed = datetime.fromisoformat(text)
+        if parsed.tzinfo is None:
+            raise ValueError(text)
+        value = round(parsed.timestamp() * 1000)
+    if not 0 <= value < _LAST_MS:
+        raise ValueError(text)
+    return value
+
+
+def series_query(given: Mapping[str, str], now_ms: int) -> SeriesQuery:
+    """Return the checked query; the default range is the last 24 h. Raises RequestError 400 with every mistake."""
+    errors: dict[str, str] = {}
+    known = ("node", "property", "from", "to", "limit")
+    for name in given:
+        if name not in known:
+            errors[name[:_MAX_TEXT]] = f"unknown parameter; known are {', '.join(known)}"
+    for name in ("node", "property"):
+        if not given.get(name):
+            errors[name] = "required"
+        elif len(given[name]) > _MAX_TEXT:
+            errors[name] = f"longer than {_MAX_TEXT} characters"
+    instants = {"to": now_ms, "from": 0}
+    for name in instants:
+        if name in given:
+            try:
+                # a plus sign that was not escaped arrives as a space
+                instants[name] = _instant(given[name].replace(" ", "+"))
+            except (ValueError, OverflowError):
+                errors[name] = "not a time: ISO 8601 with offset (2026-11-24T03:00:00Z) or Unix milliseconds"
+    if "from" not in given:
+        instants["from"] = max(0, instants["to"] - _DAY_MS)
+    if not {"from", "to"} & errors.keys() and instants["from"] >= instants["to"]:
+        errors["from"] = "not before `to`"
+    limit = given.get("limit", str(DEFAULT_LIMIT))
+    if not (limit.isascii() and limit.isdigit() and 1 <= int(limit[:9]) <= MAX_LIMIT):
+        errors["limit"] = f"not a number from 1 to {MAX_LIMIT}"
+    if errors:
+        raise RequestError(400, "Bad parameters", "The request was not understood: see errors.", errors)
+    return SeriesQuery(given["node"], given["property"], instants["from"], instants["to"], int(limit))

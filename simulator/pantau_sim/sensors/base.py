@@ -1,0 +1,149 @@
+"""What all emulators share: seeded noise, bytes that arrive one by one on a UART, the three kinds of bus.
+
+Times are Unix microseconds (`t_us`), truth is asked in Unix seconds. Everything here runs in MicroPython too.
+"""
+
+TYPE_CHECKING = False  # type checkers take this name for true; the VM has no `typing`
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Protocol
+
+    Truth = Callable[[str, float], float]
+
+    class Traffic(Protocol):
+        """Truth that knows single vehicles."""
+
+        def passes(self, t0_s: float, t1_s: float) -> "list[Pass]":
+            """Vehicles that pass the sensor in (t0_s, t1_s], in order."""
+
+    # (instant of passing the sensor in s, approaching, speed km/h, side offset m, length m)
+    Pass = tuple[float, bool, float, float, float]
+
+
+class Prng:
+    """xorshift32 over a mixed seed: the same numbers on CPython and in every VM."""
+
+    def __init__(self, *seeds: int):
+        state = 0x9E3779B9
+        for seed in seeds:
+            state = mix(state ^ (seed & 0xFFFFFFFF))
+            state = mix(state ^ (seed >> 32 & 0xFFFFFFFF))
+        self._state = state or 1
+
+    def bits(self) -> int:
+        """A number in 1..2**32-1."""
+        x = self._state
+        x ^= x << 13 & 0xFFFFFFFF
+        x ^= x >> 17
+        x ^= x << 5 & 0xFFFFFFFF
+        self._state = x
+        return x
+
+    def below(self, limit: int) -> int:
+        """A number in 0..limit-1."""
+        return self.bits() % limit
+
+    def unit(self) -> float:
+        """A number in [0, 1)."""
+        return (self.bits() - 1) / 4294967296.0
+
+    def gauss(self) -> float:
+        """Mean 0, deviation 1, within +-3.46: twelve coins would be slower and no truer for sensor noise."""
+        return (self.unit() + self.unit() + self.unit() + self.unit() - 2.0) * 1.7320508
+
+
+def mix(x: int) -> int:
+    """Spread 32 bits over 32 bits (the finaliser of MurmurHash3, public domain)."""
+    x ^= x >> 16
+    x = x * 0x85EBCA6B & 0xFFFFFFFF
+    x ^= x >> 13
+    x = x * 0xC2B2AE35 & 0xFFFFFFFF
+    return x ^ x >> 16
+
+
+def rounded(value: float, low: int, high: int) -> int:
+    """`value` to the nearest integer, held within low..high."""
+    return max(low, min(high, int(value + 0.5) if value >= 0 else -int(0.5 - value)))
+
+
+class UartEmulator:
+    """A sensor that talks on a UART; a subclass gives whole packets, this class lets their bytes arrive in time."""
+
+    MODEL = ""
+    BUS = "uart"
+    BAUD = 9600
+
+    def __init__(self) -> None:
+        self.fault: "Callable[[int, bytes], bytes] | None" = None  # set by the bus; b"" loses the packet
+        self._flight: list[tuple[int, bytes]] = []
+        self._line_free_us = 0
+
+    def power_on(self, t_us: int) -> None:
+        """Supply comes up at t_us."""
+        self._flight = []
+        self._line_free_us = t_us
+
+    def receive(self, t_us: int, data: bytes) -> None:
+        """Bytes from the node; most free-running sensors do not listen."""
+
+    def packets(self, t_us: int) -> "list[tuple[int, bytes]]":
+        """(start in us, bytes) of everything whose sending began up to t_us and was not given before."""
+        raise NotImplementedError
+
+    def produce(self, t_us: int) -> bytes:
+        """The bytes that have arrived since the last call; the packet on the line may be cut by t_us."""
+        byte_us = 10000000 // self.BAUD
+        for start, data in self.packets(t_us):
+            sent = self.fault(start, data) if self.fault else data
+            if sent:
+                begin = max(start, self._line_free_us)
+                self._line_free_us = begin + len(sent) * byte_us
+                self._flight.append((begin, sent))
+        out = b""
+        while self._flight:
+            start, data = self._flight[0]
+            done = min(len(data), max(0, (t_us - start) // byte_us))
+            out += data[:done]
+            if done < len(data):
+                self._flight[0] = (start + done * byte_us, data[done:])
+                break
+            self._flight.pop(0)
+        return out
+
+    def corrupt(self, packet: bytes, rng: Prng) -> bytes:
+        """`packet` with one bit turned where its check must notice: by default just before the last byte."""
+        at = max(0, len(packet) - 2)
+        return packet[:at] + bytes([packet[at] ^ 1 << rng.below(8)]) + packet[at + 1 :]
+
+
+class I2cEmulator:
+    """A sensor on I2C; False and None mean: not acknowledged."""
+
+    MODEL = ""
+    BUS = "i2c"
+    ADDRESS = 0
+
+    def power_on(self, t_us: int) -> None:
+        """Supply comes up at t_us."""
+
+    def write(self, t_us: int, data: bytes) -> bool:
+        """A write transaction (empty = address probe); True if acknowledged."""
+        raise NotImplementedError
+
+    def read(self, t_us: int, size: int) -> "bytes | None":
+        """A read transaction of size bytes, or None if not acknowledged."""
+        raise NotImplementedError
+
+
+class PulseEmulator:
+    """A contact against ground with a pull-up: idle is 1."""
+
+    MODEL = ""
+    BUS = "pulse"
+
+    def power_on(self, t_us: int) -> None:
+        """Supply comes up at t_us."""
+
+    def edges(self, t0_us: int, t1_us: int) -> "list[tuple[int, int]]":
+        """(instant us, level) in (t0_us, t1_us], in order; calls come with growing, joined windows."""
+        raise NotImplementedError

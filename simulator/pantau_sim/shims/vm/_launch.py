@@ -1,0 +1,150 @@
+# Runs inside the node's VM, before the firmware: builds the node's file system and its clock, then boots it as a board does.
+# "/" becomes the node's own folder; firmware, wire and shims are mounted read-only below "/.sim".
+# The VM starts on the host's root, so nothing of the firmware may be imported before `_mount`.
+import sys
+
+import vfs
+
+_EROFS = 30
+
+
+def _clean(path):
+    """`path` without "." and ".." steps: VfsPosix itself would follow ".." out of the folder."""
+    parts = []
+    for step in path.split("/"):
+        if step == "..":
+            if parts:
+                parts.pop()
+        elif step and step != ".":
+            parts.append(step)
+    return "/" + "/".join(parts)
+
+
+class _Jail:
+    """A VFS over one host folder that no path can leave; `ro` refuses every change with EROFS."""
+
+    def __init__(self, folder, ro, vfs_posix):
+        self._fs = vfs_posix(folder)
+        self._ro = ro
+        self._cwd = "/"
+
+    def _at(self, path):
+        return _clean(path if path.startswith("/") else self._cwd + "/" + path)
+
+    def _change(self, path):
+        if self._ro:
+            raise OSError(_EROFS)
+        return self._at(path)
+
+    def mount(self, _ro, _mkfs):
+        pass
+
+    def umount(self):
+        pass
+
+    def open(self, path, mode):
+        if "r" not in mode or "+" in mode:
+            return self._fs.open(self._change(path), mode)
+        return self._fs.open(self._at(path), mode)
+
+    def stat(self, path):
+        return self._fs.stat(self._at(path))
+
+    def statvfs(self, path):
+        return self._fs.statvfs(self._at(path))
+
+    def ilistdir(self, path):
+        return iter(sorted(self._fs.ilistdir(self._at(path))))  # a host folder has no order of its own
+
+    def chdir(self, path):
+        path = self._at(path)
+        if not self._fs.stat(path)[0] & 0x4000:
+            raise OSError(20)
+        self._cwd = path
+
+    def getcwd(self):
+        return self._cwd
+
+    def mkdir(self, path):
+        self._fs.mkdir(self._change(path))
+
+    def rmdir(self, path):
+        self._fs.rmdir(self._change(path))
+
+    def remove(self, path):
+        self._fs.remove(self._change(path))
+
+    def rename(self, old, new):
+        self._fs.rename(self._change(old), self._change(new))
+
+
+def _mount(boot):
+    posix = vfs.VfsPosix
+    vfs.umount("/")
+    vfs.mount(_Jail(boot["root"], False, posix), "/")
+    path = []
+    for name, folder in boot["mounts"]:
+        vfs.mount(_Jail(folder, True, posix), "/.sim/" + name)
+        path.append("/.sim/" + name)
+    # The node's own files come after the shims and before the shipped firmware, so that an installed slot wins.
+    shims = boot["shims"]
+    sys.path[:] = path[:shims] + ["", "/", "/lib"] + path[shims:] + [".frozen"]
+
+
+def _split_clocks():
+    """Give asyncio the unwrapped clock and the firmware the wrapped one (see time.py)."""
+    import _simbus
+    import time
+
+    wrapped = (time.ticks_ms, time.ticks_add, time.ticks_diff)
+    time.ticks_ms, time.ticks_add, time.ticks_diff = _simbus.loop_clock()
+    import asyncio.core
+
+    time.ticks_ms, time.ticks_add, time.ticks_diff = wrapped
+
+
+def _run(name):
+    """Run the first of /NAME and the shipped firmware's NAME, as `__main__`; a missing file is skipped as on a board."""
+    for folder in ("/", "/.sim/firmware/"):
+        try:
+            with open(folder + name) as f:
+                source = f.read()
+        except OSError:
+            continue
+        exec(compile(source, folder + name, "exec"), {"__name__": "__main__", "__file__": folder + name})
+        return
+
+
+def main():
+    import gc
+    import json
+
+    link = open(0, "r+b")  # the bus: one socket, both ways; print() stays free for the log
+    link.write(b"\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00")
+    boot = json.loads(link.read(int.from_bytes(link.read(4), "little")))
+    _mount(boot)
+    import _simbus
+
+    _simbus.begin(link, boot)
+    _split_clocks()
+    import _board_micropython
+
+    sys.modules["micropython"] = _board_micropython  # a file cannot shadow this built-in, the module table can
+    if boot["virtual"]:
+        import random
+
+        import _steady_gc
+
+        random.seed(boot["seed"])
+        sys.modules["gc"] = _steady_gc
+    argv = boot.get("run")
+    del boot
+    gc.collect()
+    if argv:
+        _run(argv)
+        return
+    _run("boot.py")
+    _run("main.py")
+
+
+main()

@@ -1,0 +1,269 @@
+# The ESP32's `machine` for a node in the VM: every pin, bus and clock goes to the host's emulators.
+import io
+import struct
+
+import _simbus
+
+PWRON_RESET, HARD_RESET, WDT_RESET, DEEPSLEEP_RESET, SOFT_RESET = 1, 2, 3, 4, 5
+_ENODEV, _ETIMEDOUT, _EBUSY = 19, 116, 16  # errno as the ESP32 port numbers them
+_POLLIN, _POLLOUT, _IOCTL_POLL = 1, 4, 3
+
+
+def reset_cause():
+    return _simbus.boot["reset_cause"]
+
+
+def unique_id():
+    return bytes(_simbus.boot["unique_id"])
+
+
+def freq(_hz=None):
+    return 160000000
+
+
+def reset():
+    _reset(HARD_RESET, 0)
+
+
+def soft_reset():
+    _reset(SOFT_RESET, 0)
+
+
+def deepsleep(time_ms=0):
+    _reset(DEEPSLEEP_RESET, time_ms)
+
+
+def lightsleep(time_ms=0):
+    _simbus.sleep_us(time_ms * 1000)
+
+
+def idle():
+    _simbus.sleep_us(1000)
+
+
+def disable_irq():
+    return 0
+
+
+def enable_irq(_state=0):
+    pass
+
+
+def _reset(cause, wake_ms):
+    _simbus.call(_simbus.RESET, struct.pack("<BQ", cause, wake_ms))
+    _simbus.stop_here()
+
+
+class Pin:
+    IN, OUT, OPEN_DRAIN = 1, 3, 7
+    PULL_UP, PULL_DOWN = 2, 1
+    IRQ_RISING, IRQ_FALLING = 1, 2
+
+    def __init__(self, number, mode=-1, pull=-1, value=None, **_options):
+        self.number = number.number if isinstance(number, Pin) else number
+        self.init(mode, pull, value)
+
+    def init(self, mode=-1, pull=-1, value=None, **_options):
+        self._mode = mode
+        if value is not None:
+            self.value(value)
+
+    def value(self, level=None):
+        if level is None:
+            return _simbus.call(_simbus.PIN_READ, bytes((self.number,)))[0]
+        _simbus.call(_simbus.PIN_WRITE, bytes((self.number, 1 if level else 0)))
+        return None
+
+    __call__ = value
+
+    def on(self):
+        self.value(1)
+
+    def off(self):
+        self.value(0)
+
+    def irq(self, handler=None, trigger=3, **_options):
+        def edge(level):
+            if trigger & (1 if level else 2):
+                handler(self)
+
+        _simbus.on_edge(self.number, edge if handler else None)
+        return self
+
+
+class ADC:
+    ATTN_0DB, ATTN_2_5DB, ATTN_6DB, ATTN_11DB = 0, 1, 2, 3
+
+    def __init__(self, pin, atten=3, **_options):
+        self._pin = pin.number if isinstance(pin, Pin) else pin
+
+    def atten(self, _atten):
+        pass
+
+    def width(self, _bits):
+        pass
+
+    def read_uv(self):
+        return struct.unpack("<I", _simbus.call(_simbus.ADC_READ, bytes((self._pin,))))[0]
+
+    def read_u16(self):
+        return min(65535, self.read_uv() * 65535 // 3300000)
+
+    def read(self):
+        return self.read_u16() >> 4
+
+
+class UART(io.IOBase):
+    """`timeout` is not modelled: reads return what has arrived."""
+
+    def __init__(self, port, baudrate=115200, **options):
+        self._port = port
+        self.init(baudrate, **options)
+
+    def init(self, baudrate=115200, rxbuf=256, **_options):
+        _simbus.call(_simbus.UART_INIT, struct.pack("<BIH", self._port, baudrate, rxbuf))
+
+    def deinit(self):
+        pass
+
+    def any(self):
+        return struct.unpack("<H", _simbus.call(_simbus.UART_ANY, bytes((self._port,))))[0]
+
+    def read(self, size=-1):
+        got = _simbus.call(_simbus.UART_READ, struct.pack("<BH", self._port, 65535 if size is None or size < 0 else size))
+        return got or None
+
+    def readinto(self, buf, size=-1):
+        got = self.read(len(buf) if size < 0 else size)
+        if not got:
+            return None
+        buf[: len(got)] = got
+        return len(got)
+
+    def readline(self):
+        line = b""
+        while not line.endswith(b"\n"):
+            got = self.read(1)
+            if not got:
+                break
+            line += got
+        return line or None
+
+    def write(self, data):
+        _simbus.call(_simbus.UART_WRITE, bytes((self._port,)) + bytes(data))
+        return len(data)
+
+    def flush(self):
+        pass
+
+    def txdone(self):
+        return True
+
+    def ioctl(self, request, arg):
+        if request != _IOCTL_POLL:
+            return -1
+        return (arg & _POLLOUT) | (arg & _POLLIN if arg & _POLLIN and self.any() else 0)
+
+    def ready_in_us(self):
+        return 1000
+
+
+class I2C:
+    def __init__(self, bus=0, **_options):
+        self._bus = bus
+
+    def init(self, **_options):
+        pass
+
+    def scan(self):
+        found = []
+        for address in range(8, 120):
+            if _simbus.call(_simbus.I2C_WRITE, bytes((self._bus, address)))[0] == 0:
+                found.append(address)
+        return found
+
+    def writeto(self, addr, buf, stop=True):
+        _check(_simbus.call(_simbus.I2C_WRITE, bytes((self._bus, addr)) + bytes(buf)))
+        return len(buf)
+
+    def readfrom(self, addr, nbytes, stop=True):
+        reply = _simbus.call(_simbus.I2C_READ, struct.pack("<BBH", self._bus, addr, nbytes))
+        _check(reply)
+        return reply[1:]
+
+    def readfrom_into(self, addr, buf, stop=True):
+        buf[:] = self.readfrom(addr, len(buf))
+
+    def writeto_mem(self, addr, memaddr, buf, addrsize=8):
+        self.writeto(addr, memaddr.to_bytes(addrsize // 8, "big") + bytes(buf))
+
+    def readfrom_mem(self, addr, memaddr, nbytes, addrsize=8):
+        register = memaddr.to_bytes(addrsize // 8, "big")
+        reply = _simbus.call(_simbus.I2C_READ, struct.pack("<BBH", self._bus, addr, nbytes) + register)
+        _check(reply)
+        return reply[1:]
+
+    def readfrom_mem_into(self, addr, memaddr, buf, addrsize=8):
+        buf[:] = self.readfrom_mem(addr, memaddr, len(buf), addrsize=addrsize)
+
+
+SoftI2C = I2C
+
+
+def _check(reply):
+    if reply[0]:
+        raise OSError(_ENODEV if reply[0] == 1 else _ETIMEDOUT)
+
+
+class RTC:
+    def __init__(self, _id=0):
+        pass
+
+    def init(self, fields):
+        self.datetime(fields)
+
+    def datetime(self, fields=None):
+        """(year, month, day, weekday, hour, minute, second, us)."""
+        import time
+
+        if fields is None:
+            us = time.rtc_us + _simbus.uptime_us()
+            year, month, day, hour, minute, second, weekday, _yearday = time.gmtime(us // 1000000)
+            return (year, month, day, weekday, hour, minute, second, us % 1000000)
+        year, month, day, _weekday, hour, minute, second, us = fields
+        shown_us = time.mktime((year, month, day, hour, minute, second, 0, 0)) * 1000000 + us
+        time.rtc_us = shown_us - _simbus.uptime_us()
+        _simbus.call(_simbus.RTC_SET, struct.pack("<q", shown_us))
+        return None
+
+    def memory(self, data=None):
+        if data is None:
+            return bytes(_simbus.boot["rtc_memory"])
+        _simbus.boot["rtc_memory"] = list(bytes(data))
+        _simbus.call(_simbus.RTC_MEMORY, bytes(data))
+        return None
+
+
+class WDT:
+    def __init__(self, id=0, timeout=5000):
+        self._timeout = timeout
+        self._fed_us = 0
+        self._send()
+
+    def feed(self):
+        # One message per eighth of the timeout is enough for the host to judge, and spares it the rest.
+        if _simbus.uptime_us() - self._fed_us >= self._timeout * 125:
+            self._send()
+
+    def _send(self):
+        self._fed_us = _simbus.uptime_us()
+        _simbus.call(_simbus.WDT, struct.pack("<I", self._timeout))
+
+
+class Timer:
+    """Present so that an import works; a node that needs a timer uses asyncio."""
+
+    ONE_SHOT, PERIODIC = 0, 1
+
+    def __init__(self, _id, **_options):
+        raise NotImplementedError("machine.Timer is not modelled: use asyncio")

@@ -1,0 +1,412 @@
+"""The node's core on all interpreters: what it seals, what it sends, what it believes."""
+
+import os
+
+from pantau_node import config
+from pantau_node.clock import SYNCED, Clock
+from pantau_node.identity import Identity
+from pantau_node.marks import Monotonic
+from pantau_node.node import Node
+from pantau_node.outbox import FileOutbox
+from pantau_node.sender import WINDOW
+from pantau_wire import _tables as T
+from pantau_wire import frame
+
+ROOT = "/tmp/pantau-dual-core"
+KEY = bytes(range(32))
+OTHER = bytes(range(1, 33))
+FLOOR_S = 1672531200
+NOW_MS = 1700000000000
+COLUMNS = (T.WATER_DISTANCE, T.RAIN_TIPS)
+
+
+_open_boxes = []
+
+
+class Facts:
+    def __init__(self):
+        self.news = b""
+
+    def note(self):
+        pass
+
+    def errors(self):
+        return self.news
+
+    def fields(self):
+        return {"firmware": "test", "heap_free": 1000}
+
+
+class Rig:
+    """A node with a clock in the hand; the files survive until wipe()."""
+
+    def __init__(self, boot=1, batch=5, problems=(), most=1024):
+        self.now = 100
+        conf, _ = config.build(
+            {"broker": {"host": "h"}, "sampling": {"interval_s": 60, "batch": batch, "health_s": 900}}
+        )
+        self.random = 12345
+        self.clock = Clock(self.ticks, FLOOR_S)
+        while _open_boxes:
+            _open_boxes.pop().close()  # of a test that failed
+        self.box = FileOutbox(ROOT, 65536, most)
+        _open_boxes.append(self.box)
+        who = Identity("n-1", 1, {0: KEY, 1: OTHER}, 0, "n-1", "")
+        self.facts = Facts()
+        replay = Monotonic(ROOT + ".orders")
+        self.node = Node(who, conf, self.clock, self.box, boot, COLUMNS, replay, self.facts, self.rand, problems)
+        self.instant = 0
+        self.counter = NOW_MS
+
+    def ticks(self):
+        return self.now & 0x3FFFFFFF
+
+    def rand(self, bits):
+        self.random = (self.random * 69069 + 1) & 0xFFFFFFFF
+        return self.random >> (32 - bits)
+
+    def record(self, value=3000, alarm=False):
+        self.instant += 60
+        self.now = max(self.now, self.instant * 1000)
+        self.node.on_record(self.instant, {2: (value, 0), 3: (0, 0)}, alarm)
+
+    def sent(self, most=80, step_ms=25):
+        """Return the frames that the node publishes in the next moments."""
+        out = []
+        for _ in range(most):
+            self.node.on_tick()
+            data = self.node.next_send()
+            if data is not None:
+                assert frame.verify(data, "n-1", KEY)
+                out.append(frame.decode(data))
+            else:
+                self.now += step_ms
+        return out
+
+    def down(self, kind, fields, key=KEY, node="n-1", counter=None, key_id=0):
+        f = frame.Frame(kind, key_id)
+        self.counter += 1
+        f.counter = self.counter if counter is None else counter
+        f.fields = fields
+        data = frame.encode(f, node, key)
+        self.node.on_message(data)
+        return data
+
+    def ack(self, boot, through, bitmap=0, key=KEY):
+        return self.down(T.K_ACK, {"boot": boot, "through": through, "map": bitmap}, key)
+
+    def close(self):
+        self.box.close()
+
+
+def wipe():
+    for name in (ROOT, ROOT + ".new", ROOT + ".orders", ROOT + ".orders.new"):
+        try:
+            os.remove(name)
+        except OSError:
+            pass
+
+
+def rig(**options):
+    wipe()
+    return Rig(**options)
+
+
+def names(frames):
+    return [(f.kind, f.boot, f.seq) for f in frames]
+
+
+def held(r):
+    return [place[:2] for place in r.box.index.places()]
+
+
+def test_a_boot_begins_with_its_health_and_what_was_wrong_with_its_configuration():
+    r = rig(problems=["broker.port: must be an integer"])
+    assert r.node.next_send() is None  # nothing before the link is up
+    r.node.on_link(True)
+    f = [f for f in r.sent() if f.seq == 1][0]
+    assert (f.kind, f.boot, f.seq, f.clock, f.base_s) == (T.K_HEALTH, 1, 1, 0, 0)
+    assert f.fields["config_errors"] == "broker.port: must be an integer"
+    assert f.fields["uptime_ms"] == 100 and "utc_ms" not in f.fields and f.fields["time_nonce"] > 0
+    r.close()
+
+
+def test_a_full_batch_is_one_frame_on_the_uptime_grid():
+    r = rig()
+    for i in range(11):
+        r.record(3000 + i)
+    assert r.box.index.live == 3 and r.box.batch.count == 1 and r.box.records() == 11
+    r.node.on_link(True)
+    frames = [f for f in r.sent() if f.kind == T.K_RECORDS]
+    assert names(frames) == [(1, 1, 2), (1, 1, 3)]
+    assert frame.times(frames[1]) == [360, 420, 480, 540, 600] and frames[1].clock == 0
+    assert frames[1].columns[2] == ([3005, 3006, 3007, 3008, 3009], None)
+    r.close()
+
+
+def test_an_alarm_is_sealed_at_once_and_goes_first():
+    r = rig(batch=3)
+    for _ in range(30):
+        r.record()
+    r.record(900, alarm=True)
+    r.node.on_link(True)
+    first = r.sent()[0]
+    assert first.alarm and first.count == 1 and first.columns[2] == ([900], None)
+    r.close()
+
+
+def test_live_frames_overtake_the_backlog_and_the_window_is_bounded():
+    r = rig(batch=1)
+    for _ in range(30):
+        r.record()
+    r.node.on_link(True)
+    first = names(r.sent(most=150, step_ms=10))
+    assert first == [(2, 1, 32), (2, 1, 1)] + [(1, 1, seq) for seq in range(2, 6)], first
+    r.node.on_record(r.instant + 60, {2: (1, 0)})
+    r.node.on_record(r.instant + 120, {2: (2, 0)})
+    r.node.on_record(r.instant + 180, {2: (3, 0)})
+    assert names(r.sent(most=20, step_ms=1)) == [(1, 1, 33), (1, 1, 34)] and WINDOW == 8
+    r.close()
+
+
+def test_a_frame_leaves_only_by_an_acknowledgement_that_is_ours():
+    r = rig(batch=1)
+    for _ in range(4):
+        r.record()
+    r.node.on_link(True)
+    r.sent()
+    before = held(r)
+    r.ack(1, 6, key=OTHER)  # another key of the node under the wrong id
+    r.down(T.K_ACK, {"boot": 1, "through": 5}, node="n-2")
+    data = r.ack(2, 9)
+    assert r.node.odd_acks == 1
+    for at in range(len(data)):  # every byte of it is under the tag
+        r.node.on_message(data[:at] + bytes([data[at] ^ 1]) + data[at + 1 :])
+    r.node.on_message(b"")
+    r.node.on_message(r.box.read(1, 1))  # our own health frame, reflected
+    assert held(r) == before and r.node.forged == 2 + len(data) + 2
+    r.ack(1, 3, 0b101)
+    assert held(r) == [(1, 5)] and r.node.acked == 5
+    r.down(T.K_ACK, {"boot": 1, "through": 5}, key=OTHER, key_id=1)
+    assert held(r) == []
+    r.close()
+
+
+def test_without_an_acknowledgement_a_frame_goes_again_ever_more_patiently():
+    r = rig(batch=1)
+    r.clock.set_utc(NOW_MS, 0, SYNCED)
+    r.node._health_due = 1 << 40
+    r.node.on_link(True)
+    times = []
+    for _ in range(40000):
+        if r.node.next_send() is not None:
+            times.append(r.now)
+        r.now += 50
+    gaps = [b - a for a, b in zip(times, times[1:])]
+    assert 3700 <= gaps[0] <= 6350 and gaps[-1] > 220000, gaps
+    assert len(times) < 14
+    assert held(r) == [(1, 1)]
+    r.close()
+
+
+def test_a_lost_link_sends_again_what_was_on_its_way():
+    r = rig(batch=1)
+    r.record()
+    r.clock.set_utc(NOW_MS, 0, SYNCED)
+    r.node.on_link(True)
+    first = names(r.sent())
+    assert first == [(2, 1, 1), (1, 1, 2)]
+    r.node.on_link(False)
+    assert r.node.next_send() is None
+    r.node.on_link(True)
+    assert names(r.sent()) == first
+    r.close()
+
+
+def test_nothing_is_sent_for_ever_beyond_the_map_of_the_acknowledgement():
+    r = rig(batch=1)
+    for _ in range(100):
+        r.record()
+    r.node.on_link(True)
+    r.sent(most=30, step_ms=1)  # fresh health
+    r.record()
+    live = [f.seq for f in r.sent(most=300, step_ms=5)]
+    assert 103 in live and 2 in live
+    r.clock.set_utc(NOW_MS, 0, SYNCED)
+    r.node._health_due = 1 << 40
+    r.now += 400000
+    again = [f.seq for f in r.sent(most=300, step_ms=5)]
+    assert 103 not in again and 2 in again
+    r.ack(1, 103)
+    assert all(seq > 103 for _, seq in held(r))
+    r.close()
+
+
+def test_the_interrupted_boot_is_delivered_under_its_own_name():
+    r = rig()
+    for _ in range(7):
+        r.record()
+    r.close()
+    r = Rig(boot=2)
+    r.clock.set_utc(NOW_MS, 0, SYNCED)
+    r.node.on_link(True)
+    frames = r.sent()
+    assert names(frames) == [(2, 1, 1), (1, 1, 2), (1, 1, 3), (2, 2, 1)]
+    assert frames[2].count == 2 and frame.times(frames[2]) == [360, 420]
+    r.close()
+
+
+def ask(r):
+    """Bring the link up and return the nonce of the question that goes out."""
+    r.now += 1000
+    r.node.on_link(True)
+    return r.sent(most=12)[0].fields["time_nonce"]
+
+
+def test_time_comes_only_as_the_answer_to_the_open_question():
+    r = rig()
+    r.record()
+    r.down(T.K_TIME, {"utc_ms": NOW_MS, "nonce": frame.decode(r.box.read(1, 1)).fields["time_nonce"]})
+    assert r.clock.utc_ms() is None  # it was never sent
+    nonce = ask(r)
+    r.down(T.K_TIME, {"utc_ms": NOW_MS, "nonce": nonce + 1})
+    r.down(T.K_TIME, {"utc_ms": NOW_MS, "nonce": nonce}, key=OTHER)
+    assert r.clock.utc_ms() is None
+    r.down(T.K_TIME, {"utc_ms": NOW_MS, "nonce": nonce})
+    assert r.clock.quality == SYNCED and 100 <= r.clock.utc_ms() - NOW_MS <= 1000
+    r.down(T.K_TIME, {"utc_ms": NOW_MS + 9999999, "nonce": nonce})  # once only
+    assert r.clock.utc_ms() - NOW_MS <= 1000
+    assert r.node.take_action()[0] == "rtc"
+    r.close()
+
+
+def test_a_batch_has_one_time_base_and_the_mapping_follows_at_once():
+    r = rig()
+    r.record()
+    r.down(T.K_TIME, {"utc_ms": NOW_MS, "nonce": ask(r)})
+    for _ in range(5):
+        r.record()
+    frames = {f.seq: f for f in r.sent(most=100)}
+    assert (frames[2].clock, frames[2].base_s, frames[2].count) == (0, 60, 1)
+    assert frames[4].kind == T.K_HEALTH and frames[4].fields["utc_ms"] > NOW_MS
+    offset_s = (frames[4].fields["utc_ms"] - frames[4].fields["uptime_ms"] + 500) // 1000
+    assert frames[5].clock == SYNCED and frames[5].base_s == offset_s + 120
+    r.close()
+
+
+def test_a_late_answer_is_no_time():
+    r = rig()
+    nonce = ask(r)
+    r.now += 25000
+    r.down(T.K_TIME, {"utc_ms": NOW_MS, "nonce": nonce})
+    assert r.clock.utc_ms() is None
+    r.now += 30000
+    assert T.K_HEALTH in [f.kind for f in r.sent(most=5)]  # asks again
+    r.close()
+
+
+def test_an_order_is_obeyed_once_and_never_again_even_after_a_restart():
+    r = rig()
+    r.record()
+    r.node.on_link(True)
+    r.sent()
+    data = r.down(T.K_COMMAND, {"id": 5, "name": "flush"})
+    results = [f for f in r.sent() if f.kind == T.K_RESULT]
+    assert results[0].fields == {"id": 5, "ok": 1, "detail": "sealed 1 records"}
+    assert r.box.batch is None
+    forged = r.node.forged
+    r.node.on_message(data)
+    assert r.node.forged == forged + 1
+    r.close()
+    r = Rig(boot=2)
+    r.node.on_message(data)
+    assert r.node.forged == 1
+    r.down(T.K_COMMAND, {"id": 1, "name": "ping"}, counter=NOW_MS)
+    assert r.node.forged == 2
+    r.close()
+
+
+def test_what_is_refused_says_why():
+    r = rig()
+    r.node.on_link(True)
+    r.down(T.K_COMMAND, {"id": 1, "name": "format"})
+    r.down(T.K_COMMAND, {"id": 2, "name": "ping", "expires_s": 5})
+    r.sent()
+    r.clock.set_utc(NOW_MS, 0, SYNCED)
+    r.down(T.K_COMMAND, {"id": 3, "name": "ping", "expires_s": NOW_MS // 1000 - 1})
+    r.down(T.K_COMMAND, {"id": 4, "name": "ping", "args": "nonsense"})
+    r.down(T.K_CONFIG, {"id": 5, "generation": 2, "body": "{}"})
+    r.down(T.K_COMMAND, {"id": 6, "name": "ping", "expires_s": NOW_MS // 1000 + 60})
+    results = {f.fields["id"]: f.fields for f in r.sent(most=200) if f.kind == T.K_RESULT}
+    assert "known: flush health ping" in results[1]["detail"]
+    assert "clock" in results[2]["detail"] and results[3]["detail"] == "expired" and "JSON" in results[4]["detail"]
+    assert "not supported" in results[5]["detail"]
+    assert [results[i]["ok"] for i in range(1, 7)] == [0, 0, 0, 0, 0, 1]
+    r.close()
+
+
+def test_a_batch_too_long_for_one_frame_becomes_several_and_loses_nothing():
+    r = rig(batch=255)
+    noise = 1
+    values = []
+    for _ in range(255):
+        noise = (noise * 1103515245 + 12345) & 0x7FFFFFFF
+        values.append(noise)
+        r.record(noise)
+    r.node.on_link(True)
+    got = []
+    instants = []
+    for f in r.sent(most=100):
+        if f.kind == T.K_RECORDS:
+            got += f.columns[2][0]
+            instants += frame.times(f)
+    assert got == values and instants == [60 * i for i in range(1, 256)]
+    r.close()
+
+
+def test_health_comes_when_due_and_when_something_changed():
+    r = rig()
+    r.clock.set_utc(NOW_MS, 0, SYNCED)
+    r.node.on_link(True)
+    assert names(r.sent()) == [(2, 1, 1)]
+    r.ack(1, 1)
+    r.facts.news = b"\x00\x02\x01"
+    assert r.sent() == []  # at most one a minute
+    r.now += 60000
+    assert names(r.sent()) == [(2, 1, 2)]
+    r.ack(1, 2)
+    assert r.sent(most=100, step_ms=8000) == []
+    assert names(r.sent(most=20, step_ms=8000))[0] == (2, 1, 3)
+    r.close()
+
+
+def test_a_full_outbox_is_told_in_health():
+    r = rig(batch=1, most=8)
+    for _ in range(20):
+        r.record()
+    r.node.on_link(True)
+    r.node.flush()
+    health = [f for f in r.sent(most=300) if f.kind == T.K_HEALTH][-1].fields
+    assert health["overwritten_frames"] == 13 and health["overwritten_records"] == 12
+    assert health["records_produced"] == 20 and health["outbox_records"] == 8
+    assert (health["outbox_oldest_boot"], health["outbox_oldest_seq"]) == (1, 14)
+    r.close()
+
+
+def test_a_frame_damaged_in_flash_is_given_up_and_counted():
+    r = rig(batch=1)
+    r.record()
+    r.node.on_link(True)
+    r.sent()
+    place = r.box.index.place(1, 2)
+    r.box._file.seek(place[0] + 5)
+    r.box._file.write(b"\xff\xff")
+    r.box._file.flush()
+    r.node._health_due = 1 << 40
+    for _ in range(60):
+        r.now += 60000
+        r.node.next_send()
+    assert (1, 2) not in held(r) and (1, 1) in held(r)
+    assert r.box.overwritten_frames == 1 and r.box.overwritten_records == 1
+    r.close()
+    wipe()

@@ -1,0 +1,26 @@
+"""What a test may ask for: servers and tools, skipped by name where they are missing, never under CI."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from typing import NoReturn
+
+import pytest
+
+
+def missing(what: str, package: str) -> NoReturn:
+    """Skip the running test because `what` is not installed, naming the package.
+
+    Fails it under PANTAU_CI=1: there a missing server is a fault of the set-up, never a silent hole in the results.
+    """
+    said = f"{what} is not installed: install {package} (make setup servers)"
+    if os.environ.get("PANTAU_CI", "") not in ("", "0"):
+        pytest.fail(f"{said}. PANTAU_CI is set, so this is not skipped.", pytrace=False)
+    pytest.skip(said)
+
+
+def need(tool: str, package: str) -> str:
+    """Return the path of the executable `tool`, or skip or fail the running test: see `missing`."""
+    found = shutil.which(tool, path=os.environ.get("PATH", os.defpath) + os.pathsep + "/usr/sbin")
+    return found or missing(tool, package)

@@ -1,0 +1,107 @@
+"""Frames, keys and a registry for the tests of the bridge."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+
+from pantau import registry as registry_file
+from pantau.ingest import Batch, Ingest
+from pantau.keys import Keys
+from pantau.registry import Registry
+from pantau.window import Window
+from pantau_wire import _tables as T
+from pantau_wire import frame as wire
+from pantau_wire import tag, topics
+
+CITY = "tng"
+NODE = "flood-01"
+OTHER = "air-02"
+KEY = bytes(range(32))
+OTHER_KEY = bytes(range(32, 64))
+KEYS = Keys({NODE: ({0: KEY}, 0), OTHER: ({0: OTHER_KEY, 1: KEY}, 1)})
+NOW_MS = 1_770_000_000_000
+
+REGISTRY = """
+[[station]]
+id = "angke"
+name = "Kali Angke"
+domain = "flood"
+latitude = -6.2
+longitude = 106.6
+sensor_height_m = 4.0
+tip_mm = 0.2
+[[node]]
+id = "flood-01"
+station = "angke"
+[[node]]
+id = "air-02"
+station = "angke"
+"""
+
+
+def registry(folder: Path) -> Registry:
+    path = folder / "registry.toml"
+    path.write_text(REGISTRY)
+    return registry_file.load(path)
+
+
+def records(
+    seq: int, *, boot: int = 1, node: str = NODE, key: bytes = KEY, key_id: int = 0, distance: int = 1500
+) -> bytes:
+    f = wire.Frame(T.K_RECORDS, key_id)
+    f.boot, f.seq, f.clock, f.base_s = boot, seq, 3, NOW_MS // 1000 + 15 * seq
+    f.count, f.interval_s = 3, 1
+    missing = [0, 0, wire.quality(T.R_TIMEOUT)]
+    f.columns = {T.WATER_DISTANCE: ([distance, distance + 1, None], missing), T.RAIN_TIPS: ([0, 1, 0], None)}
+    return bytes(wire.encode(f, node, key))
+
+
+def health(seq: int, *, boot: int = 1, node: str = NODE, key: bytes = KEY, **fields: int | str) -> bytes:
+    f = wire.Frame(T.K_HEALTH)
+    f.boot, f.seq, f.clock, f.base_s = boot, seq, 3, NOW_MS // 1000
+    f.fields = {"uptime_ms": 60_000, "utc_ms": NOW_MS, **fields}
+    return bytes(wire.encode(f, node, key))
+
+
+def up(node: str = NODE) -> str:
+    return str(topics.topic(CITY, node, "up"))
+
+
+def resign(data: bytes, node: str = NODE, key: bytes = KEY) -> bytes:
+    """The bytes with the tag that they should have had."""
+    return data + bytes(tag.tag(key, tag.UP, node, data))
+
+
+class Memory:
+    """A history in a dict, and the commit that fills it."""
+
+    def __init__(self) -> None:
+        self.windows: dict[tuple[str, int], Window] = {}
+        self.frames: dict[tuple[str, int, int], bytes] = {}
+        self.refused: list[str] = []
+
+    def window(self, node: str, boot: int) -> Window | None:
+        return self.windows.get((node, boot))
+
+    def payload(self, node: str, boot: int, seq: int) -> bytes | None:
+        return self.frames.get((node, boot, seq))
+
+    def commit(self, batch: Batch) -> None:
+        for identity, new in batch.frames.items():
+            assert identity not in self.frames, "stored twice"
+            self.frames[identity] = new.payload
+        self.windows |= {key: window.copy() for key, window in batch.windows.items()}
+        self.refused += [refused.reason for refused in batch.refused]
+
+
+def ingest(folder: Path, memory: Memory) -> Ingest:
+    return Ingest(CITY, registry(folder), KEYS, memory)
+
+
+async def until(true: Callable[[], object], within_s: float = 20.0) -> None:
+    """Let the loop run until a condition holds that nothing signals."""
+    async with asyncio.timeout(within_s):
+        while not true():  # noqa: ASYNC110
+            await asyncio.sleep(0.001)

@@ -1,0 +1,172 @@
+from __future__ import annotations
+
+import json
+import stat
+from importlib.resources import files
+
+import pytest
+
+from pantau import config, keys, registry
+from pantau.problems import ConfigError
+from unit.host import bridge_kit as kit
+
+
+def wrong(load, path):
+    with pytest.raises(ConfigError) as caught:
+        load(path)
+    return [(p.key, p.message) for p in caught.value.problems]
+
+
+def write(folder, text, name="pantau.toml"):
+    path = folder / name
+    path.write_text(text)
+    return path
+
+
+def test_the_least_configuration_and_paths_from_its_folder(tmp_path):
+    path = write(tmp_path, '[bridge]\ncity = "tng"\nkeys = "/etc/pantau/keys.json"\n[mqtt]\nhost = "localhost"\n')
+    loaded = config.load(path)
+    assert loaded.bridge.registry == tmp_path / "registry.toml"
+    assert loaded.spool_path == tmp_path / "data" / "spool.sqlite3"
+    assert str(loaded.bridge.keys) == "/etc/pantau/keys.json"
+    assert (loaded.mqtt.port, loaded.mqtt.tls, loaded.web.public_read) == (8883, True, False)
+
+
+def test_three_mistakes_are_named_at_once_with_key_paths(tmp_path):
+    text = '[bridge]\ncity = "tng"\n[mqtt]\nhostt = "localhost"\nport = 70000\n[web]\nlisten = "nowhere"\n[spoool]\n'
+    found = dict(wrong(config.load, write(tmp_path, text)))
+    assert found["mqtt.hostt"] == "unknown key; did you mean host?"
+    assert found["mqtt.host"].startswith("is missing")
+    assert "65535" in found["mqtt.port"]
+    assert "web.listen" in found
+    assert found["spoool"] == "unknown key; did you mean spool?"
+
+
+def test_an_unknown_key_with_no_likeness_lists_the_known_ones(tmp_path):
+    text = '[bridge]\ncity = "tng"\n[mqtt]\nhost = "h"\n[quarantine]\nzzz = 1\n'
+    assert wrong(config.load, write(tmp_path, text)) == [
+        ("quarantine.zzz", "unknown key; known here: max_mib, max_rows")
+    ]
+
+
+@pytest.mark.parametrize(
+    "mqtt, says",
+    [
+        ("tls = false", "lab_plain"),
+        ('certificate = "a"', "belong together"),
+        ('password_file = "a"', "without user"),
+        ('port = "1883"', "integer"),
+    ],
+)
+def test_what_does_not_fit_together(tmp_path, mqtt, says):
+    path = write(tmp_path, f'[bridge]\ncity = "tng"\n[mqtt]\nhost = "h"\n{mqtt}\n')
+    assert says in wrong(config.load, path)[0][1]
+
+
+def test_not_toml_names_the_line_and_a_missing_file_the_way_on(tmp_path):
+    assert "line 2" in wrong(config.load, write(tmp_path, "[bridge]\ncity = \n"))[0][1]
+    assert "bridge init" in wrong(config.load, tmp_path / "none.toml")[0][1]
+
+
+def test_the_shipped_templates_are_valid():
+    templates = files("pantau").joinpath("templates")
+    loaded = config.load(templates / "pantau.toml")
+    assert loaded.mqtt.client_prefix == "pantau-bridge"
+    assert registry.load(templates / "registry.toml").nodes == ()
+
+
+def test_the_examples_in_the_registry_template_are_valid(tmp_path):
+    text = files("pantau").joinpath("templates", "registry.toml").read_text()
+    lines = [line.removeprefix("# ") for line in text.splitlines()[2:]]
+    loaded = registry.load(write(tmp_path, "\n".join(lines), "registry.toml"))
+    assert loaded.stations["angke-hilir"].tip_mm == 0.2
+
+
+# --- registry
+
+
+def test_nodes_come_and_go_at_stations(tmp_path):
+    text = kit.REGISTRY.replace(
+        'id = "flood-01"\nstation = "angke"', 'id = "flood-01"\nstation = "angke"\nto = 2026-02-01T00:00:00Z'
+    )
+    loaded = registry.load(write(tmp_path, text))
+    before, after = 1_769_000_000_000, 1_780_000_000_000
+    assert loaded.station_of("flood-01", before).id == "angke"
+    assert loaded.station_of("flood-01", after) is None
+    assert loaded.knows("flood-01")
+    assert loaded.nodes_at("angke", after) == ("air-02",)
+
+
+def test_contradictions_are_all_named(tmp_path):
+    text = (
+        kit.REGISTRY
+        + kit.REGISTRY.split("[[node]]")[0]
+        + '[[node]]\nid = "air-02"\nstation = "nowhere"\nfrom = 2026-01-01T00:00:00Z\nto = 2025-01-01T00:00:00Z\n'
+    )
+    found = wrong(registry.load, write(tmp_path, text))
+    assert [key for key, _ in found] == [
+        "station[0].id",
+        "station[1].id",
+        "node[2].station",
+        "node[2].to",
+        "node[2].from",
+    ]
+
+
+def test_mistakes_in_a_station_have_their_place(tmp_path):
+    text = (
+        kit.REGISTRY.replace('"flood"', '"flod"')
+        .replace("latitude = -6.2", "latitude = -96.2")
+        .replace('"flood-01"', '"Flood_01"')
+    )
+    found = dict(wrong(registry.load, write(tmp_path, text)))
+    assert set(found) == {"station[0].domain", "station[0].latitude", "node[0].id"}
+
+
+def test_a_local_time_without_zone_is_refused(tmp_path):
+    text = kit.REGISTRY + "from = 2026-01-01T00:00:00\n"
+    assert wrong(registry.load, write(tmp_path, text))[0][0] == "node[1].from"
+
+
+# --- keys
+
+
+def test_keys_survive_the_file_and_nobody_else_reads_it(tmp_path):
+    path = tmp_path / "keys.json"
+    keys.save(path, kit.KEYS)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    loaded = keys.load(path)
+    assert loaded.signing(kit.OTHER) == (1, kit.KEY)
+    assert loaded.find(kit.OTHER, 0) == kit.OTHER_KEY
+    assert loaded.find(kit.OTHER, 3) is None
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_an_open_key_file_is_refused_with_the_command_that_closes_it(tmp_path):
+    path = tmp_path / "keys.json"
+    keys.save(path, kit.KEYS)
+    path.chmod(0o640)
+    assert f"chmod 600 {path}" in wrong(keys.load, path)[0][1]
+
+
+def test_mistakes_in_keys_are_named_and_no_key_is_quoted(tmp_path):
+    path = tmp_path / "keys.json"
+    secret = kit.KEY.hex().upper()
+    nodes = {"a": {"keys": {"0": secret}, "key_id": 0}, "b": {"keys": {"0": "00" * 32}, "key_id": 3}}
+    path.write_text(json.dumps({"version": 1, "nodes": nodes}))
+    path.chmod(0o600)
+    with pytest.raises(ConfigError) as caught:
+        keys.load(path)
+    assert {p.key for p in caught.value.problems} == {"nodes.a.keys.0", "nodes.b"}
+    assert secret not in str(caught.value)
+
+
+def test_a_failed_save_leaves_the_old_keys(tmp_path, monkeypatch):
+    path = tmp_path / "keys.json"
+    keys.save(path, kit.KEYS)
+    before = path.read_bytes()
+    monkeypatch.setattr("os.fsync", lambda _: (_ for _ in ()).throw(OSError(28, "No space left on device")))
+    with pytest.raises(OSError, match="space"):
+        keys.save(path, keys.Keys({}))
+    assert path.read_bytes() == before
+    assert list(tmp_path.iterdir()) == [path]

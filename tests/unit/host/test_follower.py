@@ -1,0 +1,181 @@
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+
+import pytest
+
+from pantau.decode import Decoder
+from pantau.follower import Follower
+from pantau.ingest import Ingest
+from pantau.sinks import Verdict
+from pantau.spool import Spool, SpoolReader
+from pantau.worker import Worker
+from unit.host import bridge_kit as kit
+
+
+class Target:
+    """A sink whose answers a test decides."""
+
+    name = "target"
+
+    def __init__(self, answer=lambda _: Verdict("stored")):
+        self.answer = answer
+        self.got = []
+        self.asked = 0
+        self.closed = False
+
+    def position(self):
+        return 0
+
+    def deliver(self, batch):
+        self.asked += 1
+        verdicts = [self.answer(item) for item in batch]
+        if not any(v.kind == "retry" for v in verdicts):
+            self.got += [item.seq for item in batch]
+        return verdicts
+
+    def close(self):
+        self.closed = True
+
+
+@pytest.fixture
+def spool(tmp_path):
+    made = Spool(tmp_path / "spool.sqlite3", max_mib=64, quarantine_rows=100, quarantine_mib=1)
+    yield made
+    made.close()
+
+
+def fill(tmp_path, spool, *payloads):
+    gate = Ingest(kit.CITY, kit.registry(tmp_path), kit.KEYS, spool)
+    for payload in payloads:
+        gate.offer(kit.up(), payload, kit.NOW_MS)
+    batch = gate.take()
+    spool.commit(batch)
+    gate.settle(batch)
+
+
+def follow(tmp_path, spool, sink, position=0):
+    async def direct(function, *values):
+        function(*values)
+
+    return Follower(
+        sink,
+        SpoolReader(spool.path),
+        Decoder(kit.registry(tmp_path)),
+        position,
+        mark=lambda marks: direct(spool.mark, marks),
+        save=lambda name, at: direct(spool.save_cursors, [(name, at)]),
+        resolved=lambda entries: direct(spool.resolve, entries),
+    )
+
+
+async def to_the_end(follower, within_s=10.0):
+    task = asyncio.create_task(follower.run())
+    await follower.stop(within_s, task)
+    return task
+
+
+def test_it_delivers_in_order_from_its_cursor_and_remembers(tmp_path, spool):
+    fill(tmp_path, spool, *(kit.records(n) for n in range(1, 6)))
+    sink = Target()
+    asyncio.run(to_the_end(follow(tmp_path, spool, sink, position=2)))
+    assert sink.got == [3, 4, 5]
+    assert sink.closed
+    assert spool.cursor("target") == 5
+
+
+def test_what_cannot_be_decoded_is_quarantined_and_the_rest_goes_on(tmp_path, spool):
+    broken = kit.resign(kit.records(2)[:-12])
+    fill(tmp_path, spool, kit.records(1), broken, kit.records(3))
+    sink = Target(lambda item: Verdict("rejected", item.error) if item.error else Verdict("stored"))
+    asyncio.run(to_the_end(follow(tmp_path, spool, sink)))
+    (entry,) = spool.entries(None, None)
+    assert (entry.reason, entry.seq, entry.frame_id) == ("undecodable", 2, 2)
+    assert sink.got == [1, 2, 3]
+
+
+def test_a_replayed_frame_leaves_the_quarantine_when_the_sink_takes_it(tmp_path, spool):
+    fill(tmp_path, spool, kit.records(1), kit.records(2))
+    choosy = Target(lambda item: Verdict("rejected", "no room") if item.seq == 1 else Verdict("stored"))
+    asyncio.run(to_the_end(follow(tmp_path, spool, choosy)))
+    (entry,) = spool.entries("sink_rejected", kit.NODE)
+    assert entry.detail == "target: no room"
+    follower = follow(tmp_path, spool, Target(), position=2)
+    follower.deliver_again({entry.frame_id: entry.id})
+    asyncio.run(to_the_end(follower))
+    assert spool.entries(None, None) == []
+    assert follower.position == 2
+
+
+def test_a_sink_in_trouble_is_asked_again_and_nothing_is_skipped(tmp_path, spool):
+    fill(tmp_path, spool, kit.records(1), kit.records(2))
+    answers = iter([Verdict("retry", "server away")] * 4)
+    sink = Target(lambda _: next(answers, Verdict("stored")))
+
+    async def run():
+        follower = follow(tmp_path, spool, sink)
+        task = asyncio.create_task(follower.run())
+        await kit.until(lambda: follower.trouble)
+        assert follower.problems() == ["sink target: server away"]
+        await kit.until(lambda: sink.got == [1, 2])
+        await follower.stop(5, task)
+        assert follower.problems() == []
+
+    asyncio.run(run())
+
+
+def test_a_sink_that_breaks_its_contract_harms_only_itself(tmp_path, spool):
+    fill(tmp_path, spool, kit.records(1))
+
+    def broken(_):
+        raise KeyError("oops")
+
+    async def run():
+        follower = follow(tmp_path, spool, Target(broken))
+        task = asyncio.create_task(follower.run())
+        await kit.until(lambda: follower.trouble)
+        assert "KeyError" in follower.problems()[0]
+        await follower.stop(5, task)
+
+    asyncio.run(run())
+    assert spool.cursor("target") == 0
+
+
+def test_a_sink_that_hangs_holds_up_neither_another_nor_the_stop(tmp_path, spool):
+    fill(tmp_path, spool, kit.records(1))
+    release = threading.Event()
+
+    def hang(_):
+        release.wait(30)
+        return Verdict("stored")
+
+    async def run():
+        hung, well = follow(tmp_path, spool, Target(hang)), Target()
+        other = follow(tmp_path, spool, well)
+        tasks = [asyncio.create_task(f.run()) for f in (hung, other)]
+        await kit.until(lambda: well.got == [1])
+        hung._busy_since = time.monotonic() - 31
+        assert "has not answered for 31 s" in hung.problems()[0]
+        await other.stop(5, tasks[1])
+        await hung.stop(0.05, tasks[0])
+        await asyncio.gather(*tasks, return_exceptions=True)
+        assert tasks[0].cancelled()
+
+    started = time.monotonic()
+    asyncio.run(run())
+    assert time.monotonic() - started < 10
+    release.set()
+
+
+def test_a_worker_carries_results_and_errors_in_order():
+    async def run():
+        worker, order = Worker("test"), []
+        results = await asyncio.gather(*(worker.call(order.append, n) for n in range(5)))
+        assert (results, order) == ([None] * 5, [0, 1, 2, 3, 4])
+        with pytest.raises(ZeroDivisionError):
+            await worker.call(lambda: 1 // 0)
+        worker.stop()
+
+    asyncio.run(run())

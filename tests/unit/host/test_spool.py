@@ -1,0 +1,183 @@
+from __future__ import annotations
+
+import sqlite3
+
+import pytest
+
+from pantau import registry as registry_file
+from pantau.ingest import Ingest
+from pantau.keys import Keys
+from pantau.quarantine import KEEP_BYTES, replay
+from pantau.spool import Spool, SpoolBroken, SpoolReader, SpoolUnavailable
+from unit.host import bridge_kit as kit
+
+
+def opened(folder, *, max_mib=64, rows=100, mib=1):
+    return Spool(folder / "spool.sqlite3", max_mib=max_mib, quarantine_rows=rows, quarantine_mib=mib)
+
+
+@pytest.fixture
+def spool(tmp_path):
+    made = opened(tmp_path)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def gate(tmp_path, spool):
+    return Ingest(kit.CITY, kit.registry(tmp_path), kit.KEYS, spool)
+
+
+def store(gate, spool, *payloads, topic=None):
+    for payload in payloads:
+        gate.offer(topic or kit.up(), payload, kit.NOW_MS)
+    batch = gate.take()
+    spool.commit(batch)
+    return gate.settle(batch)
+
+
+def test_what_was_committed_is_there_after_a_reopen(tmp_path, gate, spool):
+    store(gate, spool, kit.records(1), kit.records(3), b"junk")
+    spool.save_cursors([("sqlite", 1)])
+    spool.close()
+    again = opened(tmp_path)
+    assert again.last_id == 2
+    assert again.cursor("sqlite") == 1
+    assert (again.window(kit.NODE, 1).through, again.window(kit.NODE, 1).bits) == (1, 0b10)
+    assert again.payload(kit.NODE, 1, 3) == kit.records(3)
+    assert again.quarantine.rows == 1
+    again.close()
+
+
+def test_sync_is_full(spool):
+    assert spool._db.execute("PRAGMA synchronous").fetchone()[0] == 2
+    assert spool._db.execute("PRAGMA journal_mode").fetchone()[0] == "wal"
+
+
+def test_the_reader_walks_in_order(tmp_path, gate, spool):
+    store(gate, spool, *(kit.records(n) for n in range(1, 8)))
+    reader = SpoolReader(spool.path)
+    first = reader.read(0, 5)
+    rest = reader.read(first[-1].id, 5)
+    assert [f.seq for f in first + rest] == list(range(1, 8))
+    assert [f.seq for f in reader.get([2, 99])] == [2]
+    reader.close()
+
+
+def test_a_window_that_forgot_cannot_double_a_frame(gate, spool):
+    store(gate, spool, kit.records(1))
+    gate._windows.clear()
+    spool._db.execute("DELETE FROM windows")
+    gate.offer(kit.up(), kit.records(1), kit.NOW_MS)
+    assert spool.commit(gate.take()) == 1
+    assert spool._db.execute("SELECT count(*) FROM frames").fetchone()[0] == 1
+
+
+def test_full_changes_nothing_says_so_and_works_again_with_room(tmp_path):
+    spool = opened(tmp_path, max_mib=1)
+    gate = Ingest(kit.CITY, kit.registry(tmp_path), kit.KEYS, spool)
+    seq, error = 0, None
+    while error is None and seq < 100_000:
+        frames = [kit.records(seq + n) for n in range(1, 301)]
+        seq += 300
+        try:
+            store(gate, spool, *frames)
+        except SpoolUnavailable as raised:
+            error = raised
+    assert "max_mib" in str(error)
+    assert error.__cause__.sqlite_errorcode == sqlite3.SQLITE_FULL
+    stored = spool._db.execute("SELECT max(seq) FROM frames").fetchone()[0]
+    assert stored == seq - 300 == spool.window(kit.NODE, 1).through
+    spool.close()
+    wider = opened(tmp_path, max_mib=2)
+    gate = Ingest(kit.CITY, kit.registry(tmp_path), kit.KEYS, wider)
+    assert store(gate, wider, *(kit.records(seq - 300 + n) for n in range(1, 301)))[0].through == seq
+    wider.close()
+
+
+def test_a_reader_does_not_hold_up_the_writer(tmp_path, gate, spool):
+    store(gate, spool, kit.records(1))
+    other = sqlite3.connect(spool.path, isolation_level=None)
+    other.execute("BEGIN")
+    other.execute("SELECT * FROM frames").fetchone()
+    store(gate, spool, kit.records(2))
+    assert spool.last_id == 2
+    other.close()
+
+
+def test_not_a_spool_and_a_newer_spool_are_refused(tmp_path):
+    (tmp_path / "spool.sqlite3").write_bytes(b"this is no database at all" * 100)
+    with pytest.raises(SpoolBroken, match="move the file aside"):
+        opened(tmp_path)
+    (tmp_path / "spool.sqlite3").unlink()
+    db = sqlite3.connect(tmp_path / "spool.sqlite3")
+    db.execute("PRAGMA user_version = 9")
+    db.close()
+    with pytest.raises(SpoolBroken, match="version 9"):
+        opened(tmp_path)
+
+
+# --- quarantine
+
+
+def test_the_same_refusal_again_is_counted_not_kept_twice(gate, spool):
+    store(gate, spool, b"junk", b"junk")
+    store(gate, spool, b"junk")
+    (entry,) = spool.entries(None, None)
+    assert (entry.times, entry.reason, entry.payload) == (3, "truncated", b"junk")
+
+
+def test_rows_and_bytes_are_bounded_and_the_oldest_go(tmp_path):
+    spool = opened(tmp_path, rows=50, mib=1)
+    gate = Ingest(kit.CITY, kit.registry(tmp_path), kit.KEYS, spool)
+    for round_ in range(4):
+        store(gate, spool, *(b"%d" % (round_ * 40 + n) for n in range(40)))
+    kept = spool.entries(None, None)
+    assert (len(kept), spool.quarantine.dropped) == (50, 110)
+    assert kept[-1].payload == b"159"
+    spool.close()
+    spool = opened(tmp_path, rows=10_000, mib=1)
+    gate = Ingest(kit.CITY, kit.registry(tmp_path), kit.KEYS, spool)
+    for n in range(600):
+        store(gate, spool, b"%06d" % n + bytes(10_000))
+    assert spool.quarantine.bytes <= 1 << 20
+    assert max(len(e.payload) for e in spool.entries(None, None)) == KEEP_BYTES
+    assert spool.entries(None, None)[-1].size == 10_006
+    kept = spool.quarantine.rows
+    spool.quarantine.recount()
+    assert spool.quarantine.rows == kept
+    spool.close()
+
+
+def test_replay_takes_what_has_become_good_and_keeps_the_rest(tmp_path, spool):
+    stranger = kit.records(1, node="new-1")
+    gate = Ingest(kit.CITY, kit.registry(tmp_path), kit.KEYS, spool)
+    gate.offer(kit.up("new-1"), stranger, kit.NOW_MS)
+    gate.offer(kit.up(), b"junk", kit.NOW_MS)
+    spool.commit(gate.take())
+    path = tmp_path / "wide.toml"
+    path.write_text(kit.REGISTRY + '[[node]]\nid = "new-1"\nstation = "angke"\n')
+    wider = Ingest(
+        kit.CITY, registry_file.load(path), Keys({"new-1": ({0: kit.KEY}, 0), kit.NODE: ({0: kit.KEY}, 0)}), spool
+    )
+    assert replay(spool, wider).tried == 0
+    spool.want_replay(e.id for e in spool.entries(None, None))
+    done = replay(spool, wider)
+    assert (done.tried, done.stored, done.acks[0].node) == (2, 1, "new-1")
+    assert spool.payload("new-1", 1, 1) == stranger
+    assert [(e.reason, e.times) for e in spool.entries(None, None)] == [("truncated", 1)]
+    assert replay(spool, wider).tried == 0
+
+
+def test_a_stored_frame_is_marked_once_and_handed_back_by_replay(gate, spool):
+    store(gate, spool, kit.records(1))
+    (frame,) = SpoolReader(spool.path).read(0, 1)
+    spool.mark([(frame, "undecodable", "bad_field")])
+    spool.mark([(frame, "undecodable", "bad_field")])
+    (entry,) = spool.entries("undecodable", kit.NODE)
+    assert (entry.frame_id, entry.times) == (frame.id, 2)
+    spool.want_replay([entry.id])
+    assert replay(spool, gate, stored_too=False).tried == 0
+    assert [e.frame_id for e in replay(spool, gate).again] == [frame.id]
+    spool.resolve([entry.id])
+    assert spool.entries(None, None) == []
