@@ -42,6 +42,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger("pantau.bridge")
 _SINK_STOP_S = 5.0  # for a sink to take what the log still holds; what it does not take it gets at the next start
 _WEB_STOP_S = 2.0
+_CONFLICT_S = 3600.0  # an alarm that stands long enough to be seen, and ends
 _DISK_LOW = 0.9  # of the spool's limit: time to act before the bridge stops acknowledging
 
 
@@ -188,10 +189,9 @@ class Bridge:
             )
         for follower in self._followers:
             found += follower.problems()
-        if conflicts := self.pipeline.counts["conflict"]:
-            found.append(
-                f"{conflicts} conflicting frames since the start; see `pantau quarantine list --reason conflict`"
-            )
+        at = self.pipeline.conflict_at
+        if at is not None and time.monotonic() - at < _CONFLICT_S:
+            found.append("conflicting frames came within the hour; see `pantau quarantine list --reason conflict`")
         return found
 
     def figures(self) -> dict[str, float]:

@@ -62,6 +62,7 @@ class Pipeline:
         self.refused: Counter[str] = Counter()
         self.links: dict[str, bool] = {}
         self.trouble = ""
+        self.conflict_at: float | None = None
 
     async def run(self) -> None:
         """Commit what arrives until `stop`, and then what is left. Raises SpoolBroken."""
@@ -172,6 +173,8 @@ class Pipeline:
         self.counts.update(batch.counts)
         self.counts.update({"received": received, "commits": 1, "gone": batch.gone})
         self.links.update(batch.links)
+        if batch.counts["conflict"]:
+            self.conflict_at = time.monotonic()
         self._tell_refusals(batch)
         self._due.update({(ack.node, ack.boot): ack for ack in acks})
         if not self._ack_interval_s:

@@ -73,15 +73,6 @@ class BitReader:
             if shift > 30:
                 raise WireError("bad_field", "nibbles")
 
-    def unary(self, most):
-        """Count ones up to the closing zero; more than `most` ones are refused."""
-        count = 0
-        while self.get(1):
-            count += 1
-            if count > most:
-                raise WireError("bad_field", "unary")
-        return count
-
     def finish(self):
         """Check that only zero bits of the last byte are left."""
         if self.left > 7 or self.value:

@@ -69,7 +69,7 @@ def _put_head(out, last, ident, size):
 
 def _get_heads(data, at):
     """Return [(id, start, end)] of the self-delimiting parts from `at` to the end of data."""
-    parts = []
+    parts: list[tuple[int, int, int]] = []
     ident = 0
     while at < len(data):
         step, size = data[at] >> 4, data[at] & 15

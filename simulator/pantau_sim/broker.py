@@ -194,7 +194,7 @@ class BrokerModel:
 
     def _connect(self, connection: Connection, packet: mqtt.Connect, now_ms: int) -> None:
         if self._login and not self._login(packet.client_id, packet.user, _text(packet.password)):
-            connection.send(mqtt.connack(False, _BAD_LOGIN))  # noqa: FBT003  the packet builder's own signature
+            connection.send(mqtt.connack(False, _BAD_LOGIN))
             self.close(connection, with_will=False)
             return
         old = self.sessions.get(packet.client_id)

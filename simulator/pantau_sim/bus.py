@@ -44,10 +44,10 @@ class _Uart:
     def sync(self, t_us: int) -> None:
         if self.emulator is None:
             return
-        data = self.emulator.produce(t_us)
+        room = self.limit - len(self.fifo)
+        data = self.emulator.produce(t_us, room)
         if self.baud != self.emulator.BAUD:
             data = bytes(byte * 151 + 85 & 255 for byte in data)  # framed at another speed: garbage, but steady garbage
-        room = self.limit - len(self.fifo)
         self.fifo += data[:room]
         self.overflow += max(0, len(data) - room)
 
@@ -124,7 +124,7 @@ class Bus:
         return handler(self.boot_us + uptime_us, body)[:_MAX_REPLY]
 
     def overflow(self) -> dict[int, int]:
-        """Bytes lost per UART because the node read too late."""
+        """Bytes lost per UART because the node read too late (beside the packets that were never made: `skipped`)."""
         return {n: uart.overflow for n, uart in self._uarts.items()}
 
     def _uart(self, n: int) -> _Uart:

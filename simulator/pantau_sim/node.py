@@ -39,7 +39,7 @@ def firmware_folder() -> Path:
 
 def wire_folder() -> Path:
     """The folder that holds the package pantau_wire."""
-    import pantau_wire  # noqa: PLC0415  only its place is wanted, and only when a node starts
+    import pantau_wire
 
     return Path(str(pantau_wire.__file__)).parent.parent
 
@@ -148,7 +148,7 @@ class SimNode:
         with theirs:
             self._process = subprocess.Popen(
                 [str(vm), "-X", f"heapsize={self._heap}", str(_HERE / "shims" / "vm" / "_launch.py")],
-                stdin=theirs,
+                stdin=theirs.fileno(),
                 stdout=self._log,
                 stderr=self._log,
                 cwd=self.root,

@@ -150,6 +150,6 @@ def _broker(config: Config) -> str:
         asyncio.run(ask())
     except ConfigError:
         return ""  # a file that the check of the files names
-    except (OSError, SourceLost) as error:
+    except (OSError, ValueError, SourceLost) as error:
         return explain(error, mqtt)
     return ""

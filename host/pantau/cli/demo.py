@@ -44,7 +44,9 @@ def _tell(result: dict[str, Any]) -> None:
 @click.option("--nodes", type=click.IntRange(1, 60), default=6, show_default=True, help="How many nodes.")
 @click.option("--seconds", type=click.IntRange(12, 86_400), default=45, show_default=True, help="How long, roughly.")
 @click.option("--http", "listen", metavar="HOST:PORT", help="Where the page is served [a free port of loopback].")
-@click.option("--keep", "folder", type=click.Path(path_type=Path), help="Keep everything that was written in this folder.")
+@click.option(
+    "--keep", "folder", type=click.Path(path_type=Path), help="Keep everything that was written in this folder."
+)
 @click.option("--seed", type=int, default=1, show_default=True, help="The world's seed.")
 @reports.option
 def command(nodes: int, seconds: int, listen: str | None, folder: Path | None, seed: int, report: Path | None) -> None:
@@ -98,4 +100,6 @@ def command(nodes: int, seconds: int, listen: str | None, folder: Path | None, s
     _tell(result)
     reports.write(report, result)
     if not all(met for met, _ in _verdicts(result)):
-        raise FailedError("the demo did not keep its promises; run it again with --keep FOLDER and look at the logs there")
+        raise FailedError(
+            "the demo did not keep its promises; run it again with --keep FOLDER and look at the logs there"
+        )

@@ -69,6 +69,10 @@ _MAP = """INSERT INTO clock_maps (node, boot, utc_minus_uptime_ms, quality) VALU
     ON CONFLICT (node, boot) DO UPDATE SET utc_minus_uptime_ms = excluded.utc_minus_uptime_ms, quality = excluded.quality
     WHERE excluded.quality > clock_maps.quality"""
 
+# A replay delivers old frames again: the position never goes back.
+_POSITION = """INSERT INTO meta VALUES ('position', ?)
+    ON CONFLICT (key) DO UPDATE SET value = max(value, excluded.value)"""
+
 
 class StationRow(NamedTuple):
     """A place for the page and the GIS: WGS 84 degrees (None when not surveyed), how often it reports, who stands there."""
@@ -183,7 +187,7 @@ class CityStore:
         )
         if batch:
             position = max(decoded.id for decoded in batch)
-            self._db.execute("INSERT OR REPLACE INTO meta VALUES ('position', ?)", (position,))
+            self._db.execute(_POSITION, (position,))
         return verdicts
 
     def _row(self, seen: Observation, offsets: dict[tuple[str, int], int]) -> Row:

@@ -226,7 +226,11 @@ class MqttSource:
                 since = time.monotonic()
                 self._opened(number, present=present)
                 await partition.lost()
-            except (OSError, SourceLost) as error:  # TimeoutError and ssl.SSLError are OSErrors
+            except (
+                OSError,
+                ValueError,
+                SourceLost,
+            ) as error:  # TimeoutError and SSLError are OSErrors; ValueError: a bad host name
                 self._trouble = explain(error, self._settings)
                 self._reconnects += 1
                 backoff.worked(time.monotonic() - since if partition.session is not None else 0.0)

@@ -17,6 +17,7 @@ STALE_REPORTS = 2
 OFFLINE_REPORTS = 5
 DEFAULT_REPORT_INTERVAL_S = 60  # of a node that stands at no station yet: mains nodes report each minute
 _FAULTY = (4, 9)  # QARTOD fail and missing
+_EMPTY = "no_sample"  # missing because there was nothing to measure: an empty road is no fault
 STATES = ("alarm", "offline", "fault", "late", "ok")  # worst first
 # Of the health record only what an operator reads; the rest (heap, counters) stays in the store.
 _HEALTH_SHOWN = (
@@ -69,7 +70,7 @@ def state_of(node: Record, readings: Iterable[Record], now_ms: int, report_inter
         return "alarm"
     if silence_s > STALE_REPORTS * report_interval_s:
         return "late"
-    return "fault" if any(seen["quality"] in _FAULTY for seen in readings) else "ok"
+    return "fault" if any(seen["quality"] in _FAULTY and seen["reason"] != _EMPTY for seen in readings) else "ok"
 
 
 def _health(text: str | None) -> Record:

@@ -8,6 +8,7 @@ import time
 from typing import TYPE_CHECKING
 
 import paho.mqtt.client as paho
+from paho.mqtt.enums import CallbackAPIVersion
 
 from pantau_wire import _tables as T
 from pantau_wire import frame, topics
@@ -24,7 +25,7 @@ def forged_records(node: str, boot: int) -> bytes:
     made.boot, made.seq, made.clock, made.base_s = boot, 1_000_000, 3, int(time.time())
     made.count, made.interval_s, made.profile = 5, 1, 1
     made.columns = {T.WATER_DISTANCE: ([100, 90, 80, 70, 60], None)}
-    return frame.encode(made, node, secrets.token_bytes(32))
+    return bytes(frame.encode(made, node, secrets.token_bytes(32)))
 
 
 def forged_ack(node: str, boot: int) -> bytes:
@@ -32,7 +33,7 @@ def forged_ack(node: str, boot: int) -> bytes:
     made = frame.Frame(T.K_ACK)
     made.counter = int(time.time() * 1000)
     made.fields = {"boot": boot, "through": 1_000_000}
-    return frame.encode(made, node, secrets.token_bytes(32))
+    return bytes(frame.encode(made, node, secrets.token_bytes(32)))
 
 
 def attack(city: str, node: str, boot: int, port: int, password: str, ca: Path, server_name: str) -> int:
@@ -40,7 +41,7 @@ def attack(city: str, node: str, boot: int, port: int, password: str, ca: Path, 
 
     Raises OSError or RuntimeError when the broker does not take them, because then nothing was shown.
     """
-    client = paho.Client(paho.CallbackAPIVersion.VERSION2, client_id="intruder", clean_session=True)
+    client = paho.Client(CallbackAPIVersion.VERSION2, client_id="intruder", clean_session=True)
     client.username_pw_set("intruder", password)
     client.tls_set_context(ssl.create_default_context(cafile=str(ca)))
     client.connect(server_name, port)

@@ -21,10 +21,12 @@ if TYPE_CHECKING:
 _GOOD = 1
 _FAULT_WINDOW_MS = 3000  # readings this near to an injected sensor fault are not judged
 # compared with the truth at the record's instant, or as totals over the whole run
-INSTANT = (
-    ("water_distance", "water_level", "air_temperature", "relative_humidity", "air_pressure")
-    + ("pm1", "pm2_5", "pm10", "particles_0_3")
-)  # fmt: skip
+INSTANT = {"water_distance", "water_level", "air_temperature", "relative_humidity", "air_pressure"} | {
+    "pm1",
+    "pm2_5",
+    "pm10",
+    "particles_0_3",
+}
 COUNTED = ("rain_tips", "vehicle_count_approaching", "vehicle_count_receding", "pulse_count")
 
 
@@ -49,7 +51,9 @@ def stored(data: Path) -> dict[str, int]:
     try:
         with closing(_store(data)) as db:
             # each record of a station has several readings: count its identity once
-            rows = db.execute("SELECT node, count(*) FROM (SELECT DISTINCT node, boot, seq, idx FROM readings) GROUP BY 1")
+            rows = db.execute(
+                "SELECT node, count(*) FROM (SELECT DISTINCT node, boot, seq, idx FROM readings) GROUP BY 1"
+            )
             return dict(rows.fetchall())
     except sqlite3.OperationalError:
         return {}

@@ -100,9 +100,7 @@ class Broker:
 
     async def _answers(self, context: ssl.SSLContext) -> bool:
         try:
-            _, writer = await asyncio.open_connection(
-                "127.0.0.1", self.port, ssl=context, server_hostname=SERVER_NAME
-            )
+            _, writer = await asyncio.open_connection("127.0.0.1", self.port, ssl=context, server_hostname=SERVER_NAME)
         except OSError:
             return False
         writer.close()

@@ -61,7 +61,7 @@ class Demo:
     def __post_init__(self) -> None:
         self.world = World(self.options.seed)
         # a shower over the next minutes, so that there is something to see
-        self.world.storm(time.time() + self.run_s / 2, 90.0, max(20.0, self.run_s / 2))
+        self.world.storm(time.time() + self.run_s / 2, 45.0, max(20.0, self.run_s / 2))
         self.people = city.settle(self.options.nodes, self.world)
 
     @property

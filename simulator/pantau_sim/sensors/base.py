@@ -73,8 +73,11 @@ class UartEmulator:
     BUS = "uart"
     BAUD = 9600
 
-    def __init__(self) -> None:
+    def __init__(self, period_us: int) -> None:
         self.fault: "Callable[[int, bytes], bytes] | None" = None  # set by the bus; b"" loses the packet
+        self.skipped = 0  # packets never made because no one could have read them
+        self._period_us = period_us
+        self._next_us = 0
         self._flight: list[tuple[int, bytes]] = []
         self._line_free_us = 0
 
@@ -90,15 +93,20 @@ class UartEmulator:
         """(start in us, bytes) of everything whose sending began up to t_us and was not given before."""
         raise NotImplementedError
 
-    def produce(self, t_us: int) -> bytes:
-        """The bytes that have arrived since the last call; the packet on the line may be cut by t_us."""
+    def skip(self, count: int) -> None:
+        """Leave the next count periodic packets out."""
+        self._next_us += count * self._period_us
+        self.skipped += count
+
+    def produce(self, t_us: int, room: int = -1) -> bytes:
+        """The bytes that have arrived since the last call; the packet on the line may be cut by t_us.
+
+        With `room`, packets that would arrive after that many bytes are skipped: the reader's buffer is full, they are lost.
+        """
+        if room >= 0:
+            self._fill(t_us, room)
+        self._send(self.packets(t_us))
         byte_us = 10000000 // self.BAUD
-        for start, data in self.packets(t_us):
-            sent = self.fault(start, data) if self.fault else data
-            if sent:
-                begin = max(start, self._line_free_us)
-                self._line_free_us = begin + len(sent) * byte_us
-                self._flight.append((begin, sent))
         out = b""
         while self._flight:
             start, data = self._flight[0]
@@ -109,6 +117,26 @@ class UartEmulator:
                 break
             self._flight.pop(0)
         return out
+
+    def _fill(self, t_us: int, room: int) -> None:
+        queued = sum([len(data) for _, data in self._flight])
+        while self._next_us <= t_us and queued < room:
+            queued += self._send(self.packets(self._next_us))
+        if t_us - self._next_us > self._period_us:
+            self.skip((t_us - self._next_us) // self._period_us)
+
+    def _send(self, packets: "list[tuple[int, bytes]]") -> int:
+        """Put packets on the line, one after the other; the number of bytes."""
+        byte_us = 10000000 // self.BAUD
+        total = 0
+        for start, data in packets:
+            sent = self.fault(start, data) if self.fault else data
+            if sent:
+                begin = max(start, self._line_free_us)
+                self._line_free_us = begin + len(sent) * byte_us
+                self._flight.append((begin, sent))
+                total += len(sent)
+        return total
 
     def corrupt(self, packet: bytes, rng: Prng) -> bytes:
         """`packet` with one bit turned where its check must notice: by default just before the last byte."""

@@ -7,6 +7,8 @@ from .base import I2cEmulator, Prng
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from .base import Truth
 
 # Bosch's worked example for T and P; humidity trims of a production part (facts/sensors.md, vectors bme280).
@@ -63,13 +65,12 @@ def humidity_pct(adc: int, fine: float, trim: "dict[str, tuple[int, ...]]") -> f
     return max(0.0, min(100.0, v * (1.0 - h1 * v / 524288.0)))
 
 
-def search(target: float, form: "object", bits: int, rising: bool) -> int:
+def search(target: float, form: "Callable[[int], float]", bits: int, rising: bool) -> int:
     """The adc value of `bits` bits whose form(adc) is nearest above target."""
     low, high = 0, (1 << bits) - 1
     while low < high:
         middle = (low + high) // 2
-        value = form(middle)  # type: ignore[operator]
-        if (value < target) == rising:
+        if (form(middle) < target) == rising:
             low = middle + 1
         else:
             high = middle

@@ -51,11 +51,10 @@ class Emulator(UartEmulator):
     BAUD = 115200
 
     def __init__(self, truth: "Traffic", seed: int = 0, *, silent_when_empty: bool = False):
-        super().__init__()
+        super().__init__(_PERIOD_US)
         self._truth = truth
         self._rng = Prng(seed, 0x2451)
         self._silent = silent_when_empty
-        self._next_us = 0
         self._inbox = b""
         self._replies: list[tuple[int, bytes]] = []
         self._configuring = False

@@ -46,13 +46,12 @@ class Emulator(UartEmulator):
     MODEL = "pms5003"
 
     def __init__(self, truth: "Truth", seed: int = 0, *, noise: float = 0.02):
-        super().__init__()
+        super().__init__(_PERIOD_US)
         self._truth = truth
         self._rng = Prng(seed, 0x5003)
         self._noise = noise
         self._inbox = b""
         self._replies: list[tuple[int, bytes]] = []
-        self._next_us = 0
         self._fan_us = 0
         self._active = True
         self._asleep = False
@@ -77,10 +76,10 @@ class Emulator(UartEmulator):
         """A packet each second in active mode, and the answers to commands."""
         out = [reply for reply in self._replies if reply[0] <= t_us]
         self._replies = [reply for reply in self._replies if reply[0] > t_us]
-        if self._active and not self._asleep:
-            while self._next_us <= t_us:
+        while self._next_us <= t_us:
+            if self._active and not self._asleep:
                 out.append((self._next_us, self._report(self._next_us)))
-                self._next_us += _PERIOD_US
+            self._next_us += _PERIOD_US
         out.sort()
         return out
 

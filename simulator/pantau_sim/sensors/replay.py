@@ -9,14 +9,12 @@ class Emulator(UartEmulator):
     def __init__(
         self, recorded: "list[bytes]", model: str, *, period_ms: int = 1000, baud: int = 9600, loop: bool = True
     ):
-        super().__init__()
+        super().__init__(period_ms * 1000)
         self.MODEL = model
         self.BAUD = baud
         self.played = 0  # packets sent so far
         self._recorded = recorded
-        self._period_us = period_ms * 1000
         self._loop = loop
-        self._next_us = 0
 
     def power_on(self, t_us: int) -> None:
         """Begin with the first packet one period later; a node's restart does not rewind a device that kept its power."""
@@ -27,8 +25,9 @@ class Emulator(UartEmulator):
     def packets(self, t_us: int) -> "list[tuple[int, bytes]]":
         """The recorded packets that are due."""
         out = []
-        while self._next_us <= t_us and (self._loop or self.played < len(self._recorded)):
-            out.append((self._next_us, self._recorded[self.played % len(self._recorded)]))
-            self.played += 1
+        while self._next_us <= t_us:
+            if self._loop or self.played < len(self._recorded):
+                out.append((self._next_us, self._recorded[self.played % len(self._recorded)]))
+                self.played += 1
             self._next_us += self._period_us
         return out

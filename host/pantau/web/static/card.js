@@ -86,7 +86,8 @@ export class Card {
     if (reading.quality !== 1) {
       const reason = text.word("reasons", reading.reason);
       const flag = text.word("flags", reading.quality);
-      note.append(el("span", "flag", flag === reason ? flag : `${flag}: ${reason}`));
+      const empty = reading.reason === model.EMPTY;
+      note.append(el("span", empty ? "flag mild" : "flag", empty || flag === reason ? reason : `${flag}: ${reason}`));
       holder.dataset.flag = reading.quality;
     }
     if (reading.dated_later) note.append(el("span", "flag mild", text.say("later")));

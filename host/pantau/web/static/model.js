@@ -1,6 +1,7 @@
 // What the page knows of nodes, and the rules by which it ages them between two messages of the bridge.
 // state() repeats pantau/web/geojson.py with the thresholds that the bridge sends: a page that lost its bridge must age alone.
 
+export const EMPTY = "no_sample"; // nothing to measure (an empty road): missing, but no fault
 export const STATES = ["alarm", "offline", "fault", "late", "ok"]; // worst first
 const FAULTY = new Set([4, 9]);
 
@@ -42,7 +43,7 @@ export function state(node) {
   if (silent(node, offlineReports)) return "offline";
   if (node.alarm) return "alarm";
   if (silent(node)) return "late";
-  return node.latest.some((seen) => FAULTY.has(seen.quality)) ? "fault" : "ok";
+  return node.latest.some((seen) => FAULTY.has(seen.quality) && seen.reason !== EMPTY) ? "fault" : "ok";
 }
 
 /** Ids, problems first, then by name. */

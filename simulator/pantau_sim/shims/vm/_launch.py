@@ -93,8 +93,9 @@ def _mount(boot):
 
 def _split_clocks():
     """Give asyncio the unwrapped clock and the firmware the wrapped one (see time.py)."""
-    import _simbus
     import time
+
+    import _simbus
 
     wrapped = (time.ticks_ms, time.ticks_add, time.ticks_diff)
     time.ticks_ms, time.ticks_add, time.ticks_diff = _simbus.loop_clock()

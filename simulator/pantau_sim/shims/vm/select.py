@@ -1,6 +1,7 @@
 # `select` for a node in the VM: the only place where virtual time passes, and where pin edges are delivered.
 import _simbus
-from uselect import POLLERR, POLLHUP, POLLIN, POLLOUT, poll as _poll
+from uselect import POLLERR, POLLHUP, POLLIN, POLLOUT
+from uselect import poll as _poll
 
 _IOCTL_POLL = 3
 

@@ -1,6 +1,8 @@
 # The ESP32's `time` for a node in the VM: epoch 2000 from the RTC, ticks that wrap at 2**30 and start with the boot.
 import _simbus
-from utime import clock, gmtime as _gmtime, mktime as _mktime
+from utime import clock
+from utime import gmtime as _gmtime
+from utime import mktime as _mktime
 
 _PERIOD = 1 << 30
 _HALF = 1 << 29
