@@ -9,7 +9,7 @@ from micropython import const
 
 from pantau_wire import topics
 
-from . import BUILT_S, VERSION, clock, config, identity, sensors
+from . import BUILT_S, EARLIEST_S, VERSION, clock, config, identity, sensors
 from .health import Health
 from .links.mqtt import MqttLink
 from .links.wifi import NoNet, Wifi
@@ -95,8 +95,8 @@ class App:
 
     def __init__(self, root, conf, problems, board, who):
         self._board = board
-        self.clock = clock.Clock(time.ticks_ms, BUILT_S)
-        self._set_clock()
+        self.clock = clock.Clock(time.ticks_ms, EARLIEST_S)
+        self._set_clock(who)
         drivers = make_drivers(board, conf, problems)
         self.station = make_station(conf, drivers, problems)
         outbox = FileOutbox(place(root, "outbox.log"), conf.outbox_bytes)
@@ -124,10 +124,10 @@ class App:
         self._wdt = board.wdt(conf.watchdog_s * 1000) if conf.watchdog_s else None
         log("info", "app", "%s boot %d, firmware %s, %d records held" % (who.node, boot, VERSION, outbox.records()))
 
-    def _set_clock(self):
+    def _set_clock(self, who):
         carried = self._board.rtc_get()
         if carried is None or self.clock.set_utc(carried * 1000, _RTC_ERROR_MS, clock.CARRIED) == "refused":
-            self._board.rtc_floor(BUILT_S)
+            self._board.rtc_floor(max(BUILT_S, who.made_s))
 
     # -- events of the sampler and the link
 

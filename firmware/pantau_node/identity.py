@@ -16,15 +16,17 @@ class IdentityError(Exception):
 
 
 class Identity:
-    """node: its id; keys: {key id: 32 bytes}; key_id: the one that signs; user, password: the broker login."""
+    """node: its id; keys: {key id: 32 bytes}; key_id: the one that signs; user, password: the broker login; made_s: Unix
+    seconds of the provisioning, or 0."""
 
-    def __init__(self, node, generation, keys, key_id, user, password):
+    def __init__(self, node, generation, keys, key_id, user, password, made_s=0):
         self.node = node
         self.generation = generation
         self.keys = keys
         self.key_id = key_id
         self.user = user
         self.password = password
+        self.made_s = made_s
 
     def __repr__(self):
         return "<Identity %s generation %d>" % (self.node, self.generation)
@@ -56,9 +58,12 @@ def parse(text):
     login = (data.get("mqtt_user", node), data.get("mqtt_password", ""))
     if not isinstance(login[0], str) or not isinstance(login[1], str):
         wrong.append("mqtt_user, mqtt_password: must be texts")
+    for name in ("generation", "made_s"):
+        if type(data.get(name, 0)) is not int:
+            wrong.append(name + ": must be an integer")
     if wrong:
         raise IdentityError("; ".join(wrong))
-    return Identity(node, data.get("generation", 0), keys, key_id, login[0], login[1])
+    return Identity(node, data.get("generation", 0), keys, key_id, login[0], login[1], data.get("made_s", 0))
 
 
 def _key(text):

@@ -52,21 +52,26 @@ class Batch:
         mask = 0
         bad = bytearray()
         deltas = bytearray()
-        for i, ident in enumerate(self.columns):
-            value, code = _clean(ident, row.get(ident))
-            self.values[i].append(value)
-            self.codes[i].append(code)
+        readings = [_clean(ident, row.get(ident)) for ident in self.columns]
+        for i, (value, code) in enumerate(readings):
             if code:
                 mask |= 1 << i
                 bad.append(code | (_MISSING if value is None else 0))
             if value is not None:
                 put_varint(deltas, zigzag(value - self.last[i]))
-                self.last[i] = value
         put_varint(out, mask)
         out.extend(bad)
         out.extend(deltas)
-        self.count += 1
+        self._append(readings)  # last: a MemoryError before it leaves the batch whole
         return bytes(out)
+
+    def _append(self, readings):
+        for i, (value, code) in enumerate(readings):
+            self.values[i].append(value)
+            self.codes[i].append(code)
+            if value is not None:
+                self.last[i] = value
+        self.count += 1
 
     def replay(self, data):
         """Append one record from its journal entry; raises WireError if it does not fit this batch."""
@@ -81,21 +86,16 @@ class Batch:
                 code = data[at]
                 at += 1
             codes.append(code)
-        values = []
+        readings = []
         for i in range(width):
             value = None
             if not codes[i] & _MISSING:
                 delta, at = get_varint(data, at)
                 value = self.last[i] + unzigzag(delta)
-            values.append(value)
+            readings.append((value, codes[i] & ~_MISSING))
         if mask >> width or at != len(data):
             raise WireError("bad_field", "row")
-        for i in range(width):
-            self.values[i].append(values[i])
-            self.codes[i].append(codes[i] & ~_MISSING)
-            if values[i] is not None:
-                self.last[i] = values[i]
-        self.count += 1
+        self._append(readings)
 
     def drop(self, count):
         """Forget the first `count` records: they are in a frame of their own."""

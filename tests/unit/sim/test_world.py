@@ -1,0 +1,73 @@
+"""The world: the same for the same seed, smooth, within what the city knows, and on paper."""
+
+import json
+
+import pytest
+
+from pantau_sim.world import World
+from pantau_sim.world.record import TruthRecorder
+
+T = 1795492901.0
+NAMES = ("water_level", "rain_rate", "air_temperature", "relative_humidity", "air_pressure", "pm1", "pm2_5", "pm10")
+
+
+def test_the_same_seed_is_the_same_world_whatever_was_asked_before():
+    a, b = World(5), World(5)
+    b.truth("elsewhere", "rain_accumulated", T + 1e7)
+    b.interval("s", "pulse_count", T + 5e5, T + 5e5 + 60)
+    for name in NAMES:
+        assert a.truth("s", name, T) == b.truth("s", name, T)
+    assert a.station("s").passes(T, T + 600) == b.station("s").passes(T, T + 600)
+    assert World(6).truth("s", "water_level", T) != a.truth("s", "water_level", T)
+
+
+def test_a_year_is_within_what_the_city_knows():
+    world = World(3)
+    hours = [T + h * 3600 for h in range(0, 8760, 5)]
+    for name, low, high in (
+        ("air_temperature", 20, 36), ("relative_humidity", 35, 99), ("air_pressure", 1004, 1014),
+        ("pm2_5", 1, 150), ("rain_rate", 0, 130), ("water_level", 0, 3.5), ("water_distance", 0.03, 3.5),
+    ):  # fmt: skip
+        values = [world.truth("s", name, t) for t in hours]
+        assert low <= min(values) and max(values) <= high, name
+    year_mm = world.truth("s", "rain_accumulated", T + 365 * 86400) - world.truth("s", "rain_accumulated", T)
+    assert 1000 < year_mm < 4500  # Tangerang: some 1,800 mm
+
+
+def test_rain_accumulates_as_its_rate_says():
+    world = World(3)
+    world.storm(T, 60, 300)
+    share = world.station("s").rain_share
+    total = 0.0
+    for k in range(-3000, 3000):
+        total += world.truth("s", "rain_rate", T + k) / 3600
+    fallen = world.truth("s", "rain_accumulated", T + 3000) - world.truth("s", "rain_accumulated", T - 3000)
+    assert fallen == pytest.approx(total, rel=0.001)
+    assert fallen >= share * 9.9
+    assert world.truth("s", "water_level", T + 2000) > world.truth("s", "water_level", T - 2000)
+
+
+def test_traffic_intervals_add_up():
+    world = World(2)
+    station = world.station("s")
+    hour = station.passes(T, T + 3600)
+    counts = [world.interval("s", f"vehicle_count_{way}", T, T + 3600) for way in ("approaching", "receding")]
+    assert sum(counts) == len(hour) == world.interval("s", "pulse_count", T, T + 3600)
+    assert abs(len(hour) - station.traffic.flow_veh_h(T + 1800)) < 0.25 * len(hour)
+    assert hour == [p for k in range(60) for p in station.passes(T + 60 * k, T + 60 * k + 60)]
+    motorcycles = sum(1 for p in hour if p[4] == 2.0) / len(hour)
+    assert 0.6 < motorcycles < 0.8
+    assert world.interval("s", "vehicle_speed_mean", T, T) is None
+
+
+def test_unknown_truth_is_named():
+    with pytest.raises(KeyError, match="no truth 'lvl'"):
+        World(1).truth("s", "lvl", T)
+
+
+def test_truth_is_recorded(tmp_path):
+    with TruthRecorder(tmp_path / "truth.jsonl") as recorder:
+        recorder.record("s", "rain_tips", T, 3, since_s=T - 60)
+        recorder.record_all([("s", "water_level", T, 0.5)])
+    lines = [json.loads(line) for line in (tmp_path / "truth.jsonl").read_text().splitlines()]
+    assert lines[0]["since"] == T - 60 and lines[1]["value"] == 0.5
