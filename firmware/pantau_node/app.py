@@ -197,7 +197,7 @@ class App:
                 return
             except Exception as error:  # noqa: BLE001  whatever it was, measuring goes on
                 log("error", name, "stopped by %r, starting again" % error)
-                sys.print_exception(error, sys.stderr)
+                sys.print_exception(error, sys.stderr)  # pyright: ignore[reportArgumentType]  a stub too narrow
             await asyncio.sleep(_AGAIN_S)
 
 

@@ -138,6 +138,6 @@ def find(name):
 
 def restart_after(error):
     """Print the traceback and restart the chip: an idle REPL on a pole measures nothing."""
-    sys.print_exception(error, sys.stderr)
+    sys.print_exception(error, sys.stderr)  # pyright: ignore[reportArgumentType]  a stub too narrow
     time.sleep(_RESTART_S)
     machine.reset()

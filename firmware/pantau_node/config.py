@@ -39,6 +39,31 @@ KINDS = {str: "a text", int: "an integer", bool: "true or false"}
 class Config:
     """One attribute for each row of SCHEMA (`link.kind` is `link_kind`), and `sensors`: a list of {model, ...}."""
 
+    node: str
+    city: str
+    profile: int
+    board: str
+    station: str
+    link_kind: str
+    link_ssid: str
+    link_password: str
+    broker_host: str
+    broker_port: int
+    broker_tls: bool
+    broker_ca: str
+    broker_server_name: str
+    broker_lab_plain: bool
+    broker_keepalive_s: int
+    broker_backoff_min_ms: int
+    broker_backoff_max_s: int
+    sampling_interval_s: int
+    sampling_batch: int
+    sampling_run_s: int
+    sampling_health_s: int
+    outbox_bytes: int
+    watchdog_s: int
+    sensors: list
+
 
 def _get(data, path):
     for part in path.split("."):

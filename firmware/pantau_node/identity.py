@@ -16,8 +16,11 @@ class IdentityError(Exception):
 
 
 class Identity:
-    """node: its id; keys: {key id: 32 bytes}; key_id: the one that signs; user, password: the broker login; made_s: Unix
-    seconds of the provisioning, or 0."""
+    """Who this node is; never shows a key.
+
+    node: its id; keys: {key id: 32 bytes}; key_id: the one that signs; user, password: the broker login; made_s: Unix
+    seconds of the provisioning, or 0.
+    """
 
     def __init__(self, node, generation, keys, key_id, user, password, made_s=0):
         self.node = node

@@ -141,4 +141,5 @@ def decode_open(data):
     width = numbers.pop()
     if width > MAX_COLUMNS or len(data) - at != width:
         raise WireError("bad_field", "columns")
-    return Batch(*numbers, list(data[at:]))
+    boot, seq, clock, base_s, interval_s, profile = numbers
+    return Batch(boot, seq, clock, base_s, interval_s, profile, list(data[at:]))

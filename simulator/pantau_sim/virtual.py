@@ -369,4 +369,3 @@ class Simulation:
                 member.wake_us = min(member.wake_us, self.clock.now_us())
 
         self._later(lambda: self._over_link(member, deliver))
-

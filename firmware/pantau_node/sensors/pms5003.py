@@ -119,7 +119,7 @@ class Driver:
             for i, value in enumerate((row[3], row[4], row[5], row[1], row[6])):
                 self._sums[i] += value
 
-    async def read(self, deadline_ms):  # noqa: ARG002  the interface: this one never waits
+    async def read(self, deadline_ms):
         await self.collect()
         if not self._n:
             reason = self._silence()

@@ -25,6 +25,6 @@ class Driver:
         self.counters = base.Counters()
         self._counter = Counter(bus, debounce_ms, SUSPECT_MS, self.counters)
 
-    async def read(self, deadline_ms):  # noqa: ARG002  the interface: this one never waits
+    async def read(self, deadline_ms):
         n, reason = self._counter.take()
         return [(T.RAIN_TIPS, min(n, 65535), reason)]

@@ -35,7 +35,7 @@ class UsageError(click.ClickException):
 
 
 class MissingError(click.ClickException):
-    """A server or tool is not there. Exit 3; the message names the package that brings it."""
+    """A server or tool is not there. Exit 3; the message says so and names the package that brings it."""
 
     exit_code = MISSING
 

@@ -155,7 +155,10 @@ class Emulator(I2cEmulator):
         return {_ID: _CHIP_ID, _CTRL_HUM: self._hum, _CTRL_MEAS: self._meas, _CONFIG: self._config}.get(register, 0)
 
     def _measure(self, t_us: int) -> None:
-        over = [0 if bits == 0 else 1 << min(bits, 5) - 1 for bits in (self._meas >> 5, self._meas >> 2 & 7, self._hum_latched)]
+        over = [
+            0 if bits == 0 else 1 << min(bits, 5) - 1
+            for bits in (self._meas >> 5, self._meas >> 2 & 7, self._hum_latched)
+        ]
         # Longest measuring time, section 9.1.
         self._done_us = t_us + 1250 + 2300 * sum(over) + 575 * ((over[1] > 0) + (over[2] > 0))
         t_s = t_us / 1000000
@@ -171,5 +174,14 @@ class Emulator(I2cEmulator):
         if not over[0]:
             raw_t = 0x80000
         self._pending = bytes(
-            [raw_p >> 12, raw_p >> 4 & 255, raw_p << 4 & 255, raw_t >> 12, raw_t >> 4 & 255, raw_t << 4 & 255, raw_h >> 8, raw_h & 255]
+            [
+                raw_p >> 12,
+                raw_p >> 4 & 255,
+                raw_p << 4 & 255,
+                raw_t >> 12,
+                raw_t >> 4 & 255,
+                raw_t << 4 & 255,
+                raw_h >> 8,
+                raw_h & 255,
+            ]
         )

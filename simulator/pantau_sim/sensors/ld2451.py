@@ -122,7 +122,15 @@ class Emulator(UartEmulator):
             radial = speed_kmh * math.cos(angle / 57.29578) + 0.5 * self._rng.gauss()
             snr = (30 if length_m < 3 else 60) - ahead_m * 0.4 + 2 * self._rng.gauss()
             away_m = rounded(math.sqrt(ahead_m * ahead_m + side_m * side_m), 0, 255)
-            seen.append((away_m, rounded(angle, -90, 90), 1 if approaching else 0, rounded(radial, 0, 120), rounded(snr, 4, 255)))
+            seen.append(
+                (
+                    away_m,
+                    rounded(angle, -90, 90),
+                    1 if approaching else 0,
+                    rounded(radial, 0, 120),
+                    rounded(snr, 4, 255),
+                )
+            )
         seen.sort()
         return [(angle, away, way, speed, snr) for away, angle, way, speed, snr in seen[:_MAX_TARGETS]]
 

@@ -55,7 +55,9 @@ class Station:
         """Value of a property at t_s (Unix s), in its unit of properties.toml; rain as `rain_rate` mm/h and `rain_accumulated` mm."""
         model = self._models.get(name)
         if model is None:
-            raise KeyError(f"the world has no truth {name!r} at an instant: known are {', '.join(sorted(self._models))}")
+            raise KeyError(
+                f"the world has no truth {name!r} at an instant: known are {', '.join(sorted(self._models))}"
+            )
         return model(t_s)
 
     def passes(self, t0_s: float, t1_s: float) -> list[Pass]:

@@ -16,7 +16,9 @@ class TruthRecorder:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.close()
 
     def record(self, station: str, name: str, t_s: float, value: float | None, since_s: float | None = None) -> None:

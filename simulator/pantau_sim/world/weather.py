@@ -37,7 +37,9 @@ class WeatherModel:
 
     def pressure_hpa(self, t_s: float) -> float:
         """Air pressure in hPa."""
-        return 1009.5 + 1.4 * math.cos((local_hour(t_s) - 10) * math.pi / 6) + 1.5 * math.sin(t_s / 400000 + self._phase)
+        return (
+            1009.5 + 1.4 * math.cos((local_hour(t_s) - 10) * math.pi / 6) + 1.5 * math.sin(t_s / 400000 + self._phase)
+        )
 
     def _wet(self, t_s: float) -> float:
         """0 dry .. 1 heavy rain."""

@@ -44,4 +44,4 @@ def test_the_report_is_written_whole_or_refused(tmp_path):
     report.write(None, {"lost": 0})
     with pytest.raises(report.UsageError, match="cannot be written"):
         report.write(tmp_path / "no" / "r.json", {})
-    assert report.MissingError("mosquitto", "mosquitto").exit_code == 3
+    assert report.MissingError("mosquitto is missing").exit_code == 3

@@ -7,11 +7,11 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
+
 from pantau_node import config
 from pantau_node.clock import Clock
 from pantau_node.links.mqtt import MqttLink
 from pantau_node.links.wifi import NoNet
-
 from pantau_wire import mqtt
 
 TOPICS = {"up": "t/up", "ack": "t/ack", "cmd": "t/cmd", "will": "t/will"}

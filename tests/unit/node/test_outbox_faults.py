@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from pantau_node import outbox
 from pantau_node.journal import Batch
 from pantau_node.outbox import FileOutbox
@@ -57,7 +58,7 @@ def test_a_cut_within_a_rewrite_leaves_the_old_log_or_the_new_one(
         raise PowerCut
 
     def renamed(*args: str) -> None:
-        os.rename(*args)
+        Path(args[0]).rename(args[1])
         raise PowerCut
 
     if at in ("rename", "after"):

@@ -7,9 +7,9 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+
 from pantau_node import sampler
 from pantau_node.clock import Clock
-
 from pantau_wire import _tables as T
 from pantau_wire.frame import quality
 

@@ -6,6 +6,7 @@ import asyncio
 from types import SimpleNamespace
 
 import pytest
+
 from pantau_node.clock import Clock
 from pantau_node.links import Backoff, LinkError, wifi
 

@@ -11,9 +11,12 @@ T0 = 1767225600000000
 
 
 def truth(name, t_s):
-    return {"water_distance": 2.0, "air_temperature": 25.0, "relative_humidity": 60.0, "rain_accumulated": (t_s - T0 / 1e6) / 5}[
-        name
-    ]
+    return {
+        "water_distance": 2.0,
+        "air_temperature": 25.0,
+        "relative_humidity": 60.0,
+        "rain_accumulated": (t_s - T0 / 1e6) / 5,
+    }[name]
 
 
 @pytest.fixture
@@ -35,7 +38,11 @@ def uart(bus, uptime_us):
 
 
 def whole(data):
-    return [data[k : k + 4] for k in range(len(data)) if data[k] == 255 and data[k + 3 : k + 4] == bytes([sum(data[k : k + 3]) & 255])]
+    return [
+        data[k : k + 4]
+        for k in range(len(data))
+        if data[k] == 255 and data[k + 3 : k + 4] == bytes([sum(data[k : k + 3]) & 255])
+    ]
 
 
 def test_uart_keeps_the_oldest_bytes_when_the_node_is_late(bus):

@@ -1,6 +1,7 @@
 """Emulators against datasheet examples and the shared vectors; never against a driver."""
 
 import json
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -53,7 +54,7 @@ def test_a02_runs_free_from_a_packet_fragment_on(fast, period_us):
     assert len(emulator.produce(T0 + 50000)) == 2  # the tail of a packet that began before the node listened
     got = emulator.packets(T0 + 30 * S)
     starts = [at for at, _ in got]
-    assert {b - a for a, b in zip(starts, starts[1:], strict=False)} == {period_us}
+    assert {b - a for a, b in pairwise(starts)} == {period_us}
     distances = [data[1] << 8 | data[2] for _, data in got]
     assert all(data[0] == 255 and data[3] == sum(data[:3]) & 255 for _, data in got)
     settled = sorted(distances[3:])
@@ -99,7 +100,7 @@ def test_tips_are_the_same_for_any_windows():
     split = [tip for k in range(600) for tip in emulator.tips(T0 + k * S, T0 + (k + 1) * S)]
     assert whole == split
     assert len(whole) == 30
-    assert {b - a for a, b in zip(whole, whole[1:], strict=False)} <= {19999000, 20000000, 20001000}
+    assert {b - a for a, b in pairwise(whole)} <= {19999000, 20000000, 20001000}
 
 
 def test_a_tip_closes_for_100_ms_and_bounces_within_20():
@@ -128,9 +129,7 @@ def test_sht4x_crc_and_words_are_those_of_the_datasheet():
 
 
 def test_sht4x_does_not_acknowledge_while_it_measures():
-    emulator = sht4x.Emulator(
-        steady(air_temperature=25.0, relative_humidity=56.501), 1, noise_c=0, noise_pct=0
-    )
+    emulator = sht4x.Emulator(steady(air_temperature=25.0, relative_humidity=56.501), 1, noise_c=0, noise_pct=0)
     emulator.power_on(T0)
     assert not emulator.write(T0 + 500, b"\xfd")  # not up yet
     t = T0 + 2000
@@ -246,7 +245,8 @@ def test_ld2451_reports_are_those_of_the_manual():
     for vector in vectors("ld2451").values():
         if vector["id"] in ("ld2451_empty", "ld2451_one", "ld2451_five"):
             targets = [
-                (t["angle_deg"], t["dist_m"], t["dir_raw"], t["speed_kmh"], t["snr"]) for t in vector["expect"]["targets"]
+                (t["angle_deg"], t["dist_m"], t["dir_raw"], t["speed_kmh"], t["snr"])
+                for t in vector["expect"]["targets"]
             ]
             assert ld2451.report(targets) == raw(vector)
 

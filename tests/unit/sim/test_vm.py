@@ -16,7 +16,7 @@ def test_a_named_binary_wins(monkeypatch, tmp_path):
 
 def test_a_named_binary_that_is_none_is_an_error(monkeypatch, tmp_path):
     monkeypatch.setenv("PANTAU_MICROPYTHON", str(tmp_path / "nothing"))
-    with pytest.raises(vm.MissingVmError, match="PANTAU_MICROPYTHON=.*nothing is not an executable"):
+    with pytest.raises(vm.MissingVmError, match=r"PANTAU_MICROPYTHON=.*nothing is not an executable"):
         vm.find_vm()
 
 

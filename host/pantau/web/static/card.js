@@ -8,7 +8,7 @@ import * as text from "./text.js";
 // The value that a domain is watched for, the first that a node has; and those that only a technician wants, last.
 const FIRST = {
   flood: ["water_level", "water_distance", "rain_amount"],
-  traffic: ["vehicle_speed_mean", "vehicle_count_approaching", "pulse_count"],
+  traffic: ["vehicle_count_approaching", "vehicle_speed_mean", "pulse_count"],
   air: ["pm2_5", "pm10"],
 };
 const LAST = ["water_distance_n", "water_distance_spread", "pm2_5_cf1", "particles_0_3"];

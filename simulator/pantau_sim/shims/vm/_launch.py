@@ -25,6 +25,9 @@ class _Jail:
 
     def __init__(self, folder, ro, vfs_posix):
         self._fs = vfs_posix(folder)
+        # With a root, VfsPosix.rename builds both paths in one buffer and renames the new name to itself (1.29): ENOENT.
+        self._rootless = vfs_posix()
+        self._folder = folder
         self._ro = ro
         self._cwd = "/"
 
@@ -75,7 +78,7 @@ class _Jail:
         self._fs.remove(self._change(path))
 
     def rename(self, old, new):
-        self._fs.rename(self._change(old), self._change(new))
+        self._rootless.rename(self._folder + self._change(old), self._folder + self._change(new))
 
 
 def _mount(boot):
@@ -112,8 +115,11 @@ def _run(name):
                 source = f.read()
         except OSError:
             continue
-        exec(compile(source, folder + name, "exec"), {"__name__": "__main__", "__file__": folder + name})
-        return
+        code = compile(source, folder + name, "exec")
+        del source
+        exec(code, {"__name__": "__main__", "__file__": folder + name})
+        return True
+    return False
 
 
 def main():
@@ -142,7 +148,8 @@ def main():
     del boot
     gc.collect()
     if argv:
-        _run(argv)
+        if not _run(argv):
+            raise OSError("%s is neither in the node's folder nor in the firmware" % argv)
         return
     _run("boot.py")
     _run("main.py")

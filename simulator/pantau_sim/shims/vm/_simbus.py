@@ -5,7 +5,9 @@ import struct
 
 import utime
 
-LOOP_BASE_MS = 1 << 45  # virtual mode: far ahead of the real clock, which the built-in task queue still reads (facts/firmware.md 4.8)
+LOOP_BASE_MS = (
+    1 << 45
+)  # virtual mode: far ahead of the real clock, which the built-in task queue still reads (facts/firmware.md 4.8)
 _TICKS_GUARD = 200000  # clock reads without any wait: a busy loop would never end while time stands still
 
 UART_INIT, UART_READ, UART_WRITE, UART_ANY = 1, 2, 3, 4
@@ -50,7 +52,9 @@ def uptime_us():
     _reads += 1
     if _reads > _TICKS_GUARD:
         _reads = 0
-        raise RuntimeError("busy wait: the clock was read 200000 times without a sleep; in virtual time only a sleep lets time pass")
+        raise RuntimeError(
+            "busy wait: the clock was read 200000 times without a sleep; in virtual time only a sleep lets time pass"
+        )
     return _now_us
 
 

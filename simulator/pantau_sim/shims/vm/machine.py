@@ -130,7 +130,9 @@ class UART(io.IOBase):
         return struct.unpack("<H", _simbus.call(_simbus.UART_ANY, bytes((self._port,))))[0]
 
     def read(self, size=-1):
-        got = _simbus.call(_simbus.UART_READ, struct.pack("<BH", self._port, 65535 if size is None or size < 0 else size))
+        got = _simbus.call(
+            _simbus.UART_READ, struct.pack("<BH", self._port, 65535 if size is None or size < 0 else size)
+        )
         return got or None
 
     def readinto(self, buf, size=-1):
