@@ -11,7 +11,7 @@ from pantau_wire import _tables as T
 _GAP_PACKETS = 16  # so many packets' worth of garbage is counted even if no good packet ever ends it
 
 
-def now():
+def now() -> int:
     """Return milliseconds of a clock that only moves forward; compare with since()."""
     return time.ticks_ms()
 
@@ -50,6 +50,17 @@ async def sleep_ms(ms):
 class Counters:
     """Events since boot. `good` counts whole packets or replies; all others are faults of one kind each."""
 
+    good: int
+    checksum: int
+    framing: int
+    timeout: int
+    absent: int
+    out_of_range: int
+    no_echo: int
+    warming: int
+    stuck: int
+    bounce: int
+    fault: int
     REASONS = (
         ("checksum", T.R_CHECKSUM),
         ("framing", T.R_CHECKSUM),

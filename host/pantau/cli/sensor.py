@@ -16,9 +16,17 @@ if TYPE_CHECKING:
     from pantau.sensors.judge import FileResult
 
 
+def _sources() -> judging.Sources:
+    import pantau_sim
+    from pantau_sim.node import firmware_folder, wire_folder
+
+    shim = Path(str(pantau_sim.__file__)).parent / "shims" / "cpython"
+    return judging.Sources(firmware_folder(), wire_folder(), shim)
+
+
 def _ask(*words: str) -> list[dict[str, object]]:
     try:
-        events = judging.run(None, *words)
+        events = judging.run(None, _sources(), *words)
     except judging.JudgeError as error:
         raise FailedError(str(error)) from None
     for event in events:
@@ -40,7 +48,9 @@ def list_sensors() -> None:
         properties = row["properties"]
         assert isinstance(properties, list)
         click.echo(f"  gives    {', '.join(f'{name} [{unit}]' for name, unit in properties)}")
-        click.echo(f"  bus      {row['bus']}; power {row['power']}; warm-up {row['warm_up_s']:g} s; range {row['range']}")
+        click.echo(
+            f"  bus      {row['bus']}; power {row['power']}; warm-up {row['warm_up_s']:g} s; range {row['range']}"
+        )
         click.echo(f"  source   {row['source']}")
 
 
@@ -79,7 +89,7 @@ def vectors(folder: Path, report: Path | None) -> None:
 
     try:
         vm = find_vm()
-        results = judging.judge(judging.find_files(folder), vm)
+        results = judging.judge(judging.find_files(folder), vm, _sources())
     except MissingVmError as error:
         raise MissingError(str(error)) from None
     except judging.VectorFileError as error:

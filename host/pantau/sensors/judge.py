@@ -39,29 +39,41 @@ class FileResult:
     reasons: list[tuple[str, str, str]] = field(default_factory=list)
 
 
-def _folders() -> list[Path]:
-    """Return where the interpreters find the shared scripts, the node and the wire; the shim serves CPython only."""
-    from pantau_sim.node import firmware_folder, wire_folder
+@dataclass(frozen=True)
+class Sources:
+    """Folders of the node's code: those that hold pantau_node and pantau_wire, and the shim that CPython needs for them."""
 
-    return [Path(__file__).with_name("portable"), firmware_folder(), wire_folder()]
+    firmware: Path
+    wire: Path
+    shim: Path
 
 
-def run(interpreter: Path | None, *words: str) -> list[Any]:
+def run(interpreter: Path | None, sources: Sources, *words: str) -> list[Any]:
     """Return the events of portable/judge.py with these words; interpreter None is this CPython. JudgeError otherwise."""
-    folders = _folders()
+    folders = [Path(__file__).with_name("portable"), sources.firmware, sources.wire]
     script = str(folders[0] / "judge.py")
     if interpreter is None:
-        import pantau_sim
-
-        folders.insert(0, Path(str(pantau_sim.__file__)).parent / "shims" / "cpython")
+        folders.append(sources.shim)
         argv, variable, last = [sys.executable, script, *words], "PYTHONPATH", ""
     else:
-        argv = [str(interpreter), "-X", "heapsize=64M", script, *words]  # whole vector files at once, as no node has them
+        argv = [
+            str(interpreter),
+            "-X",
+            "heapsize=64M",
+            script,
+            *words,
+        ]  # whole vector files at once, as no node has them
         variable, last = "MICROPYPATH", os.pathsep + ".frozen"
     environment = {**os.environ, variable: os.pathsep.join(map(str, folders)) + last}
     try:
         done = subprocess.run(
-            argv, env=environment, capture_output=True, text=True, timeout=_TIMEOUT_S, stdin=subprocess.DEVNULL, check=False
+            argv,
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=_TIMEOUT_S,
+            stdin=subprocess.DEVNULL,
+            check=False,
         )
     except subprocess.TimeoutExpired:
         raise JudgeError(f"{argv[0]} was still judging after {_TIMEOUT_S} s") from None
@@ -86,17 +98,20 @@ def find_files(folder: Path) -> list[Path]:
     return files
 
 
-def judge(files: Sequence[Path], vm: Path) -> dict[str, FileResult]:
+def judge(files: Sequence[Path], vm: Path, sources: Sources) -> dict[str, FileResult]:
     """Return the result of each file by name. A vector passes only where both interpreters pass it; they must agree."""
     names = [str(path.resolve()) for path in files]
-    here = {(e[0], e[1]): (e[2], e[3]) for e in run(None, "vectors", *names)}
-    there = {(e[0], e[1]): (e[2], e[3]) for e in run(vm, "vectors", *names)}
+    here = {(e[0], e[1]): (e[2], e[3]) for e in run(None, sources, "vectors", *names)}
+    there = {(e[0], e[1]): (e[2], e[3]) for e in run(vm, sources, "vectors", *names)}
     results: dict[str, FileResult] = {}
     for number, path in enumerate(files):
         result = results[path.name] = FileResult()
         for index, vector in enumerate(json.loads(path.read_text(encoding="utf-8"))["vectors"]):
             missing = (FAILED, "was not judged")
-            (verdict, why), (vm_verdict, vm_why) = here.get((number, index), missing), there.get((number, index), missing)
+            (verdict, why), (vm_verdict, vm_why) = (
+                here.get((number, index), missing),
+                there.get((number, index), missing),
+            )
             if verdict != vm_verdict:
                 verdict, why = FAILED, f"CPython: {verdict} {why}; VM: {vm_verdict} {vm_why}".rstrip()
             setattr(result, verdict, getattr(result, verdict) + 1)

@@ -28,11 +28,11 @@ CAUSES = {
 }
 
 
-class Unjudgeable(Exception):
+class UnjudgeableError(Exception):
     """The vector asks for something that this driver does not have: skip it, with the reason."""
 
 
-class Mismatch(Exception):
+class MismatchError(Exception):
     """The driver gives something else than the vector says."""
 
 
@@ -53,11 +53,11 @@ def given(vector, *keys):
     for key in keys:
         if isinstance(vector.get(key), str):
             return unhex(vector[key])
-    raise Unjudgeable("no input that this driver knows; the vector has: " + ", ".join(sorted(vector)))
+    raise UnjudgeableError("no input that this driver knows; the vector has: " + ", ".join(sorted(vector)))
 
 
 def same(vector, key, expected, got, step):
-    """Raise Mismatch unless `got` is `expected`; numbers within the vector's tolerance, else within `step`."""
+    """Raise MismatchError unless `got` is `expected`; numbers within the vector's tolerance, else within `step`."""
     allowed = vector.get("tolerance", step)
     if isinstance(allowed, dict):
         allowed = allowed.get(key, step)
@@ -67,7 +67,7 @@ def same(vector, key, expected, got, step):
     else:
         good = expected == got
     if not good:
-        raise Mismatch(key + ": expected " + repr(expected) + ", got " + repr(got))
+        raise MismatchError(key + ": expected " + repr(expected) + ", got " + repr(got))
 
 
 def compare(vector, expect, row, steps=None):
@@ -82,7 +82,7 @@ def compare(vector, expect, row, steps=None):
             continue
         same(vector, key, expect[key], row[key], steps.get(key, 0))
     if missing:
-        raise Unjudgeable("this driver has no reading for: " + ", ".join(sorted(missing)))
+        raise UnjudgeableError("this driver has no reading for: " + ", ".join(sorted(missing)))
 
 
 def compare_stream(vector, expect, rows, steps=None):
@@ -97,7 +97,7 @@ def compare_stream(vector, expect, rows, steps=None):
         if not isinstance(wanted, list):
             wanted = [wanted]  # one packet in the stream
         if len(wanted) != len(rows):
-            raise Mismatch(key + ": expected " + str(len(wanted)) + " packets, got " + str(len(rows)))
+            raise MismatchError(key + ": expected " + str(len(wanted)) + " packets, got " + str(len(rows)))
         for one, row in zip(wanted, rows):
             compare(vector, one if isinstance(one, dict) and key not in row else {key: one}, row, steps)
 
@@ -120,13 +120,15 @@ def feed_all(make, pieces):
 
 
 def readings_of(make, raw):
-    """Return the readings of `raw`; raises Mismatch when cutting it or garbage before it changes them."""
+    """Return the readings of `raw`; raises MismatchError when cutting it or garbage before it changes them."""
     _, whole = feed_all(make, [raw])
     for lead in (b"", GARBAGE):
         for pieces in splits(raw):
             if feed_all(make, [lead] + pieces)[1] != whole:
                 cut = "+".join([str(len(piece)) for piece in pieces[:9]])
-                raise Mismatch("cut as " + cut + " bytes after " + str(len(lead)) + " of garbage the result changes")
+                raise MismatchError(
+                    "cut as " + cut + " bytes after " + str(len(lead)) + " of garbage the result changes"
+                )
     return whole
 
 
@@ -142,23 +144,23 @@ def refused(vector, make, good, judge_reading=None):
         if readings:
             cause = judge_reading(readings[-1]) if judge_reading else ""
             if not cause:
-                raise Mismatch("accepted as " + repr(readings))
+                raise MismatchError("accepted as " + repr(readings))
         elif not cause:
             cause = "short" if parser.framer.pending else "header"
         after = parser.feed(good)
         if after[-1:] != feed_all(make, [good])[1]:
-            raise Mismatch("the good packet after it is lost: " + repr(after))
+            raise MismatchError("the good packet after it is lost: " + repr(after))
     named(vector, cause)
 
 
 def named(vector, cause):
-    """Raise Mismatch unless the vector's error names `cause`, in any of the words for it."""
+    """Raise MismatchError unless the vector's error names `cause`, in any of the words for it."""
     error = str(vector["expect"].get("error", "")).lower()
     if not [word for word in CAUSES[cause] if word in error]:
-        raise Mismatch("refused for '" + cause + "', expected '" + error + "'")
+        raise MismatchError("refused for '" + cause + "', expected '" + error + "'")
 
 
 def encoded(raw, again):
-    """Raise Mismatch unless encoding what was decoded gives the same bytes."""
+    """Raise MismatchError unless encoding what was decoded gives the same bytes."""
     if again != raw:
-        raise Mismatch("encoded again as " + tohex(again))
+        raise MismatchError("encoded again as " + tohex(again))

@@ -6,12 +6,28 @@ A separate process on CPython too, so that the bridge never imports the node and
 import json
 import sys
 
-from common import FAILED, PASSED, SKIPPED, Mismatch, Unjudgeable, unhex
+from common import FAILED, PASSED, SKIPPED, MismatchError, UnjudgeableError, unhex
 
 MARK = "@@judge "
 TABLES = ("a02yyuw", "sht4x", "ld2451", "pms5003", "bme280", "processing")
 # sensors with vectors and no driver; how their files may be called
-WITHOUT = ("ads1115", "maxbotix", "hrxl", "scd4x", "scd30", "sds011", "sps30", "mhz19", "mh-z19", "sgp4", "qmc5883l", "hmc5883l", "winsen", "ze03", "ld2450")
+WITHOUT = (
+    "ads1115",
+    "maxbotix",
+    "hrxl",
+    "scd4x",
+    "scd30",
+    "sds011",
+    "sps30",
+    "mhz19",
+    "mh-z19",
+    "sgp4",
+    "qmc5883l",
+    "hmc5883l",
+    "winsen",
+    "ze03",
+    "ld2450",
+)
 
 
 def say(event):
@@ -21,7 +37,7 @@ def say(event):
 
 def load(path):
     """Return the parsed JSON file."""
-    with open(path) as file:  # noqa: PTH123  the VM has no pathlib
+    with open(path) as file:  # the VM has no pathlib
         return json.load(file)
 
 
@@ -36,7 +52,7 @@ def table_for(stem, sensor):
                     best = (key, table)
         for key in WITHOUT:
             if key in text and (best is None or len(key) > len(best[0])):
-                return None, "no driver yet (issue 4)"
+                return None, "no driver yet"
         if best:
             return best[1], ""
     return None, "no driver for '" + sensor + "'"
@@ -46,9 +62,9 @@ def judge(table, vector, driver, tables):
     """Return (verdict, why) of one vector; a driver that raises has failed."""
     try:
         table.judge(vector, driver, tables)
-    except Mismatch as error:
+    except MismatchError as error:
         return FAILED, str(error)
-    except Unjudgeable as error:
+    except UnjudgeableError as error:
         return SKIPPED, str(error)
     except Exception as error:  # noqa: BLE001  nothing may escape a driver: that is a finding
         return FAILED, "raised " + type(error).__name__ + ": " + str(error)
@@ -79,13 +95,12 @@ def decode(model, text):
     table = [t for t in [__import__("map_" + name) for name in TABLES] if model in t.MODELS]
     if not table:
         raise ValueError("sensor '" + model + "' has no packets: it is read by counting pulses")
-    parser = None
     for rows, parser in table[0].decode(unhex(text), model, driver, _tables):
         if rows is not None:
             say({"rows": rows})
-    if parser is not None:
-        framer = parser.framer
-        say({"refused": framer.refused, "cause": framer.cause, "pending": framer.pending})
+        elif parser is not None:  # the end of a stream
+            framer = parser.framer
+            say({"refused": framer.refused, "cause": framer.cause, "pending": framer.pending})
 
 
 def listing():

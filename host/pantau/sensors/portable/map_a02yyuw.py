@@ -1,6 +1,6 @@
 """Vectors of the A0x ultrasonic family."""
 
-from common import Mismatch, Unjudgeable, compare, compare_stream, encoded, given, readings_of, refused, same
+from common import MismatchError, UnjudgeableError, compare, compare_stream, encoded, given, readings_of, refused, same
 
 FILES = ("a02yyuw", "a01nyub", "jsn_sr04t", "jsn-sr04t", "aj_sr04m", "aj-sr04m", "dyp-a0")
 MODELS = ("a02yyuw", "a01nyub", "jsn_sr04t", "aj_sr04m")
@@ -19,7 +19,7 @@ def _range(vector, a02, tables, mm):
     got = tables.REASONS[a02.classify(mm, _model(vector, a02))][0]
     wanted = "no_echo" if "echo" in said else "ok" if said.lower() in ("ok", "in range", "valid") else "out_of_range"
     if got != wanted:
-        raise Mismatch("range: expected '" + said + "', got '" + got + "'")
+        raise MismatchError("range: expected '" + said + "', got '" + got + "'")
 
 
 def judge(vector, driver, tables):
@@ -29,7 +29,7 @@ def judge(vector, driver, tables):
         if kind == "stream":
             return compare_stream(vector, expect, rows)
         if len(rows) != 1:
-            raise Mismatch("expected 1 packet, got " + str(len(rows)))
+            raise MismatchError("expected 1 packet, got " + str(len(rows)))
         compare(vector, expect, rows[0])
         return _range(vector, driver, tables, rows[0]["mm"])
     if kind == "negative":
@@ -46,16 +46,16 @@ def judge(vector, driver, tables):
     if kind == "command":
         raw = given(vector, "raw")
         if raw != driver.READ:
-            raise Mismatch("not the one command of this family")
+            raise MismatchError("not the one command of this family")
         return encoded(raw, driver.READ)
-    raise Unjudgeable("kind '" + kind + "': the driver has no such step")
+    raise UnjudgeableError("kind '" + kind + "': the driver has no such step")
 
 
 def _series(vector, driver):
     expect = vector["expect"]
     values = vector.get("frames_mm", vector.get("reads", vector.get("mm")))
     if not isinstance(values, list):
-        raise Unjudgeable("a series without frames_mm or reads")
+        raise UnjudgeableError("a series without frames_mm or reads")
     values = values[expect.get("discard", vector.get("discard", 0)) :]
     packets = b"".join([bytes((255, v >> 8, v & 255, (255 + (v >> 8) + v) & 255)) for v in values])
     seen = readings_of(driver.Parser, packets)

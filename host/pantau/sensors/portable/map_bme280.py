@@ -1,6 +1,6 @@
 """Vectors of the BME280: compensation from raw bytes or from calibration words and ADC values."""
 
-from common import Mismatch, Unjudgeable, compare, given, named, unhex
+from common import MismatchError, UnjudgeableError, compare, given, named, unhex
 
 FILES = ("bme280", "bmp280")
 MODELS = ("bme280",)
@@ -41,12 +41,12 @@ def judge(vector, driver, tables):
     if kind == "calib":
         raw = given(vector, "raw")
         if len(raw) != 3:
-            raise Unjudgeable("calibration of " + str(len(raw)) + " bytes: only E4..E6 stand alone")
+            raise UnjudgeableError("calibration of " + str(len(raw)) + " bytes: only E4..E6 stand alone")
         h4, h5 = driver.h4_h5(raw[0], raw[1], raw[2])
         return compare(vector, expect, {"dig_H4": h4, "dig_H5": h5})
     if kind == "negative":
         return _negative(vector, driver)
-    raise Unjudgeable("kind '" + kind + "': the driver has no such step")
+    raise UnjudgeableError("kind '" + kind + "': the driver has no such step")
 
 
 def _datasheet_fine(trim, adc):
@@ -83,12 +83,14 @@ def _negative(vector, driver):
             return named(vector, "chip_id")
     if driver.skipped(_adcs(vector, driver)):
         return named(vector, "skipped")
-    raise Mismatch("accepted")
+    raise MismatchError("accepted")
 
 
 def decode(raw, model, driver, tables):
     if len(raw) != 41:
-        raise ValueError("give calibration 88..A1 (26 bytes), E1..E7 (7) and data F7..FE (8): 41 bytes, these are " + str(len(raw)))
+        raise ValueError(
+            "give calibration 88..A1 (26 bytes), E1..E7 (7) and data F7..FE (8): 41 bytes, these are " + str(len(raw))
+        )
     trims = driver.calibration(raw[:26], raw[26:33])
     _, centi, p, h = driver.compensate(trims, driver.raw(raw[33:]))
     note = "nothing was measured" if driver.skipped(driver.raw(raw[33:])) else "ok"

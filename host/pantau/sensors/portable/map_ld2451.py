@@ -1,6 +1,6 @@
 """Vectors of the HLK-LD2451."""
 
-from common import Mismatch, Unjudgeable, compare, compare_stream, encoded, given, readings_of, refused
+from common import MismatchError, UnjudgeableError, compare, compare_stream, encoded, given, readings_of, refused
 
 FILES = ("ld2451",)
 MODELS = ("ld2451",)
@@ -18,26 +18,26 @@ def judge(vector, driver, tables):
     kind, expect = vector["kind"], vector["expect"]
     raw = given(vector, "raw")
     if raw[:4] == LD2450:
-        raise Unjudgeable("an LD2450 packet: no driver yet (issue 4)")
+        raise UnjudgeableError("an LD2450 packet: no driver yet")
     if kind in ("measurement", "stream"):
         rows = [_row(report) for report in readings_of(driver.Parser, raw)]
         if kind == "stream":
             return compare_stream(vector, expect, rows)
         if len(rows) != 1:
-            raise Mismatch("expected 1 report, got " + str(len(rows)))
+            raise MismatchError("expected 1 report, got " + str(len(rows)))
         return compare(vector, expect, rows[0])
     if kind == "negative":
         return refused(vector, driver.Parser, GOOD)
     if kind in ("command", "response"):
         return _step(vector, raw, driver)
-    raise Unjudgeable("kind '" + kind + "': the driver has no such step")
+    raise UnjudgeableError("kind '" + kind + "': the driver has no such step")
 
 
 def _step(vector, raw, driver):
     parser = driver.Parser()
     parser.feed(raw)
     if len(parser.replies) != 1 or parser.framer.pending:
-        raise Mismatch("not one command packet: " + (parser.framer.cause or "incomplete"))
+        raise MismatchError("not one command packet: " + (parser.framer.cause or "incomplete"))
     code, value, length = parser.replies[0]
     encoded(raw, driver.command(code, value, length))
     expect = vector["expect"]
@@ -68,7 +68,14 @@ def fields(code, value):
 
 
 def _detect(body):
-    return {"max_m": body[0], "max_dist_m": body[0], "dir": body[1], "direction": body[1], "min_speed_kmh": body[2], "delay_s": body[3]}
+    return {
+        "max_m": body[0],
+        "max_dist_m": body[0],
+        "dir": body[1],
+        "direction": body[1],
+        "min_speed_kmh": body[2],
+        "delay_s": body[3],
+    }
 
 
 def decode(raw, model, driver, tables):

@@ -1,6 +1,6 @@
 """Vectors of the Plantower family; which variant a packet is of follows from its length and the keys that are asked for."""
 
-from common import Mismatch, Unjudgeable, compare, compare_stream, encoded, given, readings_of, refused
+from common import MismatchError, UnjudgeableError, compare, compare_stream, encoded, given, readings_of, refused
 
 FILES = ("pms5003", "pms7003", "pms1003", "pmsa003", "pmsx003", "pms3003", "pms")
 MODELS = ("pms5003", "pms1003", "pms7003", "pmsa003")
@@ -35,16 +35,16 @@ def judge(vector, driver, tables):
         if kind == "stream":
             return compare_stream(vector, expect, rows)
         if len(rows) != 1:
-            raise Mismatch("expected 1 packet, got " + str(len(rows)))
+            raise MismatchError("expected 1 packet, got " + str(len(rows)))
         return compare(vector, expect, rows[0])
     if kind == "negative":
         return refused(vector, driver.Parser, GOOD, lambda row: "" if driver.consistent(row) else "inconsistent")
     if kind in ("command", "response"):
         found = driver.parse_command(raw)
         if found is None:
-            raise Mismatch("not a whole command or reply with a right sum")
+            raise MismatchError("not a whole command or reply with a right sum")
         return encoded(raw, driver.command(*found) if kind == "command" else driver.reply(*found))
-    raise Unjudgeable("kind '" + kind + "': the driver has no such step")
+    raise UnjudgeableError("kind '" + kind + "': the driver has no such step")
 
 
 def decode(raw, model, driver, tables):

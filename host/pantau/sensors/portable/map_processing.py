@@ -1,6 +1,6 @@
 """Vectors of signal processing: what the node computes; the rest is the host's and judged there."""
 
-from common import Unjudgeable, same
+from common import UnjudgeableError, same
 
 FILES = ("processing",)
 MODELS = ()
@@ -9,7 +9,7 @@ HOST = {
     "pm_correction": "PM stays raw on the node: correction is a host profile, versioned per station",
     "qartod": "needs history: quality tests of the host",
     "payload": "another network's payload: nothing of ours reads it",
-    "dual_loop": "dual pulse input: no driver yet (issue 4)",
+    "dual_loop": "dual pulse input: no driver yet",
     "doppler": "no CW Doppler sensor: too fast for the node",
 }
 
@@ -21,4 +21,4 @@ def judge(vector, driver, tables):
 
         centi = round(vector["t_c"] * 100)
         return same(vector, "m/s", vector["expect"], a02yyuw.sound_speed(centi) / 1000, 0.005)
-    raise Unjudgeable(HOST.get(kind, "kind '" + kind + "': nothing on the node computes it"))
+    raise UnjudgeableError(HOST.get(kind, "kind '" + kind + "': nothing on the node computes it"))

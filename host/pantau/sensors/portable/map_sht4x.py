@@ -1,6 +1,6 @@
 """Vectors of the Sensirion SHT3x and SHT4x."""
 
-from common import Mismatch, Unjudgeable, compare, encoded, given, named, same
+from common import MismatchError, UnjudgeableError, compare, encoded, given, named, same
 
 FILES = ("sht3x", "sht4x", "sht30", "sht31", "sht35", "sht40", "sht41", "sht45", "sht")
 MODELS = ("sht4x", "sht3x")
@@ -24,29 +24,29 @@ def judge(vector, driver, tables):
             centi_c, centi_rh, cause = driver.parse(raw, model)
             wrong = None
             if cause:
-                raise Mismatch("refused: " + cause)
+                raise MismatchError("refused: " + cause)
             try:
                 return compare(vector, expect, {"t_c": centi_c / 100, "rh": centi_rh / 100}, STEPS)
-            except Mismatch as error:
+            except MismatchError as error:
                 wrong = error
         raise wrong
     if kind == "negative":
         cause = driver.parse(raw)[2]
         if not cause:
-            raise Mismatch("accepted")
+            raise MismatchError("accepted")
         return named(vector, cause)
     if kind == "crc":
         return same(vector, "crc", str(expect["crc"]).upper(), "%02X" % base.crc8(raw), 0)
     if kind in ("command", "response"):
         return _step(vector, raw, driver, base)
-    raise Unjudgeable("kind '" + kind + "': the driver has no such step")
+    raise UnjudgeableError("kind '" + kind + "': the driver has no such step")
 
 
 def _step(vector, raw, driver, base):
     head = 0 if vector["kind"] == "response" else 1 if len(raw) % 3 == 1 else 2
     values, wrong = base.words(raw[head:])
     if wrong is not None or (len(raw) - head) % 3:
-        raise Mismatch("not words with a CRC each")
+        raise MismatchError("not words with a CRC each")
     code = 0
     for byte in raw[:head]:
         code = code << 8 | byte
