@@ -106,11 +106,11 @@ class Driver:
         self.counters = self._parser.counters
 
     async def read(self, deadline_ms):
-        refused = self._parser.framer.refused
+        before = self._discard, self._parser.framer.refused
         want = max(1, min(READS, deadline_ms // self._period))
         values = await self._collect(want, deadline_ms)
         if not values:
-            reason = self._silence(refused)
+            reason = self._silence(*before)
             return [
                 (T.WATER_DISTANCE, None, reason),
                 (T.WATER_DISTANCE_SPREAD, None, reason),
@@ -131,8 +131,9 @@ class Driver:
             (T.WATER_DISTANCE_N, n, T.R_OK),
         ]
 
-    def _silence(self, refused):
-        if 0 <= self._discard < _DISCARD:
+    def _silence(self, discard, refused):
+        """Return why no packet came, with what discard and refused were before the read."""
+        if self._discard < discard:
             self.counters.warming += 1
             return T.R_WARMING
         if self._parser.framer.refused > refused:
@@ -165,6 +166,8 @@ class Driver:
         if not data:
             return []
         values = self._parser.feed(data)
+        if len(data) > RXBUF - 4:
+            self._parser.framer.cut()  # full: what came then is lost, and the next byte is from the middle of a packet
         if values:
             self._heard = True
             drop = min(self._discard, len(values))

@@ -13,7 +13,7 @@ _GAP_PACKETS = 16  # so many packets' worth of garbage is counted even if no goo
 
 def now() -> int:
     """Return milliseconds of a clock that only moves forward; compare with since()."""
-    return time.ticks_ms()
+    return time.ticks_ms()  # pyright: ignore[reportReturnType]  an opaque number to the stubs
 
 
 def since(start, end):
@@ -78,6 +78,13 @@ class Counters:
         self.good = 0
         for name, _ in self.REASONS:
             setattr(self, name, 0)
+
+    def count(self, reason):
+        """Add one to the fault of this reason id; anything that is no fault is not counted."""
+        for name, known in self.REASONS:
+            if known == reason:
+                setattr(self, name, getattr(self, name) + 1)
+                return
 
     def errors(self):
         """Return [(reason id, count)] of what happened, for the health frame; framing counts as checksum."""
@@ -147,9 +154,19 @@ class Framer:
         self._buf = buf[pos:]
         self.pending = end - pos
         if self._gap >= self._limit:
-            self._settle(self._gap <= self._expect)
-            self._synced = False
+            whole = self._gap <= self._expect
+            left = self._gap - self._expect if whole else 0  # negative: inside a packet that is already counted
+            self._settle(whole)
+            self._gap = left
+            self._synced = whole
         return found
+
+    def cut(self):
+        """Forget the packet begun: what follows it was lost by this node, which is no fault of the sensor."""
+        self._settle(self._gap == self._expect)
+        self._synced = False
+        self._buf = b""
+        self.pending = 0
 
     def _find(self, buf, pos):
         best = len(buf)
@@ -165,9 +182,9 @@ class Framer:
     def _refuse(self, cause, size):
         self.refused += 1
         self.cause = cause
-        if size and self._gap == self._expect:
+        if size and (self._gap == self._expect or not (self._synced or self._bad)):
             self._bad.append(cause)
-            self._expect += size
+            self._expect = self._gap + size
         self._gap += 1
 
     def _settle(self, whole):

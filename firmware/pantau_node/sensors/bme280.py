@@ -108,7 +108,11 @@ def skipped(adcs):
 
 
 class Driver:
-    """One forced measurement per read. Identity and calibration are read again after every failure: it may be a new device."""
+    """One forced measurement per read.
+
+    Identity and calibration are read again after every failure: it may be a new device. The bus has no checksum, and a
+    wrong bit in the calibration would bend every later reading: two readings of it must agree.
+    """
 
     def __init__(self, bus, address=ADDRESS, stuck_s=600):
         self._bus = bus
@@ -126,21 +130,16 @@ class Driver:
                 break
             try:
                 reason = self._identify()
-                if reason == T.R_DEVICE_FAULT:
-                    self.counters.fault += 1
-                    break
-                data = await self._measure()
+                data = await self._measure() if reason == T.R_OK else None
+                if data:
+                    return self._judge(data)
+                reason = reason or T.R_TIMEOUT
             except OSError as error:
                 reason = base.bus_reason(error)
-                data = None
-            if data:
-                return self._judge(data)
+            self.counters.count(reason)
             self._trims = None
-            if reason == T.R_ABSENT:
-                self.counters.absent += 1
-            else:
-                reason = T.R_TIMEOUT
-                self.counters.timeout += 1
+            if reason == T.R_DEVICE_FAULT:
+                break
         return [(ident, None, reason) for ident in PROPERTIES]
 
     def _identify(self):
@@ -149,10 +148,15 @@ class Driver:
             self._id = self._bus.readfrom_mem(self._address, _ID, 1)[0]
             if self._id not in (BME280, BMP280):
                 return T.R_DEVICE_FAULT
-            low = self._bus.readfrom_mem(self._address, 0x88, 26)
-            high = self._bus.readfrom_mem(self._address, 0xE1, 7) if self._id == BME280 else bytes(7)
+            low, high = self._read_calibration()
+            if (low, high) != self._read_calibration():
+                return T.R_CHECKSUM
             self._trims = calibration(low, high)
         return T.R_OK
+
+    def _read_calibration(self):
+        low = self._bus.readfrom_mem(self._address, 0x88, 26)
+        return low, self._bus.readfrom_mem(self._address, 0xE1, 7) if self._id == BME280 else bytes(7)
 
     async def _measure(self):
         """Return the 8 data bytes, None when the measurement did not take place."""

@@ -34,6 +34,7 @@ _MAX_REPLY = 32  # longest documented body is 12
 _FIRMWARE_ACK = 0x01A0  # printed with length 0B for 12 bytes: both forms are accepted
 _QUIET_MS = 120000  # of a unit that is silent when the road is empty: then ask whether it lives
 _QUIET_TALKER_MS = 3000  # of a unit that has sent empty reports before
+_CATCH_UP_MS = 5000  # a receive buffer of full reports
 _ANSWER_MS = 10000  # of silence after that: it is gone; also the pace of asking
 
 
@@ -106,7 +107,9 @@ class Driver:
         self._heard = False
         self._last = base.Age()  # of the last good packet
         self._asked = base.Age()
-        self._talker = False
+        self._at = base.now()  # instant given to the latest report
+        self._empty = 0  # empty reports in a row
+        self._talker = False  # reports an empty road, too
         self._refused = 0
         self.counters = self._parser.counters
 
@@ -132,14 +135,30 @@ class Driver:
             good = self.counters.good
             reports = self._parser.feed(data)
             self._parser.replies = []
-            for i, report in enumerate(reports):
-                # one read brings the reports of the last seconds: the newest came now, the others a period apart
-                self._talker = self._talker or not report[0]
-                self._tracker.report(t - (len(reports) - 1 - i) * PERIOD_MS, report[2])
             if self.counters.good > good:
                 self._heard = True
                 self._last.mark()
+            if reports:
+                self._track(reports, t)
+                return
         self._tracker.expire(t)
+
+    def _track(self, reports, t):
+        """Give the reports that one read brought their instants.
+
+        They go on from the last one at the radar's pace. A gap in the reports of a unit that is silent on an empty road
+        may lie anywhere among them: it is caught up with gently, as a step in time would tear the tracks.
+        """
+        span = base.since(self._at, t)
+        if self._tracker.empty() or not 0 <= span <= _CATCH_UP_MS:
+            span = len(reports) * PERIOD_MS
+            self._at = t - span
+        step = max(PERIOD_MS - 20, min(PERIOD_MS + 30, span // len(reports)))
+        for report in reports:
+            self._at += step
+            self._empty = 0 if report[0] else self._empty + 1
+            self._talker = self._talker or self._empty >= 20
+            self._tracker.report(self._at, report[2])
 
     async def read(self, deadline_ms):
         self._pull()

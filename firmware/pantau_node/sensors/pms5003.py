@@ -82,7 +82,7 @@ class Parser:
 
 
 class Driver:
-    """Mean over all packets since the last read. collect() must be called every 10 s."""
+    """Mean over all packets since the last read, without those of the warm-up. collect() must be called every 10 s."""
 
     def __init__(self, bus, model=MODEL, warm_up_s=WARM_UP_MS // 1000, stuck_s=600):
         self._bus = bus
@@ -90,6 +90,7 @@ class Driver:
         self._parser = Parser()
         self._on = base.Age()
         self._warm_up_ms = warm_up_s * 1000
+        self._warm = False
         self._heard = False
         self._last = base.Age()
         self._refused = 0
@@ -108,16 +109,21 @@ class Driver:
         data = self._bus.read()
         if not data:
             return
-        for row in self._parser.feed(data):
+        rows = self._parser.feed(data)
+        for i, row in enumerate(rows):
             self._heard = True
             self._last.mark()
             if len(row) < 13:
                 continue  # another member of the family: no counts in it
+            # one read brings the packets of the last seconds: the newest came now, the others a period apart
+            if not self._warm and self._on.ms() - (len(rows) - 1 - i) * PERIOD_MS >= self._warm_up_ms:
+                self._warm = True
+                self._clear()
             self._is_stuck = self._stuck.check(tuple(row[:12])) and row[6] > 0
-            self._faults += not consistent(row) or row[12] & 0xFF != 0
+            self._faults += not consistent(row) or row[-1] & 0xFF != 0
             self._n += 1
-            for i, value in enumerate((row[3], row[4], row[5], row[1], row[6])):
-                self._sums[i] += value
+            for column, value in enumerate((row[3], row[4], row[5], row[1], row[6])):
+                self._sums[column] += value
 
     async def read(self, deadline_ms):
         await self.collect()
@@ -138,7 +144,7 @@ class Driver:
     def _reason(self, tenths):
         if self._faults * 2 > self._n:
             return T.R_DEVICE_FAULT
-        if self._on.ms() < self._warm_up_ms:
+        if not self._warm:
             return T.R_WARMING
         if tenths > 10 * _MAX_UGM3:
             return T.R_OUT_OF_RANGE

@@ -30,7 +30,10 @@ def debounce(stamps, last, gap_ms):
 
 
 class Counter:
-    """Closures of one pulse input; bounce within gap_ms is dropped, closures nearer than suspect_ms are kept and told."""
+    """Closures of one pulse input; bounce within gap_ms is dropped, closures nearer than suspect_ms are kept and told.
+
+    collect() must be called before the board's list of stamps is full: closures without a stamp are counted and suspect.
+    """
 
     def __init__(self, bus, gap_ms, suspect_ms, counters):
         self._bus = bus
@@ -38,23 +41,33 @@ class Counter:
         self._suspect_ms = suspect_ms
         self._last = None
         self._edges = bus.count()
+        self._n = 0
+        self._suspect = False
         self.counters = counters
 
     def take(self):
         """Return (closures since the last call, reason id)."""
+        self.collect()
+        n, suspect = self._n, self._suspect
+        self._n, self._suspect = 0, False
+        return min(n, 65535), T.R_BOUNCE if suspect else T.R_OK
+
+    def collect(self):
+        """Take in the closures up to now."""
         edges = self._bus.count() - self._edges
         stamps = self._bus.take()
         unstamped = max(0, edges - len(stamps))  # the stamp list is bounded: these were only counted
         self._edges += len(stamps) + unstamped
         before = self._last
         kept, self._last, dropped = debounce(stamps, before, self._gap_ms)
-        suspect = unstamped > 0
+        suspect = self._suspect or unstamped > 0
         for stamp in kept:
-            suspect = suspect or (before is not None and base.since(before, stamp) < self._suspect_ms)
+            suspect = suspect or (before is not None and 0 <= base.since(before, stamp) < self._suspect_ms)
             before = stamp
+        self._suspect = suspect
+        self._n += len(kept) + unstamped
         self.counters.good += len(kept) + unstamped
         self.counters.bounce += dropped
-        return len(kept) + unstamped, T.R_BOUNCE if suspect else T.R_OK
 
 
 class Driver:
@@ -64,6 +77,10 @@ class Driver:
         self.counters = base.Counters()
         self._counter = Counter(bus, debounce_ms, debounce_ms, self.counters)
 
+    async def collect(self):
+        """Take in the closures up to now."""
+        self._counter.collect()
+
     async def read(self, deadline_ms):
         n, reason = self._counter.take()
-        return [(T.PULSE_COUNT, min(n, 65535), reason)]
+        return [(T.PULSE_COUNT, n, reason)]

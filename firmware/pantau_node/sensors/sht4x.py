@@ -65,10 +65,7 @@ class Driver:
                 reply = self._bus.readfrom(self._address, 6)
             except OSError as error:
                 reason = base.bus_reason(error)
-                if reason == T.R_ABSENT:
-                    self.counters.absent += 1
-                else:
-                    self.counters.timeout += 1
+                self.counters.count(reason)
                 continue
             centi_c, centi_rh, cause = parse(reply, self._model)
             if not cause:

@@ -25,6 +25,10 @@ class Driver:
         self.counters = base.Counters()
         self._counter = Counter(bus, debounce_ms, SUSPECT_MS, self.counters)
 
+    async def collect(self):
+        """Take in the tips up to now."""
+        self._counter.collect()
+
     async def read(self, deadline_ms):
         n, reason = self._counter.take()
-        return [(T.RAIN_TIPS, min(n, 65535), reason)]
+        return [(T.RAIN_TIPS, n, reason)]

@@ -60,6 +60,10 @@ class Tracker:
         for i in range(len(self._speeds)):
             self._speeds[i] = 0
 
+    def empty(self):
+        """True when nothing is being followed."""
+        return not self._tracks
+
     def report(self, t, targets):
         """Take one report [(angle, distance m, direction, speed km/h, SNR)] of instant t."""
         self.expire(t)

@@ -46,7 +46,10 @@ class Station:
         streaming = [driver for driver in self.drivers.values() if hasattr(driver, "collect")]
         while streaming:
             for driver in streaming:
-                await driver.collect()
+                try:
+                    await driver.collect()
+                except Exception:  # noqa: BLE001  as in sample: the others go on
+                    self.broken += 1
             await base.sleep_ms(self.COLLECT_MS)
 
 

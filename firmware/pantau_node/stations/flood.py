@@ -9,6 +9,7 @@ from . import Station as _Station
 
 
 class Station(_Station):
+    COLLECT_MS = 10000  # the board keeps 64 closures: 4 tips with their bounce come in the strongest rain
     PROPERTIES = (
         T.WATER_DISTANCE,
         T.RAIN_TIPS,

@@ -19,7 +19,7 @@ CAUSES = {
     "count": ("count", "length", "len"),
     "short": ("short", "trunc", "incomplete", "partial", "length", "tail", "half"),
     "header": ("header", "start", "sync", "framing", "garbage"),
-    "no_echo": ("echo", "range", "zero"),
+    "no_echo": ("echo", "range", "zero", "target"),
     "out_of_range": ("range", "above", "below", "min", "max", "limit"),
     "inconsistent": ("inconsistent", "contradict", "n0"),
     "skipped": ("skip", "reset", "ready", "measure", "0x80000"),
