@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pantau_sim.node import firmware_folder
+from pantau_sim.world import TruthRecorder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,14 +21,17 @@ if TYPE_CHECKING:
 
 _GOOD = 1
 _FAULT_WINDOW_MS = 3000  # readings this near to an injected sensor fault are not judged
-# compared with the truth at the record's instant, or as totals over the whole run
-INSTANT = {"water_distance", "water_level", "air_temperature", "relative_humidity", "air_pressure"} | {
-    "pm1",
-    "pm2_5",
-    "pm10",
-    "particles_0_3",
+# what the world knows at an instant, and over an interval, of the properties that each domain observes
+TRUE: dict[str, tuple[str, ...]] = {
+    "flood": ("water_distance", "air_temperature", "relative_humidity"),
+    "traffic": (),
+    "air": ("pm1", "pm2_5", "pm10", "particles_0_3", "air_temperature", "relative_humidity", "air_pressure"),
 }
-COUNTED = ("rain_tips", "vehicle_count_approaching", "vehicle_count_receding", "pulse_count")
+TRUE_COUNTS: dict[str, tuple[str, ...]] = {
+    "flood": ("rain_tips",),
+    "traffic": ("vehicle_count_approaching", "vehicle_count_receding", "pulse_count"),
+    "air": (),
+}
 
 
 @dataclass
@@ -101,21 +105,34 @@ def value_errors(data: Path, nodes: list[Watched], world: World) -> dict[str, fl
 
     with closing(_store(data)) as db:
         for seen in nodes:
-            place = seen.node.station
+            place, domain = seen.node.station, seen.node.domain
             for name, value, at_ms in _readings(db, seen):
                 if name == "water_level":
                     note(name, value - (seen.node.sensor_height_m - world.truth(place, "water_distance", at_ms / 1000)))
-                elif name in INSTANT:
+                elif name in TRUE[domain]:
                     note(name, value - world.truth(place, name, at_ms / 1000))
-            totals = dict(
-                db.execute("SELECT property, sum(value) FROM readings WHERE node = ? GROUP BY 1", (seen.node.id,))
-            )
-            start = seen.boot_ms / 1000
-            for name in COUNTED:
+            start, end = seen.boot_ms / 1000, (seen.boot_ms + seen.due * seen.interval_ms) / 1000
+            query = "SELECT property, sum(value) FROM readings WHERE node = ? GROUP BY 1"
+            totals = dict(db.execute(query, (seen.node.id,)))
+            for name in TRUE_COUNTS[domain]:
                 if totals.get(name) is not None:
-                    true = world.interval(place, name, start, start + seen.due * seen.interval_ms / 1000)
-                    note(name, totals[name] - (true or 0.0))
+                    note(name, totals[name] - (world.interval(place, name, start, end) or 0.0))
     return dict(sorted(worst.items()))
+
+
+def record_truth(path: Path, nodes: list[Watched], world: World) -> None:
+    """Write what the world was at every sampling instant, for each property that a node can observe: JSON lines."""
+    with TruthRecorder(path) as recorder:
+        for seen in nodes:
+            place = seen.node.station
+            for k in range(1, seen.due + 1):
+                at_s = (seen.boot_ms + k * seen.interval_ms) / 1000
+                recorder.record_all(
+                    (place, name, at_s, world.truth(place, name, at_s)) for name in TRUE[seen.node.domain]
+                )
+                since_s = at_s - seen.interval_ms / 1000
+                for name in TRUE_COUNTS[seen.node.domain]:
+                    recorder.record(place, name, at_s, world.interval(place, name, since_s, at_s), since_s)
 
 
 def latencies(data: Path) -> tuple[float, float]:

@@ -223,4 +223,5 @@ async def run(options: Options, say: Callable[[str], None], progress: Callable[[
         troubles = await asyncio.shield(asyncio.ensure_future(demo.stop()))
     if troubles:
         raise DemoError("; ".join(troubles))
+    await asyncio.to_thread(measure.record_truth, options.folder / "truth.jsonl", demo.watched, demo.world)
     return await asyncio.to_thread(measure.report, demo.data, demo.watched, demo.world)
