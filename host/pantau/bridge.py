@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import fcntl
 import logging
 import os
@@ -85,6 +86,10 @@ def station_rows(registry: Registry, at_ms: int) -> list[StationRow]:
         StationRow(s.id, s.name, s.domain, s.longitude, s.latitude, s.report_interval_s, registry.nodes_at(s.id, at_ms))
         for s in registry.stations.values()
     ]
+
+
+class PortTakenError(RuntimeError):
+    """Something else listens where the page should; the text says where and what to do."""
 
 
 class _Server(uvicorn.Server):
@@ -219,12 +224,15 @@ class Bridge:
             listener = socket.create_server(
                 web.address, family=socket.AF_INET6 if ":" in web.address[0] else socket.AF_INET
             )
-        except OSError as error:
-            problem = (
-                f"{web.listen} cannot be used ({error.strerror or error}); stop what listens there or choose another"
-            )
-            raise ConfigError([Problem("", "web.listen", problem)]) from None
-        app = create_app(self.store, self, public_read=web.public_read, city=web.title)
+        except (OSError, UnicodeError) as error:  # a name with a label that is too long is a UnicodeError
+            why = getattr(error, "strerror", None) or error
+            if isinstance(error, OSError) and error.errno == errno.EADDRINUSE:
+                raise PortTakenError(
+                    f"web.listen: {web.listen} is taken; stop what listens there or choose another port"
+                ) from None
+            raise ConfigError([Problem("", "web.listen", f"{web.listen} cannot be used ({why}); correct it")]) from None
+        city = self._config.bridge.city
+        app = create_app(self.store, self, public_read=web.public_read, city=city, title=web.title)
         self._end_streams = app.state.hub.close
         settings = uvicorn.Config(
             app,
@@ -265,7 +273,10 @@ async def _until(stop: asyncio.Event) -> None:
 
 
 def run(config: Config, stop: asyncio.Event | None = None) -> None:
-    """Run one bridge in this thread until SIGTERM, SIGINT or `stop`. Raises ConfigError, SpoolUnavailable or SpoolBroken."""
+    """Run one bridge in this thread until SIGTERM, SIGINT or `stop`.
+
+    Raises ConfigError, PortTakenError, SpoolUnavailable or SpoolBroken.
+    """
 
     async def main() -> None:
         ended = stop or asyncio.Event()

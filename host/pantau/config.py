@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import copy
+import re
 import tomllib
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, ValidationError, ValidationInfo, model_validator
+from pydantic import AfterValidator, Field, ValidationError, ValidationInfo
 
 from pantau.problems import ConfigError, Problem, Table, explain
 
 if TYPE_CHECKING:
-    from typing import Self
+    from collections.abc import Iterator, Sequence
+
+    from pydantic_core import ErrorDetails
+
+_LISTEN = re.compile(r"(\[[0-9a-fA-F:]+\]|[^:\s]{1,253}):(\d{1,5})")
 
 
 def _beside_file(path: Path, info: ValidationInfo) -> Path:
@@ -20,7 +26,8 @@ def _beside_file(path: Path, info: ValidationInfo) -> Path:
 
 
 FilePath = Annotated[Path, Field(strict=False), AfterValidator(_beside_file)]
-Port = Annotated[int, Field(ge=1, le=65535)]
+_MAX_PORT = 65_535
+Port = Annotated[int, Field(ge=1, le=_MAX_PORT)]
 
 
 class BridgeTable(Table):
@@ -51,19 +58,6 @@ class MqttTable(Table):
     keepalive_s: Annotated[int, Field(ge=10, le=3600)] = 60
     connect_timeout_s: Annotated[float, Field(gt=0, le=60)] = 10.0
 
-    @model_validator(mode="after")
-    def _fits_together(self) -> Self:
-        if not self.tls and not self.lab_plain:
-            msg = "tls = false sends readings and passwords in the clear; set lab_plain = true to accept that in a lab"
-            raise ValueError(msg)
-        if (self.certificate is None) != (self.private_key is None):
-            msg = "certificate and private_key belong together; set both or neither"
-            raise ValueError(msg)
-        if self.password_file is not None and self.user is None:
-            msg = "password_file without user; set user"
-            raise ValueError(msg)
-        return self
-
 
 class SpoolTable(Table):
     """The durable log. At `max_mib` the bridge stops acknowledging and the nodes keep their frames."""
@@ -80,10 +74,22 @@ class QuarantineTable(Table):
     max_mib: Annotated[int, Field(ge=1)] = 64
 
 
+def _address(value: str) -> str:
+    """Accept HOST:PORT with a port that a socket can have."""
+    found = _LISTEN.fullmatch(value)
+    if found is None:
+        msg = "must be HOST:PORT, as 127.0.0.1:8080 or [::1]:8080"
+        raise ValueError(msg)
+    if not 1 <= int(found[2]) <= _MAX_PORT:
+        msg = f"port {found[2]} does not exist; give one from 1 to {_MAX_PORT}"
+        raise ValueError(msg)
+    return value
+
+
 class WebTable(Table):
     """The page and the API of this bridge."""
 
-    listen: Annotated[str, Field(pattern=r"^(\[[0-9a-fA-F:]+\]|[^:\s]+):\d{1,5}$")] = "127.0.0.1:8080"
+    listen: Annotated[str, AfterValidator(_address)] = "127.0.0.1:8080"
     enabled: bool = True
     public_read: bool = False
     title: str = "Pantau"
@@ -143,8 +149,54 @@ def read_toml(path: Path) -> dict[str, object]:
 
 def load(path: Path) -> Config:
     """Return the configuration in `path`; relative paths in it start at its folder. ConfigError lists every mistake."""
+    config, problems = draft(path)
+    if problems:
+        raise ConfigError(problems)
+    return config
+
+
+def draft(path: Path) -> tuple[Config, list[Problem]]:
+    """Return the configuration in `path` with every mistake in it; where it is wrong, with the default instead.
+
+    So the files that it names can be looked at in the same go. Only with no problems may a bridge run on it. Raises
+    ConfigError when `path` is not TOML.
+    """
     tables = read_toml(path)
+    problems = []
+    context = {"base": path.resolve().parent}
     try:
-        return Config.model_validate(tables, context={"base": path.resolve().parent})
+        config = Config.model_validate(tables, context=context)
     except ValidationError as error:
-        raise ConfigError(explain(path, Config, error.errors())) from None
+        problems = explain(path, Config, error.errors())
+        config = Config.model_validate(_without_mistakes(tables, error.errors()), context=context)
+    return config, problems + [Problem(str(path), key, message) for key, message in _contradictions(tables)]
+
+
+def _without_mistakes(tables: dict[str, object], errors: Sequence[ErrorDetails]) -> dict[str, object]:
+    """Return a copy of `tables` less what `errors` name, with something in the place of what must be there."""
+    sound: dict[str, Any] = copy.deepcopy(tables)
+    for error in errors:
+        table: Any = sound
+        for part in error["loc"][:-1]:
+            table = table.get(part, {})
+        table.pop(error["loc"][-1], None)
+    sound.setdefault("bridge", {}).setdefault("city", "city")
+    sound.setdefault("mqtt", {}).setdefault("host", "localhost")
+    return sound
+
+
+def _contradictions(tables: dict[str, object]) -> Iterator[tuple[str, str]]:
+    """Yield (key path, message) for keys that do not fit together, whatever else is wrong beside them."""
+    mqtt = tables.get("mqtt")
+    if not isinstance(mqtt, dict):
+        return
+    if mqtt.get("tls") is False and mqtt.get("lab_plain", False) is False:
+        yield (
+            "mqtt.tls",
+            "false sends readings and passwords in the clear; set lab_plain = true to accept that in a lab",
+        )
+    for one, other in (("certificate", "private_key"), ("private_key", "certificate")):
+        if one in mqtt and other not in mqtt:
+            yield f"mqtt.{one}", f"without {other}; they belong together: set both or neither"
+    if "password_file" in mqtt and "user" not in mqtt:
+        yield "mqtt.password_file", "without user; set user"

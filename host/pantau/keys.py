@@ -7,14 +7,13 @@ import os
 import stat
 from typing import TYPE_CHECKING, Annotated, Literal
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, ValidationError
 
-from pantau.problems import ConfigError, Problem, Table, explain
+from pantau.problems import ConfigError, Problem, Table, explain, key_path
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
-    from typing import Self
 
 _MODE = 0o600
 _OTHERS = stat.S_IRWXG | stat.S_IRWXO
@@ -25,13 +24,6 @@ HexKey = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 class _NodeKeys(Table):
     keys: dict[KeyId, HexKey]
     key_id: int
-
-    @model_validator(mode="after")
-    def _current_exists(self) -> Self:
-        if str(self.key_id) not in self.keys:
-            msg = "key_id names a key that is not among keys"
-            raise ValueError(msg)
-        return self
 
 
 class _File(Table):
@@ -76,15 +68,20 @@ class Keys:
 
 def load(path: Path) -> Keys:
     """Return the keys in `path`; ConfigError lists every mistake, first of all a file that others may read."""
-    require_private(path)
+    problems = _privacy(path)
+    content, file = None, None
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:  # covers JSON and UTF-8 errors
-        raise ConfigError([Problem(str(path), "", f"is not JSON: {error}; restore it from its backup")]) from None
-    try:
         file = _File.model_validate(content)
+    except OSError as error:
+        problems = problems or [Problem(str(path), "", f"cannot be read ({error.strerror})")]
     except ValidationError as error:
-        raise ConfigError(explain(path, _File, error.errors())) from None
+        problems += explain(path, _File, error.errors())
+    except ValueError as error:  # covers JSON and UTF-8 errors
+        problems.append(Problem(str(path), "", f"is not JSON: {error}; restore it from its backup"))
+    problems += [Problem(str(path), key, "names a key that is not among keys") for key in _dangling(content)]
+    if problems or file is None:
+        raise ConfigError(problems)
     return Keys(
         {
             node: ({int(key_id): bytes.fromhex(key) for key_id, key in entry.keys.items()}, entry.key_id)
@@ -93,15 +90,32 @@ def load(path: Path) -> Keys:
     )
 
 
+def _dangling(content: object) -> list[str]:
+    """Return the key path of each key_id without its key, whatever is wrong beside it."""
+    nodes = content.get("nodes") if isinstance(content, dict) else None
+    return [
+        key_path(("nodes", node, "key_id"))
+        for node, entry in (nodes.items() if isinstance(nodes, dict) else ())
+        if isinstance(entry, dict) and type(entry.get("key_id")) is int and isinstance(entry.get("keys"), dict)
+        if str(entry["key_id"]) not in entry["keys"]
+    ]
+
+
 def require_private(path: Path) -> None:
     """Raise ConfigError unless `path` is a file that only its owner can read and write."""
+    if problems := _privacy(path):
+        raise ConfigError(problems)
+
+
+def _privacy(path: Path) -> list[Problem]:
     try:
         mode = path.stat().st_mode
     except OSError as error:
-        raise ConfigError([Problem(str(path), "", f"cannot be read ({error.strerror})")]) from None
-    if mode & _OTHERS:
-        problem = f"is open to other users (mode {stat.S_IMODE(mode):04o}); run: chmod 600 {path}"
-        raise ConfigError([Problem(str(path), "", problem)])
+        return [Problem(str(path), "", f"cannot be read ({error.strerror})")]
+    if not mode & _OTHERS:
+        return []
+    problem = f"is open to other users (mode {stat.S_IMODE(mode):04o}); run: chmod 600 {path}"
+    return [Problem(str(path), "", problem)]
 
 
 def save(path: Path, keys: Keys) -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Annotated, Literal
+from operator import itemgetter
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import AwareDatetime, Field, ValidationError, field_validator
 
@@ -90,35 +91,58 @@ class Registry:
 def load(path: Path) -> Registry:
     """Return the registry in `path`; ConfigError lists every mistake."""
     tables = read_toml(path)
+    problems = []
+    file = _File()
     try:
         file = _File.model_validate(tables)
     except ValidationError as error:
-        raise ConfigError(explain(path, _File, error.errors())) from None
-    if problems := [Problem(str(path), key, message) for key, message in _contradictions(file)]:
+        problems = explain(path, _File, error.errors())
+    problems += [Problem(str(path), key, message) for key, message in _contradictions(tables)]
+    if problems:
         raise ConfigError(problems)
     return Registry(file.station, file.node)
 
 
-def _contradictions(file: _File) -> list[tuple[str, str]]:
-    """Return (key path, message) for each thing that is well formed but cannot be true."""
+def _entries(tables: dict[str, object], name: str) -> list[tuple[int, dict[str, Any]]]:
+    """Return the tables of one array with their places, whatever is wrong within them."""
+    array = tables.get(name)
+    return [(i, entry) for i, entry in enumerate(array) if isinstance(entry, dict)] if isinstance(array, list) else []
+
+
+def _contradictions(tables: dict[str, object]) -> list[tuple[str, str]]:
+    """Return (key path, message) for what cannot be true together, also where single keys are wrong or missing."""
     found = []
-    ids = Counter(station.id for station in file.station)
-    for index, station in enumerate(file.station):
-        if ids[station.id] > 1:
+    stations = _entries(tables, "station")
+    ids = Counter(station["id"] for _, station in stations if isinstance(station.get("id"), str))
+    for index, station in stations:
+        name = station.get("id")
+        if isinstance(name, str) and ids[name] > 1:
+            found.append((key_path(("station", index, "id")), f"{name} occurs {ids[name]} times; ids are unique"))
+    for index, place in _entries(tables, "node"):
+        where = place.get("station")
+        if isinstance(where, str) and where not in ids:
             found.append(
-                (key_path(("station", index, "id")), f"{station.id} occurs {ids[station.id]} times; ids are unique")
+                (key_path(("node", index, "station")), f"no station has the id {where}; add it or correct this")
             )
-    last: dict[str, Placement] = {}
-    for index, place in sorted(enumerate(file.node), key=lambda item: item[1].start):
-        if place.station not in ids:
-            found.append(
-                (key_path(("node", index, "station")), f"no station has the id {place.station}; add it or correct this")
-            )
-        if place.end <= place.start:
+    return found + _overlaps(_entries(tables, "node"))
+
+
+def _overlaps(nodes: list[tuple[int, dict[str, Any]]]) -> list[tuple[str, str]]:
+    """Return (key path, message) for times that end before they begin, and for nodes that stand at two places at once."""
+    found = []
+    timed = [(i, p, p.get("from", _EVER), p.get("to", _NEVER)) for i, p in nodes if isinstance(p.get("id"), str)]
+    last: dict[str, tuple[datetime, object]] = {}
+    # a time without a zone, or that is none, has its own message
+    for index, place, start, end in sorted((t for t in timed if _aware(t[2]) and _aware(t[3])), key=itemgetter(2)):
+        if end <= start:
             found.append((key_path(("node", index, "to")), "is not after from"))
-        before = last.get(place.id)
-        if before is not None and place.start < before.end:
-            where = f"{place.id} is still at {before.station}; give that entry a `to` no later than this `from`"
+        before = last.get(place["id"])
+        if before is not None and start < before[0]:
+            where = f"{place['id']} is still at {before[1]}; give that entry a `to` no later than this `from`"
             found.append((key_path(("node", index, "from")), where))
-        last[place.id] = place
+        last[place["id"]] = (end, place.get("station"))
     return found
+
+
+def _aware(time: object) -> bool:
+    return isinstance(time, datetime) and time.tzinfo is not None

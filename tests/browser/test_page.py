@@ -49,7 +49,7 @@ class City:
     def __init__(self, folder):
         self.store = CityStore(folder / "city.sqlite3")
         self.store.put_stations(STATIONS)
-        self.app = create_app(self.store, Bridge(), public_read=True, city="Kota Tangerang")
+        self.app = create_app(self.store, Bridge(), public_read=True, city="tng", title="Kota Tangerang")
         self.now_s = int(time.time())
         self._seq = 0
 

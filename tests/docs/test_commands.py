@@ -65,6 +65,25 @@ def test_commands_exist():
     assert not missing
 
 
+HARMLESS = ("frame explain", "sensor decode", "sensor list")
+EXAMPLES = {
+    line: words
+    for line, words in typed("pantau").items()
+    if " ".join(words[:2]) in HARMLESS and (len(words) > 2 or words[1] == "list") and "HEX" not in words
+}
+
+
+@pytest.mark.parametrize("line", EXAMPLES)
+def test_examples_that_change_nothing_run(line):
+    done = subprocess.run([PANTAU, *EXAMPLES[line]], capture_output=True, text=True, timeout=30, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_the_readme_has_an_example_of_each():
+    shown = {" ".join(words[:2]) for line, words in EXAMPLES.items() if line.startswith("README.md")}
+    assert shown == set(HARMLESS)
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_links_and_pictures_are_there(page):
     targets = re.findall(r"\]\(([^)#\s]+)[^)]*\)", page.read_text(encoding="utf-8"))

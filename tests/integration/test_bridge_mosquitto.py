@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import signal
+import socket
 import subprocess
 import urllib.error
 import urllib.request
@@ -180,6 +181,14 @@ def test_a_second_bridge_on_the_same_folder_is_refused(bridge):
     second = bridge.call("bridge", "run")
     assert second.returncode == 2
     assert "another bridge runs on this folder" in second.stderr
+
+
+def test_a_taken_port_is_named_and_fails(bridge):
+    with socket.create_server(("127.0.0.1", bridge.web)):
+        said = bridge.call("bridge", "run")
+    assert said.returncode == 1
+    assert f"web.listen: 127.0.0.1:{bridge.web} is taken" in said.stderr
+    assert "Traceback" not in said.stderr
 
 
 def test_init_writes_files_that_check_understands(bridge, tmp_path):

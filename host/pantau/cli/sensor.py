@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from pantau.cli import _hex
 from pantau.cli import report as reports
 from pantau.cli.report import FailedError, MissingError, UsageError
 from pantau.sensors import judge as judging
@@ -63,7 +64,7 @@ def decode(model: str, hexadecimal: tuple[str, ...]) -> None:
     Exits 1 when nothing could be read from them.
     """
     found = False
-    for event in _ask("decode", model, " ".join(hexadecimal)):
+    for event in _ask("decode", model, _hex.parse(" ".join(hexadecimal)).hex()):
         rows = event.get("rows")
         if isinstance(rows, list):
             found = True
@@ -85,10 +86,11 @@ def vectors(folder: Path, report: Path | None) -> None:
 
     A vector passes when both give what it states. Exits 1 when one failed.
     """
-    from pantau_sim.vm import MissingVmError, find_vm
+    from pantau_sim.vm import MissingVmError, check_vm, find_vm
 
     try:
         vm = find_vm()
+        check_vm(vm)
         results = judging.judge(judging.find_files(folder), vm, _sources())
     except MissingVmError as error:
         raise MissingError(str(error)) from None
@@ -97,12 +99,12 @@ def vectors(folder: Path, report: Path | None) -> None:
     except judging.JudgeError as error:
         raise FailedError(str(error)) from None
     _tell(results)
-    files = {name: {"passed": r.passed, "failed": r.failed, "skipped": r.skipped} for name, r in results.items()}
+    counts = {name: {"passed": r.passed, "failed": r.failed, "skipped": r.skipped} for name, r in results.items()}
     reasons = {
         name: [{"id": ident, "verdict": verdict, "reason": why} for ident, verdict, why in r.reasons]
         for name, r in results.items()
     }
-    reports.write(report, {"files": files, "reasons": reasons, "interpreters": ["cpython", "micropython"]})
+    reports.write(report, {"files": counts, "reasons": reasons, "interpreters": ["cpython", "micropython"]})
     failed = sum(r.failed for r in results.values())
     if failed:
         raise FailedError(f"{failed} vector(s) failed")

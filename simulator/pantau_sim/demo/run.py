@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import signal
 import sys
 import time
 import urllib.error
@@ -13,7 +14,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from pantau_sim.demo import certificates, city, intruder, measure
-from pantau_sim.demo.nats import Broker, free_port
+from pantau_sim.demo.nats import Broker
+from pantau_sim.demo.nats import find as find_broker
 from pantau_sim.node import SimNode
 from pantau_sim.vm import find_vm
 from pantau_sim.world import World
@@ -22,10 +24,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _READY_S = 20
 _STOP_S = 15
 _DRAIN_S = 30  # after sampling stops: reconnects back off to 2 s, so this is long
 _LEAST_RUN_S = 5
+_ENDS_S = 6  # what starting and draining take of the time that the user gave
+_THIRD_S = 0.3  # nodes are switched on early in a second: see measure.Watched.instant
 
 
 class DemoError(Exception):
@@ -67,7 +72,7 @@ class Demo:
     @property
     def run_s(self) -> int:
         """Return how long the nodes sample: the rest of the time is for draining."""
-        return max(_LEAST_RUN_S, self.options.seconds - max(6, min(15, self.options.seconds // 4)))
+        return max(_LEAST_RUN_S, self.options.seconds - _ENDS_S)
 
     @property
     def data(self) -> Path:
@@ -97,22 +102,33 @@ class Demo:
             root = folder / "nodes" / person.id
             city.write_node(root, person, self.broker.port, self.run_s, ca)
             node = SimNode(root, wiring=city.wire(person, self.world, self.options.seed + index), seed=index)
-            await node.start()
+            if (fraction := time.time() % 1) > _THIRD_S:
+                await asyncio.sleep(1 - fraction)
             self.running.append(node)
-            due = self.run_s // city.INTERVAL_S
-            self.watched.append(measure.Watched(person, root, node.boot_utc_ms, due, city.INTERVAL_S * 1000))
-        self.say(f"nodes    {len(self.running)} MicroPython VMs run the unmodified firmware: a record a second each")
+            await node.start()
+            seen = measure.Watched(
+                person, root, node.boot_utc_ms, self.run_s, city.INTERVAL_S * 1000, faults=node.faults.injected
+            )
+            self.watched.append(seen)
+        number = len(self.running)
+        self.say(
+            f"nodes    {number} MicroPython VM{'s' * (number > 1)} with the unmodified firmware: a record a second each"
+        )
 
     async def _bridge_ready(self) -> None:
         try:
             async with asyncio.timeout(_READY_S):
                 while await asyncio.to_thread(self._health) is None:
                     if self.bridge is None or self.bridge.returncode is not None:
-                        raise DemoError(f"the bridge stopped at once; its log: {self.options.folder / 'bridge.log'}")
+                        raise DemoError(f"the bridge stopped at once: {self._last_words()}")
                     await asyncio.sleep(0.1)
         except TimeoutError:
-            log = self.options.folder / "bridge.log"
-            raise DemoError(f"the bridge did not serve its page within {_READY_S} s; its log: {log}") from None
+            raise DemoError(f"the bridge did not serve its page within {_READY_S} s: {self._last_words()}") from None
+
+    def _last_words(self) -> str:
+        log = self.options.folder / "bridge.log"
+        lines = log.read_text(encoding="utf-8", errors="replace").strip().splitlines() if log.exists() else []
+        return f"{lines[-1] if lines else 'it said nothing'} (log: {log})"
 
     def _health(self) -> dict[str, Any] | None:
         try:
@@ -159,22 +175,22 @@ class Demo:
 
     def _check_alive(self) -> None:
         if self.bridge is None or self.bridge.returncode is not None:
-            raise DemoError(f"the bridge died; its log: {self.options.folder / 'bridge.log'}")
+            raise DemoError(f"the bridge died: {self._last_words()}")
         for node, person in zip(self.running, self.people, strict=True):
             if not node.running:
                 raise DemoError(f"node {person.id} died; its log: {node.log_path}")
 
     async def drain(self) -> None:
-        """Wait until everything that was due is stored, as long as that is sensible; what is missing shows in the report."""
+        """Wait until all that was due is stored and the node's refusal is told, as long as is sensible; the report shows the rest."""
         due = {seen.node.id: seen.due for seen in self.watched}
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_DRAIN_S):
                 while True:
                     have = await asyncio.to_thread(measure.stored, self.data)
                     self.progress(f"draining: {sum(have.values())} of {sum(due.values())} records stored")
-                    if all(have.get(node, 0) >= number for node, number in due.items()):
-                        # the nodes' last health, which tells what forged messages they refused, follows within its interval
-                        await asyncio.sleep(1)
+                    whole = all(have.get(node, 0) >= number for node, number in due.items())
+                    told = await asyncio.to_thread(measure.forged_at_nodes, self.data) if whole else 0
+                    if told:
                         return
                     self._check_alive()
                     await asyncio.sleep(0.25)
@@ -182,6 +198,8 @@ class Demo:
     async def stop(self) -> list[str]:
         """Stop everything, in the reverse order; return what did not stop clean."""
         troubles = []
+        for seen, node in zip(self.watched, self.running, strict=False):
+            seen.off_ms, seen.boots = int(time.time() * 1000), node.boots
         for node, person in zip(self.running, self.people, strict=False):
             try:
                 await node.stop()
@@ -203,24 +221,28 @@ class Demo:
         return troubles
 
 
-def listen_address(text: str | None) -> str:
-    """Return HOST:PORT for the page: what was asked for, else a free port of loopback."""
-    return text or f"127.0.0.1:{free_port()}"
-
-
 async def run(options: Options, say: Callable[[str], None], progress: Callable[[str], None]) -> dict[str, Any]:
-    """Run the whole story and return the report; DemoError when a part fails, MissingVmError or MissingBrokerError before."""
+    """Run the whole story and return the report. SIGINT, SIGTERM and SIGHUP end it early: CancelledError.
+
+    Raises DemoError when a part fails, MissingVmError or MissingBrokerError before anything is started.
+    """
     find_vm()
+    find_broker()
     demo = Demo(options, say, progress)
-    troubles: list[str] = []
+    task, loop = asyncio.current_task(), asyncio.get_running_loop()
+    assert task is not None
+    for number in _SIGNALS:
+        loop.add_signal_handler(number, task.cancel)
     try:
         await demo.start()
         await demo.story()
         say("drain    sampling is over; the outboxes empty")
         await demo.drain()
     finally:
-        # a second Ctrl-C must not leave children behind
-        troubles = await asyncio.shield(asyncio.ensure_future(demo.stop()))
+        # From here on a signal changes nothing: it must not leave children behind.
+        for number in _SIGNALS:
+            loop.add_signal_handler(number, lambda: None)
+        troubles = await demo.stop()
     if troubles:
         raise DemoError("; ".join(troubles))
     await asyncio.to_thread(measure.record_truth, options.folder / "truth.jsonl", demo.watched, demo.world)

@@ -63,6 +63,38 @@ def test_what_does_not_fit_together(tmp_path, mqtt, says):
     assert says in wrong(config.load, path)[0][1]
 
 
+def test_mistakes_that_touch_are_all_named_beside_those_of_single_keys(tmp_path):
+    mqtt = 'tls = false\nprivate_key = "k"\npassword_file = "p"\nport = "1883"\nzzz = 1'
+    found = wrong(config.load, write(tmp_path, f'[bridge]\ncity = "tng"\n[mqtt]\nhost = "h"\n{mqtt}\n'))
+    assert {key for key, _ in found} == {
+        "mqtt.tls", "mqtt.private_key", "mqtt.password_file", "mqtt.port", "mqtt.zzz",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "text", ["mqtt = 3\n", "bridge = []\nmqtt = 1\n", '[sinks]\nsqlite = "x"\n', "[sinks.sqlite]\npath = 1\n"]
+)
+def test_a_draft_stands_whatever_is_wrong(tmp_path, text):
+    drafted, problems = config.draft(write(tmp_path, text))
+    assert problems
+    assert drafted.bridge.keys == tmp_path / "keys.json"
+
+
+@pytest.mark.parametrize(
+    "listen, says",
+    [
+        ("127.0.0.1:99999", "port 99999 does not exist; give one from 1 to 65535"),
+        ("127.0.0.1:0", "port 0"),
+        ("8080", "HOST:PORT"),
+        ("host:http", "HOST:PORT"),
+    ],
+)
+def test_an_address_that_cannot_be_listened_at(tmp_path, listen, says):
+    path = write(tmp_path, f'[bridge]\ncity = "tng"\n[mqtt]\nhost = "h"\n[web]\nlisten = "{listen}"\n')
+    ((key, message),) = wrong(config.load, path)
+    assert key == "web.listen" and says in message
+
+
 def test_not_toml_names_the_line_and_a_missing_file_the_way_on(tmp_path):
     assert "line 2" in wrong(config.load, write(tmp_path, "[bridge]\ncity = \n"))[0][1]
     assert "bridge init" in wrong(config.load, tmp_path / "none.toml")[0][1]
@@ -123,6 +155,14 @@ def test_mistakes_in_a_station_have_their_place(tmp_path):
     assert set(found) == {"station[0].domain", "station[0].latitude", "node[0].id"}
 
 
+def test_a_mistake_in_a_field_hides_no_contradiction(tmp_path):
+    text = kit.REGISTRY.replace("latitude = -6.2", "latitude = -96.2") + (
+        '[[node]]\nid = "air-02"\nstation = "angke"\n[[node]]\nid = "x"\nstation = "nowhere"\nfrom = 3\n'
+    )
+    found = {key for key, _ in wrong(registry.load, write(tmp_path, text))}
+    assert found == {"station[0].latitude", "node[2].from", "node[3].station", "node[3].from"}
+
+
 def test_a_local_time_without_zone_is_refused(tmp_path):
     text = kit.REGISTRY + "from = 2026-01-01T00:00:00\n"
     assert wrong(registry.load, write(tmp_path, text))[0][0] == "node[1].from"
@@ -157,8 +197,27 @@ def test_mistakes_in_keys_are_named_and_no_key_is_quoted(tmp_path):
     path.chmod(0o600)
     with pytest.raises(ConfigError) as caught:
         keys.load(path)
-    assert {p.key for p in caught.value.problems} == {"nodes.a.keys.0", "nodes.b"}
+    assert {p.key for p in caught.value.problems} == {"nodes.a.keys.0", "nodes.b.key_id"}
     assert secret not in str(caught.value)
+
+
+def test_an_open_file_with_a_bad_key_and_a_dangling_key_id_says_all_three(tmp_path):
+    path = tmp_path / "keys.json"
+    path.write_text(json.dumps({"version": 1, "nodes": {"a": {"keys": {"0": "zz"}, "key_id": 4}}}))
+    path.chmod(0o644)
+    found = wrong(keys.load, path)
+    assert [key for key, _ in found] == ["", "nodes.a.keys.0", "nodes.a.key_id"]
+    assert "chmod 600" in found[0][1]
+
+
+@pytest.mark.parametrize(
+    "text", ["[]", "3", '{"version": 1, "nodes": []}', '{"version": 1, "nodes": {"a": 3}}', "{", ""]
+)
+def test_keys_of_any_other_form_are_refused(tmp_path, text):
+    path = write(tmp_path, text, "keys.json")
+    path.chmod(0o600)
+    assert wrong(keys.load, path)
+    assert "cannot be read" in wrong(keys.load, tmp_path / "none.json")[0][1]
 
 
 def test_a_failed_save_leaves_the_old_keys(tmp_path, monkeypatch):

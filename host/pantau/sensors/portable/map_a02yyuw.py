@@ -30,8 +30,8 @@ def judge(vector, driver, tables):
             return compare_stream(vector, expect, rows)
         if len(rows) != 1:
             raise MismatchError("expected 1 packet, got " + str(len(rows)))
-        compare(vector, expect, rows[0])
-        return _range(vector, driver, tables, rows[0]["mm"])
+        _range(vector, driver, tables, rows[0]["mm"])
+        return compare(vector, expect, rows[0])
     if kind == "negative":
 
         def cause(mm):

@@ -17,7 +17,7 @@ const eyes = new IntersectionObserver(
   (entries) => entries.forEach(({ target, isIntersecting }) => target.card.show(isIntersecting)),
   { rootMargin: "200px" },
 );
-let city = "Pantau";
+let title = "Pantau";
 let lost_ms = null; // since when there is no live connection
 let shownOrder = "";
 
@@ -89,8 +89,8 @@ function tick() {
 
 function words() {
   document.documentElement.lang = text.language;
-  document.title = city;
-  put(at("city"), city);
+  document.title = title;
+  put(at("title"), title);
   put(at("tagline"), text.say("tagline"));
   put(at("language"), text.say("other_language"));
   at("theme").title = text.say("theme");
@@ -134,7 +134,7 @@ async function askAll() {
     return;
   }
   delete at("banner").dataset.refused;
-  city = body.city;
+  title = body.title;
   model.take(body, true);
   renderAll();
 }
