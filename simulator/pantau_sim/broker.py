@@ -1,7 +1,7 @@
 """An MQTT 3.1.1 broker without I/O: bytes of a connection in, bytes out, time as an argument.
 
 Persistent sessions, QoS 0 and 1, retained messages, wills, keepalive, in-flight window, redelivery with DUP, wildcards;
-QoS 2 closes the connection, as nothing of ours uses it. Held to Mosquitto by a shared suite.
+QoS 2 closes the connection, as nothing of ours uses it.
 """
 
 from collections import deque

@@ -30,10 +30,10 @@ def forged_records(node: str, boot: int) -> bytes:
 
 
 def forged_ack(node: str, boot: int) -> bytes:
-    """Return an ACK to the node that claims everything is stored: believed, it would delete flood data."""
+    """Return an ACK to the node that claims its first 64 frames are stored: believed, it would delete flood data."""
     made = frame.Frame(T.K_ACK)
     made.counter = int(time.time() * 1000)
-    made.fields = {"boot": boot, "through": FORGED_SEQ}
+    made.fields = {"boot": boot, "through": 0, "map": (1 << 64) - 1}
     return bytes(frame.encode(made, node, secrets.token_bytes(32)))
 
 

@@ -17,7 +17,7 @@ from pantau_sim.demo import certificates, city, intruder, measure
 from pantau_sim.demo.nats import Broker
 from pantau_sim.demo.nats import find as find_broker
 from pantau_sim.node import SimNode
-from pantau_sim.vm import find_vm
+from pantau_sim.vm import check_vm, find_vm
 from pantau_sim.world import World
 
 if TYPE_CHECKING:
@@ -226,7 +226,7 @@ async def run(options: Options, say: Callable[[str], None], progress: Callable[[
 
     Raises DemoError when a part fails, MissingVmError or MissingBrokerError before anything is started.
     """
-    find_vm()
+    check_vm(find_vm())
     find_broker()
     demo = Demo(options, say, progress)
     task, loop = asyncio.current_task(), asyncio.get_running_loop()
