@@ -38,7 +38,7 @@ def make_driver(board, item):
     options = {name: item[name] for name in item if name != "model" and name not in _BUSES}
     number = item[module.BUS]
     if module.BUS == "uart":
-        bus = board.uart(number, module.BAUD)
+        bus = board.uart(number, module.BAUD, module.RXBUF)
     elif module.BUS == "i2c":
         bus = board.i2c(number)
     else:

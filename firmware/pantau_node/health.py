@@ -38,8 +38,8 @@ class Health:
         self.heap_min = min(self.heap_min, self._board.heap_free())
 
     def errors(self):
-        """Return what is news when it changes."""
-        return sensor_errors(self._drivers)
+        """Return which sensor has which trouble; news when it changes. How often is not: a dead sensor counts for ever."""
+        return [[reason for reason, _ in driver.counters.errors()] if driver else None for driver in self._drivers]
 
     def fields(self):
         """Return the fields as a dict for a health frame."""
@@ -53,7 +53,7 @@ class Health:
         rssi = self._rssi()
         if rssi is not None:
             fields["rssi"] = rssi
-        errors = self.errors()
+        errors = sensor_errors(self._drivers)
         if errors:
             fields["sensor_errors"] = errors
         return fields

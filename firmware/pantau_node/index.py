@@ -6,7 +6,6 @@ from micropython import const
 
 _ENTRY = ">IIIBBH"  # offset, boot, seq, flags, records, bytes of the frame
 _SIZE = const(16)
-_GROW = const(32)  # entries added at a time
 ALARM = 1
 LIVE = 2  # sealed while the link was up and not sent yet
 _GONE = const(128)
@@ -17,7 +16,11 @@ _REACH = const(160)
 
 
 class Index:
-    """Frames held. Positions change; a frame's name is (boot, seq). most: entries at most, the bound on RAM."""
+    """Frames held. Positions change; a frame's name is (boot, seq).
+
+    most: entries at most. Their RAM is taken at once, while the heap is whole: an index that grows later can fail to, and
+    what is in flash but not in the index would be reported as gone.
+    """
 
     def __init__(self, most):
         self.most = most
@@ -26,7 +29,7 @@ class Index:
         self.bytes = 0
         self._alarms = 0
         self._fresh = 0  # entries with the flag LIVE
-        self._data = bytearray(_GROW * _SIZE)
+        self._data = bytearray(most * _SIZE)
         self._head = 0
         self._tail = 0
 
@@ -46,7 +49,7 @@ class Index:
         return struct.unpack_from(_ENTRY, self._data, i * _SIZE)
 
     def _compact(self):
-        """Close the holes; grow when there are few."""
+        """Close the holes; there is one, since live < most."""
         data, to = self._data, 0
         for i in range(self._head, self._tail):
             if not data[i * _SIZE + 12] & _GONE:
@@ -54,8 +57,6 @@ class Index:
                     data[to * _SIZE : (to + 1) * _SIZE] = data[i * _SIZE : (i + 1) * _SIZE]
                 to += 1
         self._head, self._tail = 0, to
-        if to + _GROW // 2 > len(data) // _SIZE:
-            data.extend(bytes(_GROW * _SIZE))
 
     def _remove(self, i):
         _, _, _, flags, records, size = self._at(i)
@@ -89,6 +90,17 @@ class Index:
             return None
         _, boot, seq, _, records, _ = self._at(self._head)
         return boot, seq, records
+
+    def least(self):
+        """Return the least (boot, seq) held, or None: a batch is sealed behind younger frames of its boot."""
+        found = None
+        for i in range(self._head, self._tail):
+            _, boot, seq, flags, _, _ = self._at(i)
+            if found is not None and (boot > found[0] or seq > found[1] + _REACH):
+                break
+            if not flags & _GONE and (found is None or seq < found[1]):
+                found = boot, seq
+        return found
 
     def remove(self, boot, seq):
         """Forget one frame; return its number of records, or None if it is not held."""

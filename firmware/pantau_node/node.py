@@ -113,7 +113,8 @@ class Node:
     def on_tick(self):
         """Do what is due by now; call it at least when due_ms() says so."""
         now = self._clock.uptime_ms()
-        if now < self._health_due and now - self._health_at >= _NEWS_MS and self._now_news() != self._news:
+        # Without a link nobody would read the news, and each frame takes a place that records may need.
+        if self._up and now < self._health_due and now - self._health_at >= _NEWS_MS and self._now_news() != self._news:
             self._health_due = now
         if now >= self._health_due:
             self._health()
@@ -298,7 +299,8 @@ class Node:
         self._seal_fields(T.K_RESULT, {"id": ident, "ok": ok, "detail": detail[:_DETAIL]})
 
     def _now_news(self):
-        return self._facts.errors(), self._outbox.overwritten_frames, self._outbox.errors, self.forged
+        # A stranger can forge as often as he likes: that it happens is news once, how often waits for the regular frame.
+        return self._facts.errors(), self._outbox.overwritten_frames, self._outbox.errors, self.forged > 0
 
     def _health(self):
         now = self._clock.uptime_ms()

@@ -29,10 +29,11 @@ from pantau_wire.bits import get_varint, put_varint
 from pantau_wire.errors import WireError
 from pantau_wire.frame import MAX_FRAME
 
+from .files import missing
 from .index import Index
 from .journal import Batch, decode_open
 
-MAX_FRAMES = 1024  # 16 KiB of index at most: ten days of quarter-hourly frames
+MAX_FRAMES = 768  # 12 KiB of index: four days of a frame of records and one of health each quarter of an hour
 _STATE = const(1)
 _OPEN = const(2)
 _FRAME = const(3)
@@ -102,7 +103,8 @@ class FileOutbox:
         self._limit = limit
         self.index = Index(most)
         self.batch = None
-        self._whole = True  # every row of the open batch is in the log
+        self._before = None  # while reading the log: the open batch of which a shorter copy follows
+        self._whole = True  # every row of the open batch is in the log, and its last one is the log's
         self.last_boot = 0
         self.last_seq = 0
         self.overwritten_frames = 0
@@ -117,9 +119,15 @@ class FileOutbox:
         try:
             self._file = open(path, "r+b")
         except OSError:
+            if not missing(path):
+                raise  # what cannot be read now may be whole: never replace it by an empty one
             open(path, "wb").close()
             self._file = open(path, "r+b")
         self._scan()
+        # A row continues the last one of the log: after damage, or after a shorter copy, the journal is written anew.
+        self._whole = self._before is None and not self.skipped
+        if self._before is not None:
+            self.batch, self._before = self._before, None
         if self.batch is not None and not self.batch.count:
             self.batch = None
 
@@ -159,16 +167,25 @@ class FileOutbox:
             if kind == _FRAME:
                 self._replay_frame(data, at)
             elif kind == _OPEN:
-                self.batch = decode_open(bytes(data))
-                self._seen(self.batch.boot, self.batch.seq)
+                self._replay_open(decode_open(bytes(data)))
             elif kind == _ROW:
                 if self.batch is not None:
                     self.batch.replay(bytes(data))
+                    if self._before is not None and self.batch.count >= self._before.count:
+                        self._before = None
             else:
                 self._replay_mark(kind, data)
         except WireError:
             return False
         return True
+
+    def _replay_open(self, batch):
+        """A journal written anew stands for the old one only when it holds as much: the power may fail in between."""
+        old = self.batch if self._before is None else self._before
+        again = old is not None and old.count and (old.boot, old.seq) == (batch.boot, batch.seq)
+        self._before = old if again else None
+        self.batch = batch
+        self._seen(batch.boot, batch.seq)
 
     def _replay_frame(self, data, at):
         boot, i = get_varint(data, 0)
@@ -205,6 +222,7 @@ class FileOutbox:
 
     def _take(self, boot, records):
         batch = self.batch
+        self._before = None
         if batch is not None and batch.boot == boot:
             batch.drop(min(records, batch.count))
             batch.seq = 0  # its number is used: a rest takes the next one
@@ -240,9 +258,11 @@ class FileOutbox:
 
     def record(self, row):
         """Add one record to the open batch; True once it is durable, False if the flash refused and RAM holds it."""
+        # Rows are differences: after one that did not reach the flash, the whole batch is written anew. Whatever may
+        # escape from here (no memory) counts as not reached.
+        whole, self._whole = self._whole, False
         data = self.batch.add(row)
-        # Rows are differences: after one that the flash refused, the whole batch is written anew.
-        self._whole = self._try(_row(data)) if self._whole else self._try(*_journal(self.batch))
+        self._whole = self._try(_row(data)) if whole else self._try(*_journal(self.batch))
         return self._whole
 
     def seal(self, boot, seq, wire, records, flags, taken):
@@ -315,7 +335,7 @@ class FileOutbox:
 
     def oldest(self):
         """Return (boot, seq) of the oldest thing held, frame or open batch, or None."""
-        first = self.index.oldest()
+        first = self.index.least()
         batch = self.batch
         if batch is not None and batch.count and (first is None or (batch.boot, batch.seq) < first[:2]):
             return batch.boot, batch.seq

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
 _MODE = 0o600
 _OTHERS = stat.S_IRWXG | stat.S_IRWXO
-KeyId = Annotated[str, Field(pattern=r"^(0|[1-9]\d?)$")]
+KeyId = Annotated[str, Field(pattern=r"^[0-3]$")]
+NodeId = Annotated[str, Field(pattern=r"^[a-z0-9-]{1,23}$")]  # what the wire and the topics can carry
 HexKey = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
@@ -28,7 +29,7 @@ class _NodeKeys(Table):
 
 class _File(Table):
     version: Literal[1]
-    nodes: dict[str, _NodeKeys]
+    nodes: dict[NodeId, _NodeKeys]
 
 
 class Keys:

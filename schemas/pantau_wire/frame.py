@@ -8,6 +8,7 @@ from . import _tables as T
 from . import column, tag
 from .bits import get_varint, put_varint, unzigzag, zigzag
 from .errors import WireError
+from .text import text
 
 VERSION = 1
 MAX_FRAME = 1024  # bytes with the tag: one MQTT packet in one TLS record and in an ESP32's smallest buffers
@@ -151,10 +152,7 @@ def _field_value(kind, data):
     if kind == T.BYTES:
         return bytes(data)
     if kind == T.STR:
-        try:
-            return bytes(data).decode("utf-8")
-        except (UnicodeError, ValueError):
-            raise WireError("bad_field", "not UTF-8")
+        return text(data)
     if len(data) > 8 or (data and not data[0]):
         raise WireError("bad_field", "number")
     value = int.from_bytes(data, "big")

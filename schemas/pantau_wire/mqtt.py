@@ -6,6 +6,7 @@ Both ends are here: the node and the bridge speak the client's half, the simulat
 import struct
 
 from .errors import WireError
+from .text import text
 
 CONNECT, CONNACK, PUBLISH, PUBACK = 1, 2, 3, 4
 SUBSCRIBE, SUBACK, UNSUBSCRIBE, UNSUBACK = 8, 9, 10, 11
@@ -165,10 +166,7 @@ class _Body:
 
     def text(self):
         """Return length-prefixed UTF-8."""
-        try:
-            return self.binary().decode("utf-8")
-        except (UnicodeError, ValueError):
-            raise WireError("bad_field", "not UTF-8")
+        return text(self.binary())
 
     def more(self):
         """Tell whether bytes are left."""

@@ -235,3 +235,96 @@ def test_the_index_stays_right_through_holes_and_growth():
     assert index.live == len(held) and index.records == 2 * len(held)
     for seq in held:
         assert index.place(1, seq) == (seq * 7, 5)
+
+
+def test_the_least_frame_held_is_told_not_the_first_sealed():
+    index = Index(64)
+    for seq in (7, 3, 9, 8):
+        index.add(0, 2, seq, 0, 1, 10)
+    assert index.least() == (2, 3) and index.oldest()[:2] == (2, 7)
+    index.remove(2, 3)
+    assert index.least() == (2, 7)
+    index.add(0, 3, 1, 0, 1, 10)
+    assert index.least() == (2, 7)
+
+
+def test_a_health_frame_sealed_in_an_open_batch_does_not_hide_it():
+    remove()
+    box = FileOutbox(PATH, 65536)
+    b = batch(1, 3)
+    box.open_batch(b)
+    box.record(flood_row(0))
+    box.seal(1, 7, b"health", 0, 0, 0)
+    box.seal(1, 3, wire_of(b, 3), 1, 0, 1)
+    assert box.oldest() == (1, 3)
+    box.close()
+    box = FileOutbox(PATH, 65536)
+    assert box.oldest() == (1, 3)
+    box.close()
+    remove()
+
+
+def test_a_row_that_memory_refused_does_not_bend_the_rows_after_it():
+    remove()
+    box = FileOutbox(PATH, 65536)
+    box.open_batch(batch())
+    for i in range(3):
+        box.record(flood_row(i))
+    write = box._append
+
+    def full(*_parts):
+        raise MemoryError
+
+    box._append = full
+    try:
+        box.record(flood_row(3))
+    except MemoryError:
+        pass
+    box._append = write
+    box.record(flood_row(4))
+    values = [list(column) for column in box.batch.values]
+    box.close()
+    box = FileOutbox(PATH, 65536)
+    assert box.batch.values == values
+    box.close()
+    remove()
+
+
+def test_a_cut_while_the_journal_is_written_anew_keeps_every_durable_row():
+    remove()
+    box = FileOutbox(PATH, 65536)
+    box.open_batch(batch())
+    for i in range(6):
+        box.record(flood_row(i))
+    whole = os.stat(PATH)[6]
+    box._whole = False
+    box.record(flood_row(6))
+    box.close()
+    with open(PATH, "rb") as file:
+        log = file.read()
+    for cut in range(whole, len(log)):
+        with open(PATH, "wb") as file:
+            file.write(log[:cut])
+        box = FileOutbox(PATH, 65536)
+        assert box.batch.count >= 6, cut
+        box.record(flood_row(9))
+        values = [list(column) for column in box.batch.values]
+        box.close()
+        box = FileOutbox(PATH, 65536)
+        assert box.batch.values == values and values[0][5] == 3006, cut
+        box.close()
+    remove()
+
+
+def test_what_cannot_be_opened_is_not_replaced_by_nothing():
+    remove()
+    with open(PATH, "wb") as file:
+        file.write(b"something")
+    try:
+        FileOutbox(PATH + "/under", 65536)
+    except OSError:
+        pass
+    else:
+        raise AssertionError("opened a file under a file")
+    assert os.stat(PATH)[6] == 9
+    remove()

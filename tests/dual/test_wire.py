@@ -5,6 +5,7 @@ import binascii
 from pantau_wire import _tables as T
 from pantau_wire import frame, mqtt, tag, topics
 from pantau_wire.errors import WireError
+from pantau_wire.text import text
 
 
 def _code(function, *args):
@@ -110,3 +111,19 @@ def test_the_encoder_refuses_what_the_format_cannot_carry():
     assert _code(frame.encode, made, "n", b"") == "bad_value"
     made.fields = {"args": "x" * 1100}
     assert _code(frame.encode, made, "n", b"") == "too_long"
+
+
+def test_text_is_utf_8_to_the_letter_on_every_interpreter():
+    assert text(b"perintah \xe2\x80\x9cx\xe2\x80\x9d \xf0\x9f\x8c\x8a") == "perintah \u201cx\u201d \U0001f30a"
+    for wrong in (
+        b"\xed\xb0\xb4",
+        b"\xc0\x80",
+        b"\xe0\x80\x80",
+        b"\xf0\x80\x80\x80",
+        b"\xf4\x90\x80\x80",
+        b"\xf8",
+        b"\x80",
+        b"\xe6\xb0",
+        b"\xc3a",
+    ):
+        assert _code(text, wrong) == "bad_field", wrong

@@ -90,8 +90,9 @@ def series_query(given: Mapping[str, str], now_ms: int) -> SeriesQuery:
     if not {"from", "to"} & errors.keys() and instants["from"] >= instants["to"]:
         errors["from"] = "not before `to`"
     limit = given.get("limit", str(DEFAULT_LIMIT))
-    if not (limit.isascii() and limit.isdigit() and 1 <= int(limit[:9]) <= MAX_LIMIT):
+    rows = int(limit) if limit.isascii() and limit.isdigit() and len(limit) <= len(str(MAX_LIMIT)) else 0
+    if not 1 <= rows <= MAX_LIMIT:
         errors["limit"] = f"not a number from 1 to {MAX_LIMIT}"
     if errors:
         raise RequestError(400, "Bad parameters", "The request was not understood: see errors.", errors)
-    return SeriesQuery(given["node"], given["property"], instants["from"], instants["to"], int(limit))
+    return SeriesQuery(given["node"], given["property"], instants["from"], instants["to"], rows)

@@ -229,3 +229,15 @@ def test_a_failed_save_leaves_the_old_keys(tmp_path, monkeypatch):
         keys.save(path, keys.Keys({}))
     assert path.read_bytes() == before
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_key_id_and_a_node_that_the_wire_cannot_carry_are_refused(tmp_path):
+    path = tmp_path / "keys.json"
+    path.touch(mode=0o600)
+    for nodes in (
+        {"a": {"keys": {"4": "00" * 32}, "key_id": 4}},
+        {"Bad Node": {"keys": {"0": "00" * 32}, "key_id": 0}},
+    ):
+        path.write_text(json.dumps({"version": 1, "nodes": nodes}))
+        with pytest.raises(ConfigError):
+            keys.load(path)
