@@ -7,6 +7,7 @@ import logging
 import time
 from typing import TYPE_CHECKING, NamedTuple
 
+from pantau.decode import Decoded
 from pantau.log import event
 from pantau.reconnect import Backoff
 from pantau.spool import SpoolUnavailable
@@ -163,7 +164,7 @@ class Follower:
         frames = self._reader.get(ids) if ids is not None else self._reader.read(after, _BATCH)
         if not frames:
             return _Step([], [], "")
-        decoded = [self._decoder.decode(frame) for frame in frames]
+        decoded = [self._decode(frame) for frame in frames]
         try:
             verdicts = self._sink.deliver(decoded)
         except Exception as error:  # noqa: BLE001  a sink that breaks its contract must not take the bridge with it
@@ -177,6 +178,14 @@ class Follower:
             elif verdict.kind == "rejected":
                 marks.append((frame, "sink_rejected", f"{self.name}: {verdict.reason}"))
         return _Step(frames, marks, "")
+
+    def _decode(self, frame: StoredFrame) -> Decoded:
+        """Decode one frame; a defect of ours marks this frame and no other: its bytes stay, a replay tries again."""
+        try:
+            return self._decoder.decode(frame)
+        except Exception as error:  # noqa: BLE001  else one frame would end the bridge, again at each start
+            defect = f"internal: {type(error).__name__}: {error}"
+            return Decoded(frame.id, frame.node, frame.boot, frame.seq, frame.received_ms, error=defect)
 
     def _close(self) -> None:
         self._sink.close()

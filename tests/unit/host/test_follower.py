@@ -96,6 +96,24 @@ def test_what_cannot_be_decoded_is_quarantined_and_the_rest_goes_on(tmp_path, sp
     assert sink.got == [1, 2, 3]
 
 
+def test_a_defect_of_the_decoder_marks_one_frame_and_ends_nothing(tmp_path, spool, monkeypatch):
+    fill(tmp_path, spool, *(kit.records(n) for n in range(1, 4)))
+    decode = Decoder.decode
+
+    def defective(self, frame):
+        if frame.seq == 2:
+            raise ZeroDivisionError("a defect")
+        return decode(self, frame)
+
+    monkeypatch.setattr(Decoder, "decode", defective)
+    sink = Target(lambda item: Verdict("rejected", item.error) if item.error else Verdict("stored"))
+    asyncio.run(to_the_end(follow(tmp_path, spool, sink)))
+    (entry,) = spool.entries(None, None)
+    assert (entry.reason, entry.seq) == ("undecodable", 2)
+    assert "ZeroDivisionError" in entry.detail
+    assert sink.got == [1, 2, 3]
+
+
 def test_a_replayed_frame_leaves_the_quarantine_when_the_sink_takes_it(tmp_path, spool):
     fill(tmp_path, spool, kit.records(1), kit.records(2))
     choosy = Target(lambda item: Verdict("rejected", "no room") if item.seq == 1 else Verdict("stored"))
