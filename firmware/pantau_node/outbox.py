@@ -33,7 +33,7 @@ from .files import missing
 from .index import Index
 from .journal import Batch, decode_open
 
-MAX_FRAMES = 768  # 12 KiB of index: four days of a frame of records and one of health each quarter of an hour
+MAX_FRAMES = 512  # 8 KiB of index: two and a half days of a frame of records and one of health each quarter of an hour
 _STATE = const(1)
 _OPEN = const(2)
 _FRAME = const(3)

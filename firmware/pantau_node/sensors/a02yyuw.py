@@ -11,6 +11,7 @@ MODEL = "a02yyuw"
 BUS = "uart"
 BAUD = 9600
 RXBUF = 1024  # 60 s of 300 ms packets
+_PIECE = 128  # bytes parsed at a time: a full buffer of small packets at once is more heap than a node has to spare
 PROPERTIES = (T.WATER_DISTANCE, T.WATER_DISTANCE_SPREAD, T.WATER_DISTANCE_N)
 WARM_UP_MS = 1000
 PERIOD_MS = 300  # RX open: processed output; RX low or JSN: 100
@@ -165,12 +166,14 @@ class Driver:
         data = self._bus.read()
         if not data:
             return []
-        values = self._parser.feed(data)
+        values = []
+        for at in range(0, len(data), _PIECE):
+            found = self._parser.feed(data[at : at + _PIECE])
+            if found:
+                self._heard = True
+                drop = min(self._discard, len(found))
+                self._discard -= drop
+                values = (values + found[drop:])[-READS:]
         if len(data) > RXBUF - 4:
             self._parser.framer.cut()  # full: what came then is lost, and the next byte is from the middle of a packet
-        if values:
-            self._heard = True
-            drop = min(self._discard, len(values))
-            self._discard -= drop
-            return values[drop:]
-        return []
+        return values
