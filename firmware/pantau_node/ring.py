@@ -18,6 +18,7 @@ class RingOutbox:
         count = device.ioctl(ringlog.COUNT_IOCTL, 0)
         if device.ioctl(ringlog.SIZE_IOCTL, 0) != ringlog.SECTOR or count < LEAST:
             raise ValueError("ring: needs at least %d sectors of 4096 bytes" % LEAST)
+        self.device = device
         buf = bytearray(ringlog.SECTOR)
         self._frames = FrameRing(device, SECTORS, count - SECTORS, buf)
         self._rows = RowJournal(device, buf)
