@@ -124,7 +124,7 @@ class RingOutbox:
         removed = 0
         for sector in self.index.sectors():
             row = self.index.row(sector)
-            if row[0] <= boot <= row[2] and row[:2] <= (boot, through + 64):
+            if _concerns(row, boot, through, bitmap):
                 gone = []
                 for entry in self.index.entries(sector):
                     late = entry[1] - through - 1
@@ -162,3 +162,14 @@ class RingOutbox:
 
     def close(self):
         """Nothing is pending."""
+
+
+def _concerns(row, boot, through, bitmap):
+    """Return whether an acknowledgement can name a frame of the sector: reading it in vain is what costs time."""
+    if not row[0] <= boot <= row[2]:
+        return False
+    low = row[1] if row[0] == boot else 0
+    if low <= through:
+        return True
+    bitmap >>= low - through - 1
+    return bool(bitmap & ((2 << row[3] - low) - 1 if row[2] == boot and row[3] - low < 64 else bitmap))

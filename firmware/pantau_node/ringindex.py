@@ -16,6 +16,7 @@ FRAME = 1  # type of a frame's entry
 TAKEN = 2  # flag of a frame in flash: its records come from the open batch
 _ROW = ">IIIIQHBB"  # least and greatest name (boot, seq, boot, seq), live, live records, live alarms, frames
 _SIZE = const(28)
+_ALARMS = const(32)  # more than can be on their way or wait for their turn (sender.py: 8 and 16)
 _FRESH = const(32)  # live frames waiting for their first transmission; more are backlog
 
 
@@ -30,6 +31,7 @@ class RingIndex:
         self._load = load
         self._data = bytearray(log.count * _SIZE)
         self._fresh = []
+        self._oldest_alarms = None  # their names, once they were looked for
         self.live = 0
         self.records = 0
         self.alarms = 0
@@ -54,7 +56,9 @@ class RingIndex:
         old = self.row(seq)
         self.live += _bits(row[4]) - _bits(old[4])
         self.records += row[5] - old[5]
-        self.alarms += row[6] - old[6]
+        if row[6] != old[6]:
+            self.alarms += row[6] - old[6]
+            self._oldest_alarms = None
         struct.pack_into(_ROW, self._data, self._at(seq), *row)
 
     def clear(self, seq):
@@ -98,8 +102,10 @@ class RingIndex:
 
     def entries(self, sector):
         """Yield the live frames of a sector."""
-        for entry in self._load(sector):
-            if self.row(sector)[4] >> entry[4] & 1:
+        entries = self._load(sector)
+        live = self.row(sector)[4]
+        for entry in entries:
+            if live >> entry[4] & 1:
                 yield entry
 
     def find(self, boot, seq):
@@ -124,14 +130,28 @@ class RingIndex:
         """Return (boot, seq) of the oldest frame of a lane (ALARM, LIVE or ANY) that busy(boot, seq) does not claim."""
         if lane == LIVE:
             return self._pick_fresh(busy)
-        if not self.live or (lane == ALARM and not self.alarms):
-            return None
+        if lane == ALARM:
+            return self._pick_alarm(busy)
         for sector in self.sectors():
-            if lane == ALARM and not self.row(sector)[6]:
-                continue
             for entry in self.entries(sector):
-                if entry[2] & lane == lane and not busy(entry[0], entry[1]):
+                if not busy(entry[0], entry[1]):
                     return entry[:2]
+        return None
+
+    def _pick_alarm(self, busy):
+        if not self.alarms:
+            return None
+        if self._oldest_alarms is None:
+            self._oldest_alarms = names = []
+            for sector in self.sectors():
+                for entry in self.entries(sector) if self.row(sector)[6] else ():
+                    if entry[2] & ALARM and len(names) < _ALARMS:
+                        names.append(entry[:2])
+                if len(names) == _ALARMS:
+                    break
+        for name in self._oldest_alarms:
+            if not busy(*name):
+                return name
         return None
 
     def _pick_fresh(self, busy):
