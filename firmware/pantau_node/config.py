@@ -14,15 +14,19 @@ SCHEMA = (
     ("profile", int, 1, (0, 65535)),
     ("board", str, "esp32-generic", None),
     ("station", str, "flood", None),
-    ("link.kind", str, "wifi", ("wifi", "none")),
+    ("link.kind", str, "wifi", ("wifi", "ethernet", "ppp", "none")),
     ("link.ssid", str, "", None),
     ("link.password", str, "", None),
+    ("link.address", str, "", None),
+    ("link.apn", str, "", None),
+    ("link.pin", str, "", None),
     ("broker.host", str, "", None),
     ("broker.port", int, 8883, (1, 65535)),
     ("broker.tls", bool, True, None),
     ("broker.ca", str, "/ca.der", None),
     ("broker.server_name", str, "", None),
     ("broker.lab_plain", bool, False, None),
+    ("broker.auth", str, "password", ("password", "certificate", "psk")),
     ("broker.keepalive_s", int, 60, (5, 3600)),
     ("broker.backoff_min_ms", int, 1000, (50, 60000)),
     ("broker.backoff_max_s", int, 300, (1, 3600)),
@@ -31,6 +35,10 @@ SCHEMA = (
     ("sampling.run_s", int, 0, (0, 0x7FFFFFFF)),
     ("sampling.health_s", int, 900, (5, 86400)),
     ("outbox.bytes", int, 196608, (4096, 16777216)),
+    ("time.sntp", str, "", None),
+    ("power.profile", str, "mains", ("mains", "battery")),
+    ("power.report_s", int, 900, (60, 86400)),
+    ("trial_s", int, 300, (30, 3600)),
     ("watchdog_s", int, 120, (0, 600)),
 )
 KINDS = {str: "a text", int: "an integer", bool: "true or false"}
@@ -47,12 +55,16 @@ class Config:
     link_kind: str
     link_ssid: str
     link_password: str
+    link_address: str
+    link_apn: str
+    link_pin: str
     broker_host: str
     broker_port: int
     broker_tls: bool
     broker_ca: str
     broker_server_name: str
     broker_lab_plain: bool
+    broker_auth: str
     broker_keepalive_s: int
     broker_backoff_min_ms: int
     broker_backoff_max_s: int
@@ -61,6 +73,10 @@ class Config:
     sampling_run_s: int
     sampling_health_s: int
     outbox_bytes: int
+    time_sntp: str
+    power_profile: str
+    power_report_s: int
+    trial_s: int
     watchdog_s: int
     sensors: list
 

@@ -20,6 +20,8 @@ _BACKLOG_BITS = const(5)
 _START_BITS = const(10)  # the backlog starts up to a second late: neighbours came back at the same moment
 _VERIFY_AT = const(2)  # after so many vain tries the stored bytes themselves are suspected
 _REACH = const(64)  # the acknowledgement's map ends so far above its watermark
+_BOOTS = const(8)  # boots whose watermark is known
+_FAR = const(16)  # frames that were sent early and cannot be acknowledged yet
 
 
 class Sender:
@@ -31,12 +33,14 @@ class Sender:
         self._identity = identity
         self._rand = rand
         self._flight = []  # [boot, seq, uptime ms when to send again, tries], at most WINDOW
-        self._through = 0
+        self._through = {boot: 0}  # watermarks of the bridge, as far as it told them
+        self._far = []  # (boot, seq): sent, but no acknowledgement can name them before the frames below are there
         self._backlog_at = 0
 
     def on_link(self, up, now):
         """The link came or went at uptime `now` ms: whatever was on its way is sent again."""
         self._flight = []
+        self._far = []
         if up:
             self._backlog_at = now + self._rand(_START_BITS)
         else:
@@ -45,15 +49,29 @@ class Sender:
     def on_ack(self, boot, through, bitmap, now):
         """Let go what the bridge holds; return how many frames. The others are tried soon: the bridge is alive."""
         removed = self._outbox.ack(boot, through, bitmap)
-        if boot == self._boot:
-            self._through = max(self._through, through)
+        self._through[boot] = max(self._through.get(boot, 0), through)
+        if len(self._through) > _BOOTS:
+            del self._through[min(self._through)]
+        self._far = [name for name in self._far if self._beyond(*name)]
         soon = now + self._patience(0)
         for item in self._flight[:]:
             if self._outbox.index.place(item[0], item[1]) is None:
                 self._flight.remove(item)
-            else:
+            elif not self._put_off(item):
                 item[2] = min(item[2], soon)
         return removed
+
+    def _beyond(self, boot, seq):
+        return boot in self._through and seq > self._through[boot] + _REACH
+
+    def _put_off(self, item):
+        """Take a frame off its way that no acknowledgement can name yet: it must not keep out those that are missing."""
+        if not self._beyond(item[0], item[1]):
+            return False
+        self._flight.remove(item)
+        if len(self._far) < _FAR:
+            self._far.append((item[0], item[1]))
+        return True
 
     def due(self):
         """Return the uptime ms at which next() may have something again, or None."""
@@ -86,8 +104,7 @@ class Sender:
     def _again(self, item, now):
         """Return the bytes of a frame whose acknowledgement is overdue, or None if it is not to be sent now."""
         boot, seq, _, tries = item
-        if boot == self._boot and seq > self._through + _REACH:
-            self._flight.remove(item)  # no acknowledgement can name it yet: the backlog comes to it
+        if self._put_off(item):
             return None
         data = self._outbox.read(boot, seq)
         if data is None or (tries == _VERIFY_AT and self._rotten(data)):
@@ -109,17 +126,23 @@ class Sender:
         index = self._outbox.index
         if len(self._flight) >= WINDOW:
             return None
-        name = index.pick(ALARM, self._busy) or index.pick(LIVE, self._busy)
+        name = index.pick(ALARM, self._early) or index.pick(LIVE, self._busy)
         if name is None and len(self._flight) < WINDOW - _RESERVED and now >= self._backlog_at:
             name = index.pick(ANY, self._busy)
             self._backlog_at = now + _BACKLOG_MS + self._rand(_BACKLOG_BITS)
+            if name is not None and self._beyond(*name):
+                self._backlog_at = now + self._patience(0)  # only the bridge can fill the gap: no hurry
         return name
+
+    def _early(self, boot, seq):
+        """Return whether an alarm is on its way, or has to wait for its turn in the backlog."""
+        return self._busy(boot, seq) or (len(self._far) >= _FAR and self._beyond(boot, seq))
 
     def _busy(self, boot, seq):
         for item in self._flight:
             if item[1] == seq and item[0] == boot:
                 return True
-        return False
+        return (boot, seq) in self._far
 
     def _patience(self, tries):
         """Return how long to wait for an acknowledgement: doubling, plus or minus a quarter."""

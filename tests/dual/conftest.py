@@ -52,7 +52,7 @@ def _key(item: pytest.Function) -> tuple[Path, str]:
 
 
 def _run(item: pytest.Function, name: str, wanted: list[str]) -> Outcomes:
-    paths = (*vms.SHARED, item.path.parent)
+    paths = (*vms.SHARED, vms.ROOT / "simulator", item.path.parent)  # pantau_sim.flash runs in the VMs too
     try:
         done = vms.run(name, RUNNER, item.path.stem, *wanted, paths=paths)
         output, ended = done.stdout, f"the VM ended with status {done.returncode}\n{done.stderr}"

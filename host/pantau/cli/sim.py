@@ -1,0 +1,50 @@
+"""`pantau sim powercut`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from pantau.cli import report as reports
+from pantau.cli.report import FailedError
+
+if TYPE_CHECKING:
+    from pantau_sim.powercut import Result
+
+
+@click.group("sim")
+def command() -> None:
+    """The simulator's sweeps: the real node core on simulated hardware."""
+
+
+@command.command()
+@click.option("--every", type=click.IntRange(1), default=1, show_default=True, help="Try each N-th cut only.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Of the torn bits and of the node's random numbers.")
+@click.option("--hours", type=click.FloatRange(0.1, 168), default=168, show_default=True, help="Length of the script.")
+@reports.option
+def powercut(every: int, seed: int, hours: float, report: Path | None) -> None:
+    """A scripted week of a node, its power cut before, within and after every write and erase of the flash.
+
+    After each cut the node must boot, keep identity and configuration, and deliver every committed record once. Exits 1 if it
+    does not.
+    """
+    from pantau_sim.powercut import sweep
+
+    result = sweep(every, seed, hours, lambda cuts: click.echo(f"{cuts} cuts", err=True) if not cuts % 1000 else None)
+    reports.write(report, result.report())
+    _tell(result)
+
+
+def _tell(result: Result) -> None:
+    click.echo(
+        f"{result.cuts} cuts in {result.operations} operations: {result.booted} booted, "
+        f"{result.identity_kept} kept identity and configuration\n"
+        f"records committed {result.committed}, delivered {result.delivered}, overwritten {result.overwritten}, "
+        f"lost {result.lost}, duplicates {result.duplicates}"
+    )
+    for failure in result.failures:
+        click.echo(failure)
+    if not result.good:
+        raise FailedError("the outbox does not survive every power cut: the lines above name the operations")

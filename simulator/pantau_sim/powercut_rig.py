@@ -1,0 +1,209 @@
+"""The two ends of the power-cut sweep: the real node core on simulated flash, and the real gate of the bridge in memory."""
+
+from __future__ import annotations
+
+import json
+import random
+import sys
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pantau.ingest import Ingest
+from pantau.keys import Keys
+from pantau.registry import Placement, Registry
+from pantau_sim.node import firmware_folder
+from pantau_wire import _tables as T
+from pantau_wire import frame, topics
+
+if TYPE_CHECKING:
+    from pantau.window import Window
+    from pantau_sim.flash import NorFlash
+
+NODE, CITY = "flood-01", "sim"
+KEY = bytes(range(32))
+START_MS = 1_750_000_000_000
+INTERVAL_S = 60
+COLUMNS = (T.WATER_DISTANCE, T.RAIN_TIPS, T.AIR_TEMPERATURE, T.RELATIVE_HUMIDITY, 6, 7)
+_UP = topics.topic(CITY, NODE, "up")
+_COUNTERS = ("boot.cnt", "orders.cnt")
+_MOST_STEPS = 20000
+_FLOOR_S = 1_700_000_000
+
+
+def reach_firmware() -> None:
+    """Make the node's modules importable: the firmware folder, and `micropython.const` for CPython."""
+    for folder in (firmware_folder(), Path(__file__).parent / "shims" / "cpython"):
+        if str(folder) not in sys.path:
+            sys.path.insert(0, str(folder))  # before the VM's package, whose micropython.py is not the node's
+
+
+class Bridge:
+    """pantau.ingest with memory for a disk: stores, acknowledges, answers questions for the time.
+
+    delivered: how often each record came in a frame of its own; `again`: the same frame once more, which is no fault.
+    """
+
+    def __init__(self, before: Bridge | None = None) -> None:
+        self.frames: dict[tuple[int, int], bytes] = dict(before.frames) if before else {}
+        self.windows: dict[int, Window] = {b: w.copy() for b, w in before.windows.items()} if before else {}
+        self.delivered: Counter[int] = before.delivered.copy() if before else Counter()
+        self.counter = before.counter if before else START_MS
+        self.again = self.refused = 0
+        self.reasons: Counter[str] = Counter()
+        self._ingest = Ingest(CITY, Registry([], [Placement(id=NODE, station="st-1")]), _keys(), self)
+
+    def window(self, _node: str, boot: int) -> Window | None:
+        """Return the window of a boot (pantau.ingest.History)."""
+        return self.windows.get(boot)
+
+    def payload(self, _node: str, boot: int, seq: int) -> bytes | None:
+        """Return a stored frame (pantau.ingest.History)."""
+        return self.frames.get((boot, seq))
+
+    def offer(self, payload: bytes, utc_ms: int) -> list[bytes]:
+        """Take a frame, commit it, and return what goes down to the node."""
+        verdict = self._ingest.offer(_UP, payload, utc_ms)
+        if verdict.kind == "new":
+            self._count(payload)
+        elif verdict.kind == "redelivered":
+            self.again += 1
+        else:
+            self.refused += 1
+            self.reasons[verdict.reason] += 1
+        batch = self._ingest.take()
+        for (_, boot, seq), new in batch.frames.items():
+            self.frames[boot, seq] = new.payload
+        for (_, boot), window in batch.windows.items():
+            self.windows[boot] = window.copy()
+        acks = self._ingest.settle(batch)
+        down = [self.down(T.K_ACK, {"boot": a.boot, "through": a.through, "map": a.map}) for a in acks]
+        for nonce in batch.time_asked.values():
+            down.append(self.down(T.K_TIME, {"utc_ms": utc_ms, "nonce": nonce}))
+        return down
+
+    def _count(self, payload: bytes) -> None:
+        f = frame.decode(payload)
+        if f.kind == T.K_RECORDS:
+            self.delivered.update(value for value in f.columns[T.WATER_DISTANCE][0] if value is not None)
+
+    def down(self, kind: int, fields: dict[str, Any]) -> bytes:
+        """Return the bytes of a frame for the node."""
+        self.counter += 1
+        f = frame.Frame(kind)
+        f.counter = self.counter
+        f.fields = fields
+        return bytes(frame.encode(f, NODE, KEY))
+
+
+def _keys() -> Keys:
+    return Keys({NODE: ({0: KEY}, 0)})
+
+
+class _Facts:
+    def note(self) -> None:
+        pass
+
+    def errors(self) -> bytes:
+        return b""
+
+    def fields(self) -> dict[str, Any]:
+        return {"firmware": "sweep", "heap_free": 60000, "heap_min": 50000, "reset_cause": 1, "rssi": -63}
+
+
+class Rig:
+    """One time with the power on: config, identity and counters from `folder`, the outbox on `flash`, uptime in the hand."""
+
+    def __init__(self, folder: Path, flash: NorFlash, seed: int) -> None:
+        from pantau_node import clock, config, identity
+        from pantau_node.marks import Monotonic
+        from pantau_node.node import Node
+        from pantau_node.ring import RingOutbox
+
+        self.now = 200
+        self.instant_s = 0
+        self._random = random.Random(seed)
+        self.conf, self.problems = config.load(str(folder / "config.json"))
+        self.who = identity.load(str(folder / "identity.json"))
+        self.box = RingOutbox(flash)
+        boots = Monotonic(str(folder / "boot.cnt"))
+        self.boot = max(boots.value, self.box.last_boot) + 1
+        boots.advance(self.boot)
+        self.orders = Monotonic(str(folder / "orders.cnt"))
+        self.clock = clock.Clock(lambda: self.now & 0x3FFFFFFF, _FLOOR_S)
+        self.up = False
+        self.node = Node(
+            self.who,
+            self.conf,
+            self.clock,
+            self.box,
+            self.boot,
+            COLUMNS,
+            self.orders,
+            _Facts(),
+            self._random.getrandbits,
+            self.problems,
+        )
+
+    def link(self, up: bool) -> None:
+        """The link comes or goes."""
+        if up != self.up:
+            self.up = up
+            self.node.on_link(up)
+
+    def record(self, value: int, *, alarm: bool = False) -> None:
+        """Take the record of the next sampling instant; `value` tells it from all others."""
+        self.instant_s += INTERVAL_S
+        self.now = max(self.now, self.instant_s * 1000)
+        draw = self._random.getrandbits(32)
+        row = {T.WATER_DISTANCE: (value, 0), T.RAIN_TIPS: (draw >> 3 & 1, 0), T.AIR_TEMPERATURE: (2800 + draw % 9, 0)}
+        row.update({T.RELATIVE_HUMIDITY: (7000 + draw % 13, 0), 6: (draw % 5, 0), 7: (15, 0)})
+        self.node.on_record(self.instant_s, row, alarm)
+
+    def pump(self, bridge: Bridge, utc_ms: int, until_ms: int) -> None:
+        """Let node and bridge talk until nothing is due before uptime until_ms."""
+        for _ in range(_MOST_STEPS):
+            self.node.on_tick()
+            data = self.node.next_send() if self.up else None
+            while self.node.take_action():
+                pass
+            if data is None:
+                due = max(1, self.node.due_ms())
+                if self.now + due > until_ms:
+                    return
+                self.now += due
+                continue
+            for answer in bridge.offer(data, utc_ms):
+                self.node.on_message(answer)
+
+    def drain(self, bridge: Bridge, utc_ms: int) -> bool:
+        """Deliver all that is held; whether nothing is left."""
+        self.link(True)
+        for _ in range(60):
+            if not self.box.index.live:
+                return True
+            self.pump(bridge, utc_ms, self.now + 20000)
+        return False
+
+
+def provision(folder: Path) -> None:
+    """Write the files of a node."""
+    config = {
+        "node": NODE,
+        "city": CITY,
+        "broker": {"host": "broker", "tls": False, "lab_plain": True},
+        "sampling": {"interval_s": INTERVAL_S, "batch": 15, "health_s": 900},
+    }
+    identity = {"node": NODE, "keys": {"0": KEY.hex()}, "key_id": 0}
+    (folder / "config.json").write_text(json.dumps(config))
+    (folder / "identity.json").write_text(json.dumps(identity))
+
+
+def copy_counters(folder: Path, to: Path) -> None:
+    """Give another folder the boot counter and the counter of orders as they are now."""
+    for name in _COUNTERS:
+        target = to / name
+        if (folder / name).exists():
+            target.write_bytes((folder / name).read_bytes())
+        elif target.exists():
+            target.unlink()
