@@ -118,7 +118,7 @@ class App:
         self.node = Node(who, conf, self.clock, outbox, boot, columns, orders, health, rand, problems)
         names = {what: topics.topic(conf.city, who.node, what) for what in ("up", "ack", "cmd", "will")}
         conf.broker_ca = place(root, conf.broker_ca)
-        self.link = MqttLink(conf, (who.user, who.password), who.node, names, self.clock, net, self, rand)
+        self.link = MqttLink(conf, who, names, self.clock, net, self, rand)
         self.sampler = Sampler(self.clock, self.station, conf.sampling_interval_s, conf.sampling_run_s, self._on_record)
         self._sampling = True
         self._wdt = board.wdt(conf.watchdog_s * 1000) if conf.watchdog_s else None
@@ -154,6 +154,14 @@ class App:
     def due_ms(self):
         """Return when to ask again, in ms."""
         return self.node.due_ms()
+
+    def ack_age_ms(self):
+        """Return for how long frames have waited without an acknowledgement, in ms, or None."""
+        return self.node.ack_age_ms()
+
+    def on_stuck(self):
+        """No acknowledgement for a day, whatever the link tried."""
+        log("error", "app", "no acknowledgement for a day")
 
     def _settle(self):
         self.node.on_tick()

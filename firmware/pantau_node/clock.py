@@ -11,11 +11,20 @@ CARRIED = const(1)  # the RTC kept running over a reset: right when it was set, 
 COARSE = const(2)  # more than a second off is possible
 SYNCED = const(3)
 
+# Who said so, the less reliable first. What a better one said no other moves out of its error for _TRUST_MS.
+RTC = const(1)  # carried over a reset
+SNTP = const(2)  # anybody on the way may have written it
+TECHNICIAN = const(3)
+BRIDGE = const(4)  # signed, and the answer to our own question
+
 _WRAP = const(0x3FFFFFFF)  # ticks_ms of the ESP32 wraps at 2**30; a longer tick is masked to the same
 _LATEST_S = const(4102444800)  # 2100-01-01: later than any node lives
-_SLEW_MS = 500  # smaller corrections are slewed, so that records keep their order
-_SLEW_RATE = 200  # 1 ms of correction in 200 ms: 500 ms take 100 s
-_SLACK_MS = 50  # scheduling jitter of the node itself
+_SLEW_MS = const(500)  # smaller corrections are slewed, so that records keep their order
+_SLEW_RATE = const(200)  # 1 ms of correction in 200 ms: 500 ms take 100 s
+_SLACK_MS = const(50)  # scheduling jitter of the node itself
+_DRIFT = const(10000)  # 100 ppm: crystals of 10 to 20 ppm, ageing and the heat of a closed box
+_SYNCED_MS = const(1000)
+_TRUST_MS = const(604800000)  # 7 days: the drift is a minute by then, and a technician's slip must not last for ever
 
 
 def unix_from_civil(year, month, day, hour, minute, second):
@@ -48,18 +57,23 @@ class Clock:
 
     ticks: function that returns wrapping milliseconds; it must be asked at least every 12 days. start_ms: uptime at
     this moment where it continues from before (None: the ticks count from power-on). `epoch` grows when the mapping
-    appears or jumps: what was stamped under another epoch does not compare.
+    appears or jumps: what was stamped under another epoch does not compare. `source`: the best one that vouches for the
+    time; `floor_s`: what is not authenticated may say nothing earlier.
     """
 
     def __init__(self, ticks, floor_s, start_ms=None):
         self._ticks = ticks
         self._last = ticks() & _WRAP
         self._uptime = self._last if start_ms is None else start_ms
-        self._floor_ms = floor_s * 1000
+        self._earliest_ms = floor_s * 1000
+        self.floor_s = floor_s
         self._offset = 0
         self._slew = 0  # what is still to be added to the offset, ms
         self._slewed_at = 0
+        self._mine = (0, 0)  # (error in ms, uptime when it was that) of the offset
+        self._sure = (0, 0, 0)  # (offset, error, uptime) as `source` last said
         self.quality = UNSET
+        self.source = 0
         self.epoch = 0
         self.steps = 0
         self.slews = 0
@@ -79,49 +93,68 @@ class Clock:
             return None
         now = self.uptime_ms()
         self._settle(now)
+        if self.quality == SYNCED and self.error_ms(now) > _SYNCED_MS:
+            self.quality = COARSE  # nobody has confirmed it for hours
         return self._offset + (now if at_ms is None else at_ms)
+
+    def error_ms(self, now):
+        """Return by how much the time may be wrong at the uptime `now`, ms: as it was set, and the drift since."""
+        return _grown(now, *self._mine)
 
     def base(self, at_ms):
         """Return (clock quality, base_s) of an uptime instant: Unix seconds once the clock is set, else uptime."""
         utc = self.utc_ms(at_ms)
         return (UNSET, at_ms // 1000) if utc is None else (self.quality, (utc + 500) // 1000)
 
-    def set_utc(self, utc_ms, error_ms, quality):
+    def set_utc(self, utc_ms, error_ms, quality, source):
         """Take a time that is right within error_ms; return "refused", "kept", "slewed" or "stepped".
 
-        Refused: outside of what a node can live to see, or worse than what is known. A difference that the error
-        explains changes nothing but the quality.
+        Refused: outside of what a node can live to see, or in contradiction to a better source for as long as that is
+        trusted. Kept: no better than what is known, or a difference that the error explains.
         """
-        if not self._floor_ms <= utc_ms < _LATEST_S * 1000:
+        now = self.uptime_ms()
+        self._settle(now)
+        offset = utc_ms - now
+        earliest_ms = self._earliest_ms if source == BRIDGE else self.floor_s * 1000
+        if not earliest_ms <= utc_ms < _LATEST_S * 1000 or self._contradicts(now, offset, error_ms, source):
             self.refused += 1
             return "refused"
-        now = self.uptime_ms()
-        if self.quality == UNSET:
-            return self._step(utc_ms - now, 0, quality)
-        self._settle(now)
-        change = utc_ms - now - self._offset
+        change = offset - self._offset
         size = abs(change)
-        if quality < self.quality and size <= error_ms + _SLEW_MS:
+        known = self.error_ms(now)
+        if self.quality != UNSET and error_ms >= known and size <= error_ms + known:
             return "kept"
-        if size > _SLEW_MS + error_ms or (quality > self.quality and size > _SLEW_MS):
-            return self._step(utc_ms - now, change, quality)
-        self.quality = max(quality, self.quality)
-        if size <= error_ms + _SLACK_MS:
-            return "kept"
-        self._slew = change
-        self._slewed_at = now
-        self.slews += 1
-        self.last_change_ms = change
-        return "slewed"
-
-    def _step(self, offset, change, quality):
-        self._offset = offset
-        self._slew = 0
+        mine = (error_ms, now)
+        if self.quality == UNSET or size > _SLEW_MS:
+            self.last_change_ms = change if self.quality else 0
+            self._offset = offset
+            self._slew = 0
+            self.epoch += 1
+            self.steps += 1
+            did = "stepped"
+        elif size > error_ms + _SLACK_MS:
+            self._slew = self.last_change_ms = change
+            self._slewed_at = now
+            self.slews += 1
+            did = "slewed"
+        else:
+            mine = (error_ms + size, now)  # not worth moving for
+            did = "kept"
         self.quality = quality
-        self.epoch += 1
-        self.steps += 1
-        self.last_change_ms = change
-        return "stepped"
+        self._mine = mine
+        return did
+
+    def _contradicts(self, now, offset, error_ms, source):
+        """Whether a better source denies it; else remember what this one vouches for, if it is as good or nobody is."""
+        was, error, at = self._sure
+        known = _grown(now, error, at)
+        apart = abs(offset - was) > error_ms + known
+        if source < self.source and now - at < _TRUST_MS:
+            return apart
+        if source != self.source or apart or error_ms <= known or now - at >= _TRUST_MS:
+            self.source = source
+            self._sure = (offset, error_ms, now)
+        return False
 
     def _settle(self, now):
         """Move the offset by what the slew allows since it was last asked."""
@@ -135,3 +168,7 @@ class Clock:
         step = part if self._slew > 0 else -part
         self._offset += step
         self._slew -= step
+
+
+def _grown(now, error, at):
+    return error + (now - at) // _DRIFT

@@ -1,6 +1,6 @@
-"""Who the node is: its id, its keys, its broker login. The one place that keys are read from.
+"""Who the node is: its id, its keys, its broker login. The one place that keys are read from; a key is never printed.
 
-/identity.json for now; a two-copy partition later stands behind the same load(). A key is never printed.
+Two copies of one JSON object in Slots, put there by provision.py. Needed at the start only.
 """
 
 import binascii
@@ -9,6 +9,7 @@ import json
 from pantau_wire.topics import valid_id
 
 KEY_BYTES = 32
+_DO = "run `pantau node provision`"
 
 
 class IdentityError(Exception):
@@ -19,7 +20,8 @@ class Identity:
     """Who this node is; never shows a key.
 
     node: its id; keys: {key id: 32 bytes}; key_id: the one that signs; user, password: the broker login; made_s: Unix
-    seconds of the provisioning, or 0.
+    seconds of the provisioning, or 0; tls_cert, tls_key: DER of the client certificate, or b""; psk: (identity, key) of
+    TLS-PSK or None; rescue: the configuration of last resort, or None.
     """
 
     def __init__(self, node, generation, keys, key_id, user, password, made_s=0):
@@ -30,6 +32,9 @@ class Identity:
         self.user = user
         self.password = password
         self.made_s = made_s
+        self.tls_cert = self.tls_key = b""
+        self.psk = None
+        self.rescue = None
 
     def __repr__(self):
         return "<Identity %s generation %d>" % (self.node, self.generation)
@@ -50,13 +55,13 @@ def parse(text):
     keys = {}
     given = data.get("keys")
     for name in given if isinstance(given, dict) else ():
-        key = _key(given[name])
-        if name in ("0", "1", "2", "3") and key is not None:
+        key = _bytes(given[name])
+        if name in ("0", "1", "2", "3") and key is not None and len(key) == KEY_BYTES:
             keys[int(name)] = key
         else:
             wrong.append("keys.%s: must be 0..3 with %d bytes as hex" % (name, KEY_BYTES))
     key_id = data.get("key_id", 0)
-    if key_id not in keys:
+    if type(key_id) is not int or key_id not in keys:
         wrong.append("key_id: names no key")
     login = (data.get("mqtt_user", node), data.get("mqtt_password", ""))
     if not isinstance(login[0], str) or not isinstance(login[1], str):
@@ -64,27 +69,54 @@ def parse(text):
     for name in ("generation", "made_s"):
         if type(data.get(name, 0)) is not int:
             wrong.append(name + ": must be an integer")
+    who = Identity(node, data.get("generation", 0), keys, key_id, login[0], login[1], data.get("made_s", 0))
+    _more(who, data, wrong)
     if wrong:
         raise IdentityError("; ".join(wrong))
-    return Identity(node, data.get("generation", 0), keys, key_id, login[0], login[1], data.get("made_s", 0))
+    return who
 
 
-def _key(text):
+def _more(who, data, wrong):
+    """Take what is not every node's: a client certificate, TLS-PSK, the configuration of last resort."""
+    for name in ("tls_cert", "tls_key"):
+        der = _bytes(data.get(name, ""))
+        if der is None or der[:1] not in (b"", b"\x30"):
+            wrong.append(name + ": must be DER as hex")
+        setattr(who, name, der)
+    if bool(who.tls_cert) != bool(who.tls_key):
+        wrong.append("tls_cert, tls_key: one without the other")
+    psk = data.get("psk")
+    if psk is not None:
+        name, key = (psk.get("identity"), _bytes(psk.get("key"))) if isinstance(psk, dict) else (None, None)
+        if not isinstance(name, str) or not name or not key:
+            wrong.append("psk: must be an object with identity and a key as hex")
+        who.psk = (name, key)
+    who.rescue = data.get("rescue")
+    if who.rescue is not None and not isinstance(who.rescue, dict):
+        wrong.append("rescue: must be an object like config.json")
+
+
+def _bytes(text):
     try:
-        key = binascii.unhexlify(text)
+        return binascii.unhexlify(text)
     except (ValueError, TypeError):
         return None
-    return key if len(key) == KEY_BYTES else None
 
 
-def load(path):
-    """Return the Identity stored at path; raises IdentityError with what to do."""
+def load(slots):
+    """Return the Identity of the newest sound copy; raises IdentityError with what to do."""
+    why = "identity: no copy can be read: "
+    for _, payload in _path(slots) if isinstance(slots, str) else slots.read():
+        try:
+            return parse(payload)
+        except IdentityError as error:
+            why = "identity: %s: " % error
+    raise IdentityError(why + _DO)
+
+
+def _path(path):  # until app.py gives Slots
     try:
         with open(path) as file:
-            text = file.read()
+            return [(0, file.read())]
     except OSError:
-        raise IdentityError(path + " is missing: run `pantau node provision`")
-    try:
-        return parse(text)
-    except IdentityError as error:
-        raise IdentityError("%s: %s: run `pantau node provision`" % (path, error))
+        return []

@@ -126,7 +126,7 @@ def _clean(ident, reading):
     value, code = reading if reading is not None else (None, 0)
     if ident == T.TIME_OFFSET:
         return (value or 0), 0
-    if value is None or not (-_LIMIT if T.PROPERTIES[ident][3] < 0 else 0) <= value < _LIMIT:
+    if value is None or not (-_LIMIT if ident in T.SIGNED else 0) <= value < _LIMIT:
         return None, code if code & 7 == _GONE else quality(T.R_NO_SAMPLE)
     return (None if code & 7 == _GONE else value), code
 

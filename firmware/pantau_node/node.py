@@ -5,8 +5,6 @@ take_action(). A frame leaves the outbox only by an authenticated acknowledgemen
 says nothing.
 """
 
-import json
-
 from pantau_wire import _tables as T
 from pantau_wire import frame
 from pantau_wire.errors import WireError
@@ -23,6 +21,7 @@ _TRIP_SYNCED_MS = 2000  # half of the round trip is the error: up to 1 s counts 
 _TRIP_MS = 20000  # beyond this the answer says nothing useful
 _APART = 32  # frames sealed while a batch is open; more would outrun the acknowledgement's map of 64
 _DETAIL = 160  # characters of a result or of the list of configuration errors
+_RESTART_MS = 10000  # an ordered restart waits so long for the acknowledgement of its result
 
 
 class Node:
@@ -30,23 +29,28 @@ class Node:
 
     identity: Identity; config: Config; clock: Clock; outbox: see outbox.py; boot: this boot's number; columns: the
     station's property ids; replay: a Monotonic that holds the counter of the last order; facts: Health; rand:
-    rand(bits) -> int; problems: what was wrong with the configuration.
+    rand(bits) -> int; problems: what was wrong with the configuration; trial: Trial; resume: what state() returned
+    before a deep sleep in this boot, whose open batch then goes on.
     """
 
-    def __init__(self, identity, config, clock, outbox, boot, columns, replay, facts, rand, problems=()):
+    def __init__(
+        self, identity, config, clock, outbox, boot, columns, replay, facts, rand, problems=(), trial=None, resume=None
+    ):
         self._identity = identity
-        self._config = config
-        self._clock = clock
+        self.config = config
+        self.clock = clock
         self._outbox = outbox
         self._replay = replay
         self._facts = facts
         self._rand = rand
         self._problems = "; ".join(problems)[:_DETAIL]
-        self._commands = {"ping": self._ping, "flush": self._flush, "health": self._send_health}
+        self.trial = trial
         self._columns = list(columns) + [T.TIME_OFFSET]
         self.boot = boot
         self._seq = 0
         self._up = False
+        self._restart_at = None
+        self._result_seq = 0
         self._sender = Sender(boot, outbox, identity, rand)
         self._next_s = 0
         self._epoch = clock.epoch
@@ -63,25 +67,30 @@ class Node:
         self.reconnects = 0
         self.produced = 0
         self.faults = 0  # frames that could not be encoded: a defect, and counted as one
+        self.wakes = 0
         self.acked = 0
         self.last_ack_ms = None
-        self._seal_batch(False)  # what the interrupted boot had open goes first, under its own name
-        self._health()
+        self._waits_since = None  # uptime from which on frames have waited for the first sign of the bridge
+        if resume is None:
+            self._seal_batch(False)  # what the interrupted boot had open goes first, under its own name
+            self._health()
+        else:
+            self._resume(resume)
 
     # -- events
 
     def on_record(self, instant_s, row, alarm=False):
         """Take the record of the sampling instant (seconds of uptime): {property id: (value or None, quality code)}."""
         batch = self._outbox.batch
-        if batch is not None and (self._clock.epoch != self._epoch or instant_s != self._next_s):
+        if batch is not None and (self.clock.epoch != self._epoch or instant_s != self._next_s):
             self._seal_batch(False)  # a batch has one time base and no holes
         if self._outbox.batch is None:
             self._open_batch(instant_s)
         self._outbox.record(row)
         self.produced += 1
-        self._next_s = instant_s + self._config.sampling_interval_s
+        self._next_s = instant_s + self.config.sampling_interval_s
         batch = self._outbox.batch
-        if alarm or batch.count >= self._config.sampling_batch or self._seq - batch.seq >= _APART:
+        if alarm or batch.count >= self.config.sampling_batch or self._seq - batch.seq >= _APART:
             self._seal_batch(alarm)
 
     def on_message(self, payload):
@@ -99,35 +108,42 @@ class Node:
     def on_link(self, up):
         """The link is up (subscribed, ready to publish) or gone. What was on its way is sent again."""
         self._up = up
-        now = self._clock.uptime_ms()
+        now = self.clock.uptime_ms()
         self._sender.on_link(up, now)
         if self._nonce_sent is not None:
             self._nonce = 0  # a late answer could no longer be timed
         if not up:
             return
         self.reconnects += 1
-        if self._clock.quality < clocks.COARSE:
+        if self.clock.quality < clocks.COARSE:
             # Ask for the time at once: the health frame of the boot waits in the backlog.
             self._health_due = min(self._health_due, max(now, self._health_at + _FLAP_MS))
 
     def on_tick(self):
         """Do what is due by now; call it at least when due_ms() says so."""
-        now = self._clock.uptime_ms()
+        now = self.clock.uptime_ms()
         # Without a link nobody would read the news, and each frame takes a place that records may need.
         if self._up and now < self._health_due and now - self._health_at >= _NEWS_MS and self._now_news() != self._news:
             self._health_due = now
         if now >= self._health_due:
             self._health()
+        if self.trial is not None and self.trial.due(now):
+            self._act("restart", "no acknowledgement with the configuration on trial: back to the one before")
+        if self._restart_at is not None and (
+            now >= self._restart_at or self._outbox.index.place(self.boot, self._result_seq) is None
+        ):
+            self._restart_at = None
+            self._act("restart", "ordered")
 
     def due_ms(self):
         """Return how many milliseconds from now something is due."""
-        now = self._clock.uptime_ms()
+        now = self.clock.uptime_ms()
         due = self._sender.due() if self._up else None
         due = self._health_due if due is None else min(due, self._health_due)
         return max(0, due - now)
 
     def take_action(self):
-        """Return the next thing the application has to do, or None: ("rtc", Unix s) | ("log", text)."""
+        """Return the next thing the application has to do, or None: ("clock", None) | ("log", text) | ("restart", why)."""
         return self._actions.pop(0) if self._actions else None
 
     def flush(self):
@@ -135,13 +151,49 @@ class Node:
         self._seal_batch(False)
         self._health()
 
+    def ack_age_ms(self):
+        """Return for how long something has been waiting without a sign of the bridge, ms; None when nothing waits."""
+        if self._waits_since is None or not self._outbox.index.live:
+            return None
+        return self.clock.uptime_ms() - self._waits_since
+
+    def state(self):
+        """Return what a wake from deep sleep needs to go on in this boot: a tuple of integers for `resume`."""
+        return (
+            self._seq,
+            self._next_s,
+            self.produced,
+            self.acked,
+            self.wakes,
+            self.reconnects,
+            self.forged,
+            self._health_at,
+            self._health_due,
+            self._sender.through(self.boot),
+        )
+
+    def _resume(self, state):
+        self._seq, self._next_s, self.produced, self.acked, wakes, self.reconnects, self.forged = state[:7]
+        self._health_at, self._health_due = state[7:9]
+        self._sender.on_ack(self.boot, state[9], 0, 0)
+        self.wakes = wakes + 1
+        self._news = self._now_news()
+        if self._outbox.index.live:
+            self._waits_since = self.clock.uptime_ms()
+        batch = self._outbox.batch
+        if batch is not None:
+            quality, base_s = self.clock.base(self._next_s * 1000)
+            late = base_s - batch.base_s - batch.count * batch.interval_s
+            if batch.boot != self.boot or batch.clock != quality or abs(late) > 1:
+                self._seal_batch(False)  # the clock has drifted in the sleep: what follows has another time base
+
     # -- sending
 
     def next_send(self):
         """Return the bytes of the frame to publish now, or None."""
         if not self._up:
             return None
-        now = self._clock.uptime_ms()
+        now = self.clock.uptime_ms()
         found = self._sender.next(now)
         if found is None:
             return None
@@ -155,9 +207,9 @@ class Node:
     def _authentic(self, payload):
         """Return the decoded Frame if its tag fits one of our keys, else None."""
         try:
-            kind, key_id, _, _ = frame.peek(payload)
-            key = self._identity.keys.get(key_id)
-            if kind in T.UP or key is None or not frame.verify(payload, self._identity.node, key):
+            head = frame.header(payload)
+            key = self._identity.keys.get(head.key_id)
+            if head.kind in T.UP or key is None or not frame.verify(payload, self._identity.node, key):
                 return None
             return frame.decode(payload)
         except WireError:
@@ -170,78 +222,77 @@ class Node:
             self.odd_acks += 1  # signed, yet for what was never made: this boot's number was used before
             self._act("log", "acknowledged what was never sent: boot %d seq %d" % (boot, through))
             return
-        now = self._clock.uptime_ms()
+        now = self.clock.uptime_ms()
         self.acked += self._sender.on_ack(boot, through, fields.get("map", 0), now)
         self.last_ack_ms = now
+        self._waits_since = now if self._outbox.index.live else None
+        if boot == self.boot and self.trial is not None:
+            self.trial.on_ack(now)
 
     def _on_time(self, fields):
         nonce = fields.get("nonce", 0)
         if not nonce or nonce != self._nonce or self._nonce_sent is None:
             return  # an answer to an earlier question
-        trip = self._clock.uptime_ms() - self._nonce_sent
+        trip = self.clock.uptime_ms() - self._nonce_sent
         self._nonce = 0
         if trip > _TRIP_MS:
-            self._health_due = min(self._health_due, self._clock.uptime_ms() + _ASK_MS)
+            self._health_due = min(self._health_due, self.clock.uptime_ms() + _ASK_MS)
             return
         quality = clocks.SYNCED if trip <= _TRIP_SYNCED_MS else clocks.COARSE
-        did = self._clock.set_utc(fields.get("utc_ms", 0) + trip // 2, trip // 2, quality)
+        did = self.clock.set_utc(fields.get("utc_ms", 0) + trip // 2, trip // 2, quality, clocks.BRIDGE)
         if did == "refused":
             self._act("log", "time from the bridge is not plausible")
             return
-        self._act("rtc", self._clock.utc_ms() // 1000)
-        self._health_due = max(self._health_due, self._health_at + self._config.sampling_health_s * 1000)
+        self._health_due = max(self._health_due, self._health_at + self.config.sampling_health_s * 1000)
+        self.on_clock(did)
+
+    def on_clock(self, did):
+        """The clock was set by some source; did: what set_utc() said."""
+        if did == "refused":
+            return
+        self._act("clock", None)
         if did == "stepped":
-            self._act("log", "clock set, quality %d, by %d ms" % (quality, self._clock.last_change_ms))
+            self._act("log", "clock set by source %d, by %d ms" % (self.clock.source, self.clock.last_change_ms))
             self._seal_batch(False)  # a batch has one time base
-            self._epoch = self._clock.epoch
+            self._epoch = self.clock.epoch
             self._health()  # carries the mapping that dates what was recorded before
 
     def _on_order(self, f):
-        ident = f.fields.get("id", 0)
         if f.counter <= self._replay.value:
             self.forged += 1  # replayed
             return
         try:
             self._replay.advance(f.counter)  # before it is carried out: at most once
+            from . import orders  # rare, and half a kilobyte of names: not before it is needed
+
+            ok, detail = orders.carry_out(self, f)
         except OSError:
-            self._result(ident, 0, "the flash refused the counter; send it again")
-            return
-        expires = f.fields.get("expires_s", 0)
-        utc = self._clock.utc_ms()
-        if f.kind != T.K_COMMAND:
-            ok, detail = 0, "%s is not supported by this firmware" % T.KINDS[f.kind]
-        elif expires and utc is None:
-            ok, detail = 0, "expires, but the clock is not set"
-        elif expires and utc > expires * 1000:
-            ok, detail = 0, "expired"
-        else:
-            ok, detail = self._command(f.fields.get("name", ""), f.fields.get("args", ""))
-        self._result(ident, ok, detail)
-
-    def _command(self, name, args):
-        if name not in self._commands:
-            return 0, "unknown command %s; known: %s" % (name[:32], " ".join(sorted(self._commands)))
-        try:
-            given = json.loads(args) if args else {}
-        except ValueError:
-            return 0, "args: not JSON"
-        return self._commands[name](given)
-
-    def _ping(self, _args):
-        return 1, "uptime %d ms, boot %d, %d records held" % (
-            self._clock.uptime_ms(),
-            self.boot,
-            self._outbox.records(),
+            ok, detail = 0, "the flash refused the counter; send it again"
+        except MemoryError:
+            ok, detail = 0, "no memory for it; send it again"
+        self._result_seq = self._seal_fields(
+            T.K_RESULT, {"id": f.fields.get("id", 0), "ok": ok, "detail": detail[:_DETAIL]}
         )
 
-    def _flush(self, _args):
+    # -- what orders.py may ask for
+
+    def records(self):
+        """Return how many records are held."""
+        return self._outbox.records()
+
+    def seal_open(self):
+        """Make a frame of the open batch; return how many records it had."""
         count = self._outbox.batch.count if self._outbox.batch is not None else 0
         self._seal_batch(False)
-        return 1, "sealed %d records" % count
+        return count
 
-    def _send_health(self, _args):
+    def report(self):
+        """Seal a health frame now."""
         self._health()
-        return 1, "sealed"
+
+    def restart_soon(self):
+        """Restart the chip once the result of the order is acknowledged, or after 10 s."""
+        self._restart_at = self.clock.uptime_ms() + _RESTART_MS
 
     def _act(self, name, value):
         if len(self._actions) < 8:  # the application takes them at once; a flood is not worth memory
@@ -254,9 +305,9 @@ class Node:
         return self._seq
 
     def _open_batch(self, instant_s):
-        self._epoch = self._clock.epoch
-        quality, base_s = self._clock.base(instant_s * 1000)
-        interval_s, profile = self._config.sampling_interval_s, self._config.profile
+        self._epoch = self.clock.epoch
+        quality, base_s = self.clock.base(instant_s * 1000)
+        interval_s, profile = self.config.sampling_interval_s, self.config.profile
         seq = self._take_seq()
         self._outbox.open_batch(Batch(self.boot, seq, quality, base_s, interval_s, profile, self._columns))
 
@@ -280,7 +331,7 @@ class Node:
                 self._outbox.drop_batch()
                 return
             flags = (ALARM if alarm else 0) | (LIVE if self._up and batch.boot == self.boot else 0)
-            self._outbox.seal(batch.boot, batch.seq, wire, count, flags, count)
+            self._seal(batch.boot, batch.seq, wire, count, flags, count)
             self._facts.note()  # memory was tightest just now
 
     def _key(self):
@@ -288,26 +339,29 @@ class Node:
 
     def _seal_fields(self, kind, fields):
         f = frame.Frame(kind, self._identity.key_id)
-        f.boot, f.seq, f.profile = self.boot, self._take_seq(), self._config.profile
-        f.clock, f.base_s = self._clock.base(self._clock.uptime_ms())
+        f.boot, f.seq, f.profile = self.boot, self._take_seq(), self.config.profile
+        f.clock, f.base_s = self.clock.base(self.clock.uptime_ms())
         f.fields = fields
         wire = frame.encode(f, self._identity.node, self._key())
-        self._outbox.seal(self.boot, f.seq, wire, 0, LIVE if self._up else 0, 0)
+        self._seal(self.boot, f.seq, wire, 0, LIVE if self._up else 0, 0)
         return f.seq
 
-    def _result(self, ident, ok, detail):
-        self._seal_fields(T.K_RESULT, {"id": ident, "ok": ok, "detail": detail[:_DETAIL]})
+    def _seal(self, *frame_and_place):
+        self._outbox.seal(*frame_and_place)
+        if self._waits_since is None:
+            self._waits_since = self.clock.uptime_ms()
 
     def _now_news(self):
         # A stranger can forge as often as he likes: that it happens is news once, how often waits for the regular frame.
-        return self._facts.errors(), self._outbox.overwritten_frames, self._outbox.errors, self.forged > 0
+        state = self.trial.state if self.trial is not None else 0
+        return self._facts.errors(), self._outbox.overwritten_frames, self._outbox.errors, self.forged > 0, state
 
     def _health(self):
-        now = self._clock.uptime_ms()
+        now = self.clock.uptime_ms()
         fields = self._facts.fields()
         outbox = self._outbox
         fields["uptime_ms"] = now
-        utc = self._clock.utc_ms(now)
+        utc = self.clock.utc_ms(now)
         if utc is not None:
             fields["utc_ms"] = utc
         oldest = outbox.oldest() or (self.boot, self._seq + 1)
@@ -319,6 +373,15 @@ class Node:
         fields["reconnects"] = self.reconnects
         fields["records_produced"] = self.produced
         fields["forged"] = self.forged
+        if outbox.index.live:
+            self._oldest(fields, oldest, utc)
+        if self.last_ack_ms is not None:
+            fields["last_ack_s"] = (now - self.last_ack_ms) // 1000
+        if self.wakes:
+            fields["wakes"] = self.wakes
+        if self.trial is not None:
+            fields["config_generation"] = self.trial.generation
+            fields["config_state"] = self.trial.state
         if self._problems:
             fields["config_errors"] = self._problems
         self._nonce = fields["time_nonce"] = 1 + self._rand(31)
@@ -328,10 +391,18 @@ class Node:
         self._nonce_seq = self._seal_fields(T.K_HEALTH, fields)
         self._schedule(now)
 
+    def _oldest(self, fields, name, utc):
+        """Add the age of the oldest frame, which its header tells once both clocks are set."""
+        data = self._outbox.read(*name)
+        if data is not None and utc is not None:
+            head = frame.header(data)
+            if head.clock:
+                fields["outbox_oldest_s"] = max(0, utc // 1000 - head.base_s)
+
     def _schedule(self, now):
         """Set when the next health frame is due: soon while the clock is unset, each time later."""
-        regular = self._config.sampling_health_s * 1000
-        if self._clock.quality >= clocks.COARSE or not self._up:
+        regular = self.config.sampling_health_s * 1000
+        if self.clock.quality >= clocks.COARSE or not self._up:
             self._ask_ms = _ASK_MS
             self._health_due = now + regular
         else:

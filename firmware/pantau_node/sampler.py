@@ -17,17 +17,18 @@ class Sampler:
     """Asks the station at each instant and hands the record on.
 
     station: PROPERTIES and sample(deadline_ms); emit: emit(instant_s, row, alarm). An instant that was slept through
-    or that failed gives a record too, with every reading missing and the reason.
+    or that failed gives a record too, with every reading missing and the reason. start_s: the first instant, where it is
+    known from before (a wake from deep sleep).
     """
 
-    def __init__(self, clock, station, interval_s, run_s, emit):
+    def __init__(self, clock, station, interval_s, run_s, emit, start_s=0):
         self._clock = clock
         self._station = station
         self._interval_s = interval_s
         self._run_s = run_s
         self._emit = emit
         now = clock.uptime_ms()
-        self._k = 1 if now < _GRACE_MS else now // (interval_s * 1000) + 1
+        self.next_s = start_s or (1 if now < _GRACE_MS else now // (interval_s * 1000) + 1) * interval_s
         self._told = None
         self.failed = 0
         self.late = 0
@@ -35,19 +36,19 @@ class Sampler:
 
     async def run(self):
         """Sample until run_s (0: for ever)."""
-        while not self._run_s or self._k * self._interval_s <= self._run_s:
+        while not self._run_s or self.next_s <= self._run_s:
             await self.step()
 
     async def step(self):
         """Wait for the next instant and record it."""
-        instant_s = self._k * self._interval_s
+        instant_s = self.next_s
         while True:
             wait_ms = instant_s * 1000 - self._clock.uptime_ms()
             if wait_ms <= 0:
                 break
             await asyncio.sleep(min(wait_ms, 10000) / 1000)
             self.beat_ms = self._clock.uptime_ms()
-        self._k += 1
+        self.next_s += self._interval_s
         late_ms = -wait_ms
         if late_ms >= self._interval_s * 1000:
             self.late += 1

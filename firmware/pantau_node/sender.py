@@ -61,6 +61,10 @@ class Sender:
                 item[2] = min(item[2], soon)
         return removed
 
+    def through(self, boot):
+        """Return the watermark of a boot as the bridge told it, 0 before it did."""
+        return self._through.get(boot, 0)
+
     def _beyond(self, boot, seq):
         return boot in self._through and seq > self._through[boot] + _REACH
 
@@ -117,7 +121,7 @@ class Sender:
 
     def _rotten(self, data):
         try:
-            key = self._identity.keys.get(frame.peek(data)[1])
+            key = self._identity.keys.get(frame.header(data).key_id)
         except WireError:
             return True
         return key is not None and not frame.verify(data, self._identity.node, key)

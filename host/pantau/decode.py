@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from pantau.model import Observation
-from pantau_wire import _tables as T
 from pantau_wire import frame as wire
+from pantau_wire import names as T
 from pantau_wire.errors import WireError
 
 if TYPE_CHECKING:

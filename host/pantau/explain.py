@@ -12,8 +12,8 @@ from construct import ConstructError
 
 from pantau import wire_declared as declared
 from pantau.declare import Span
-from pantau_wire import _tables as T
 from pantau_wire import frame
+from pantau_wire import names as T
 from pantau_wire.bits import get_varint
 from pantau_wire.errors import WireError
 

@@ -190,17 +190,17 @@ class Ingest:
         if node not in self._keys:
             raise _Refusal("no_key", node)
         try:
-            kind, key_id, boot, seq = wire.peek(payload)
+            head = wire.header(payload)
         except WireError as error:
             raise _Refusal(self._newer(node, payload, error.code), node) from None
-        if boot is None or seq is None:
+        if head.kind not in T.UP:
             raise _Refusal("wrong_kind", node)
-        key = self._keys.find(node, key_id)
+        key = self._keys.find(node, head.key_id)
         if key is None:
-            raise _Refusal("unknown_key", node, boot, seq)
+            raise _Refusal("unknown_key", node, head.boot, head.seq)
         if not wire.verify(payload, node, key):
-            raise _Refusal("bad_tag", node, boot, seq)
-        return boot, seq, kind
+            raise _Refusal("bad_tag", node, head.boot, head.seq)
+        return head.boot, head.seq, head.kind
 
     def _newer(self, node: str, payload: bytes, code: str) -> str:
         """Return the reason for a header that we cannot read: every version ends in the tag, so a signer shows."""

@@ -28,7 +28,7 @@ from pantau.declare import (
     unzigzag,
     varint,
 )
-from pantau_wire import _tables as T
+from pantau_wire import names as T
 
 TAG_SIZE = 8
 MAX_FRAME = 1024
@@ -248,12 +248,12 @@ FIELD = {T.UINT: _NUMBER, T.INT: meaning(_NUMBER, unzigzag), T.BYTES: cs.GreedyB
 # --- parts ---
 
 
-def _part_form(ctx: Any) -> str | int:
+def _part_form(ctx: Any) -> str:
     """Choose how to read a part's content: a key of CONTENTS."""
     if not ctx.known:
         return "unknown"
     if ctx._.kind != T.K_RECORDS:
-        return int(_FIELDS[ctx._.kind, ctx.id][1])
+        return _FIELDS[ctx._.kind, ctx.id][1]
     if ctx.id == T.TIME_OFFSET:
         return "time_offset"
     return "column" if ctx.size else "zeros"

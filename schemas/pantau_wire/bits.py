@@ -19,16 +19,35 @@ def unzigzag(value):
 
 
 class BitWriter:
-    """Collects bits; `bytes()` pads the last byte with zeros."""
+    """Collects bits; `bytes()` pads the last byte with zeros. length: how many there are."""
 
     def __init__(self):
-        self.value = 0
         self.length = 0
+        self.data = bytearray()  # one long integer instead would leave two as garbage with every put()
+        self.rest = 0  # the bits after the last whole byte
+        self.free = 8  # how many are missing to the next one
 
     def put(self, value, bits):
-        """Append the low `bits` bits of value."""
-        self.value = (self.value << bits) | value
+        """Append the non-negative integer value, which has at most `bits` bits."""
         self.length += bits
+        bits -= self.free
+        if bits < 0:
+            self.rest |= value << -bits
+            self.free = -bits
+            return
+        self.data.append(self.rest | value >> bits)
+        while bits > 7:
+            bits -= 8
+            self.data.append(value >> bits & 255)
+        self.free = 8 - bits
+        self.rest = value << self.free & 255
+
+    def join(self, other):
+        """Append what another one holds."""
+        for byte in other.data:
+            self.put(byte, 8)
+        bits = 8 - other.free
+        self.put(other.rest >> other.free, bits)
 
     def nibbles(self, value):
         """Append a non-negative integer in groups of four bits: three of data, low ones first, and one that says `more`."""
@@ -39,44 +58,7 @@ class BitWriter:
 
     def bytes(self):
         """Return the bits as bytes."""
-        size = (self.length + 7) // 8
-        return (self.value << (size * 8 - self.length)).to_bytes(size, "big")
-
-
-class BitReader:
-    """Reads what BitWriter wrote; raises WireError("truncated") past the end."""
-
-    def __init__(self, data):
-        self.value = int.from_bytes(data, "big")
-        self.left = len(data) * 8
-
-    def get(self, bits):
-        """Return the next `bits` bits as a non-negative integer."""
-        if bits > self.left:
-            raise WireError("truncated", "bits")
-        self.left -= bits
-        value = self.value >> self.left
-        self.value -= value << self.left
-        return value
-
-    def nibbles(self):
-        """Return an integer written by BitWriter.nibbles: at most eleven groups, no idle ones."""
-        value = shift = 0
-        while True:
-            group = self.get(4)
-            value |= (group & 7) << shift
-            if group < 8:
-                if shift and not group:
-                    raise WireError("bad_field", "idle nibble")
-                return value
-            shift += 3
-            if shift > 30:
-                raise WireError("bad_field", "nibbles")
-
-    def finish(self):
-        """Check that only zero bits of the last byte are left."""
-        if self.left > 7 or self.value:
-            raise WireError("bad_field", "padding")
+        return bytes(self.data) + (bytes([self.rest]) if self.free < 8 else b"")
 
 
 def put_varint(out, value):

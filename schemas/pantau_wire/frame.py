@@ -8,7 +8,6 @@ from . import _tables as T
 from . import column, tag
 from .bits import get_varint, put_varint, unzigzag, zigzag
 from .errors import WireError
-from .text import text
 
 VERSION = 1
 MAX_FRAME = 1024  # bytes with the tag: one MQTT packet in one TLS record and in an ESP32's smallest buffers
@@ -18,6 +17,7 @@ _RECORDS_BIT = 0x20
 # interval code 1..7 in seconds; code 0 says that a varint follows
 INTERVALS = (0, 1, 10, 60, 300, 600, 900, 3600)
 _U32 = 1 << 32
+_columns = None  # of records.py, which no node ever loads: only the host decodes records
 
 
 class Frame:
@@ -49,7 +49,7 @@ class Frame:
 
 def quality(reason):
     """Return the quality code of a reason id: reason * 8 + index of its QARTOD flag."""
-    return reason * 8 + T.FLAGS.index(T.REASONS[reason][1])
+    return T.QUALITY[reason]
 
 
 def times(frame):
@@ -101,7 +101,7 @@ def _put_records_head(out, f):
     _check("clock", f.clock, 4)
     _check("count", f.count - 1, MAX_RECORDS)
     _check("interval", f.interval_s, 1 << 17)
-    interval = INTERVALS.index(f.interval_s) if f.interval_s in INTERVALS[1:] else 0
+    interval = INTERVALS.index(f.interval_s) if f.interval_s in INTERVALS else 0
     out.append(VERSION << 6 | _RECORDS_BIT | f.key_id << 3 | f.clock << 1 | (1 if f.alarm else 0))
     out.append(interval << 5 | min(f.count, 32) - 1)
     if f.count > 31:
@@ -123,54 +123,63 @@ def _put_columns(out, f):
         raise WireError("bad_value", "columns")
     for ident in sorted(f.columns):
         values, codes = f.columns[ident]
-        if ident not in T.PROPERTIES or len(values) != f.count or (codes is not None and len(codes) != f.count):
+        if ident not in T.IDS or len(values) != f.count or (codes is not None and len(codes) != f.count):
             raise WireError("bad_value", "column %d" % ident)
         if ident == T.TIME_OFFSET:
             data = column.encode_exceptions(values)
         else:
-            data = column.encode(values, codes, T.PROPERTIES[ident][3] < 0)
+            data = column.encode(values, codes, ident in T.SIGNED)
         _put_head(out, last, ident, len(data))
         out.extend(data)
         last = ident
 
 
 def _field_bytes(kind, value):
-    if kind == T.BYTES:
+    if kind == "b":
         return value
-    if kind == T.STR:
+    if kind == "s":
         return value.encode()
-    value = zigzag(value) if kind == T.INT else value
-    _check("field", value, 1 << 64)
-    data = value.to_bytes(8, "big")
-    skip = 0
-    while skip < 8 and not data[skip]:
-        skip += 1
-    return data[skip:]
+    value = zigzag(value) if kind == "i" else value
+    return _check("field", value, 1 << 64).to_bytes(8, "big").lstrip(b"\0")
 
 
 def _field_value(kind, data):
-    if kind == T.BYTES:
+    if kind == "b":
         return bytes(data)
-    if kind == T.STR:
+    if kind == "s":
+        from .text import text  # orders have texts, the many acknowledgements none
+
         return text(data)
     if len(data) > 8 or (data and not data[0]):
         raise WireError("bad_field", "number")
     value = int.from_bytes(data, "big")
-    return unzigzag(value) if kind == T.INT else value
+    return unzigzag(value) if kind == "i" else value
 
 
 def _put_fields(out, f):
+    table = T.LAYOUT[f.kind]
+    found = []
+    for name in f.fields:
+        at = table.find("." + name + " ")
+        if at < 0:
+            raise WireError("bad_value", "kind %d has no field %s" % (f.kind, name))
+        found.append((int(table[table.rfind(" ", 0, at) : at - 2]), table[at - 1], name))
     last = 0
-    left = len(f.fields)
-    for ident, name, kind in T.FIELDS[f.kind]:
-        if name in f.fields:
-            data = _field_bytes(kind, f.fields[name])
-            _put_head(out, last, ident, len(data))
-            out.extend(data)
-            last = ident
-            left -= 1
-    if left:
-        raise WireError("bad_value", "a field that %s does not have" % T.KINDS[f.kind])
+    for ident, kind, name in sorted(found):
+        data = _field_bytes(kind, f.fields[name])
+        _put_head(out, last, ident, len(data))
+        out.extend(data)
+        last = ident
+
+
+def _get_field(f, ident, data):
+    table = T.LAYOUT[f.kind]
+    at = table.find(" %d=" % ident)
+    if at < 0:
+        f.skipped.append(ident)
+        return
+    at = table.find("=", at)
+    f.fields[table[at + 3 : table.find(" ", at)]] = _field_value(table[at + 1], data)
 
 
 def encode(f, node, key):
@@ -219,11 +228,11 @@ def _get_head(data):
         f.interval_s = INTERVALS[second >> 5]
         if not second >> 5:
             f.interval_s, at = get_varint(data, at, 3)
-            if f.interval_s in INTERVALS[1:] or f.interval_s >> 17:
+            if (f.interval_s and f.interval_s in INTERVALS) or f.interval_s >> 17:
                 raise WireError("bad_field", "interval")
     else:
         f = Frame(first & 31, second >> 6)
-        if f.kind == T.K_RECORDS or f.kind not in T.KINDS:
+        if f.kind == T.K_RECORDS or f.kind not in T.LAYOUT:
             raise WireError("unknown_kind", "kind %d" % f.kind)
         f.clock = second >> 4 & 3
         if second & 15 or (f.clock and f.kind not in T.UP):
@@ -246,38 +255,31 @@ def _get_head(data):
     return f, at
 
 
-def peek(data):
-    """Return (kind, key_id, boot, seq) from the header alone; boot and seq are None for down-going kinds."""
-    f, _ = _get_head(data)
-    return (f.kind, f.key_id, f.boot, f.seq) if f.kind in T.UP else (f.kind, f.key_id, None, None)
+def header(data):
+    """Return the Frame of data with its header alone, or raise WireError."""
+    return _get_head(data)[0]
 
 
 def decode(data):
     """Return the Frame in data (tag included but not checked), or raise WireError."""
     f, at = _get_head(data)
     body = data[: len(data) - tag.SIZE]
-    names = None if f.kind == T.K_RECORDS else {field[0]: field for field in T.FIELDS[f.kind]}
-    for ident, start, end in _get_heads(body, at):
-        part = body[start:end]
-        if names is not None:
-            if ident in names:
-                _, name, kind = names[ident]
-                f.fields[name] = _field_value(kind, part)
-            else:
-                f.skipped.append(ident)
-        elif ident == T.TIME_OFFSET:
-            f.columns[ident] = (column.decode_exceptions(part, f.count), None)
-        elif ident in T.PROPERTIES:
-            f.columns[ident] = column.decode(part, f.count, T.PROPERTIES[ident][3] < 0)
-        else:
-            f.skipped.append(ident)
+    parts = _get_heads(body, at)
+    if f.kind == T.K_RECORDS:
+        global _columns  # noqa: PLW0603  asking the import system each time costs a tenth of a decode
+        if _columns is None:
+            from .records import columns as _columns
+        _columns(f, body, parts)  # type: ignore[misc]
+        return f
+    for ident, start, end in parts:
+        _get_field(f, ident, body[start:end])
     return f
 
 
 def verify(data, node, key):
     """Tell whether data ends in the tag that the node's key gives, in constant time; False for what has no header."""
     try:
-        kind = peek(data)[0]
+        kind = header(data).kind
     except WireError:
         return False
     body = data[: len(data) - tag.SIZE]

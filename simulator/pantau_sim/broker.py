@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from pantau_wire import mqtt
+from pantau_wire import mqtt, mqtt_more
 from pantau_wire.errors import WireError
 
 MAX_PACKET = 65536
@@ -170,31 +170,31 @@ class BrokerModel:
         kind, flags, body = packet
         session = connection.session
         if session is None:
-            if kind != mqtt.CONNECT:
+            if kind != mqtt_more.CONNECT:
                 raise WireError("bad_field", "first packet is not CONNECT")
-            self._connect(connection, mqtt.parse_connect(body), now_ms)
+            self._connect(connection, mqtt_more.parse_connect(body), now_ms)
         elif kind == mqtt.PUBLISH:
             self._published(connection, flags, body)
         elif kind == mqtt.PUBACK:
             session.in_flight.pop(mqtt.parse_pid(body), None)
             self._pump(session)
-        elif kind == mqtt.SUBSCRIBE:
+        elif kind == mqtt_more.SUBSCRIBE:
             self._subscribe(connection, session, body)
-        elif kind == mqtt.UNSUBSCRIBE:
-            pid, filters = mqtt.parse_unsubscribe(body)
+        elif kind == mqtt_more.UNSUBSCRIBE:
+            pid, filters = mqtt_more.parse_unsubscribe(body)
             for filter_ in filters:
                 session.filters.pop(filter_, None)
-            connection.send(mqtt.unsuback(pid))
-        elif kind == mqtt.PINGREQ:
-            connection.send(mqtt.pingresp())
-        elif kind == mqtt.DISCONNECT:
+            connection.send(mqtt_more.unsuback(pid))
+        elif kind == mqtt_more.PINGREQ:
+            connection.send(mqtt_more.pingresp())
+        elif kind == mqtt_more.DISCONNECT:
             self.close(connection, with_will=False)
         else:
             raise WireError("bad_field", f"packet type {kind} from a client")
 
-    def _connect(self, connection: Connection, packet: mqtt.Connect, now_ms: int) -> None:
+    def _connect(self, connection: Connection, packet: mqtt_more.Connect, now_ms: int) -> None:
         if self._login and not self._login(packet.client_id, packet.user, _text(packet.password)):
-            connection.send(mqtt.connack(False, _BAD_LOGIN))
+            connection.send(mqtt_more.connack(False, _BAD_LOGIN))
             self.close(connection, with_will=False)
             return
         old = self.sessions.get(packet.client_id)
@@ -214,13 +214,13 @@ class BrokerModel:
         if packet.will:
             topic, payload, qos, retain = packet.will
             connection.will = Message(topic, payload, min(qos, 1), retain)
-        connection.send(mqtt.connack(present, _ACCEPTED))
+        connection.send(mqtt_more.connack(present, _ACCEPTED))
         for pid, message in session.in_flight.items():
             connection.send(mqtt.publish(message.topic, message.payload, 1, pid, message.retain, dup=True))
         self._pump(session)
 
     def _published(self, connection: Connection, flags: int, body: bytes) -> None:
-        topic, payload, qos, pid, retain, _dup = mqtt.parse_publish(flags, body)
+        topic, payload, qos, pid, retain, _dup = mqtt_more.parse_publish(flags, body)
         if qos > 1 or not topic or "+" in topic or "#" in topic:
             raise WireError("bad_field", "PUBLISH")
         if self._allowed is None or self._allowed(connection.user, topic, True):
@@ -229,7 +229,7 @@ class BrokerModel:
             connection.send(mqtt.puback(pid))
 
     def _subscribe(self, connection: Connection, session: Session, body: bytes) -> None:
-        pid, filters = mqtt.parse_subscribe(body)
+        pid, filters = mqtt_more.parse_subscribe(body)
         codes = []
         for filter_, qos in filters:
             if not valid_filter(filter_) or (self._allowed and not self._allowed(connection.user, filter_, False)):
@@ -237,7 +237,7 @@ class BrokerModel:
                 continue
             session.filters[filter_] = min(qos, 1)
             codes.append(min(qos, 1))
-        connection.send(mqtt.suback(pid, codes))
+        connection.send(mqtt_more.suback(pid, codes))
         for (filter_, _qos), code in zip(filters, codes, strict=True):
             if code != _REFUSED_FILTER:
                 for kept in list(self.retained.values()):

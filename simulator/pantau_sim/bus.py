@@ -18,6 +18,7 @@ _UART_INIT, _UART_READ, _UART_WRITE, _UART_ANY = 1, 2, 3, 4
 _I2C_WRITE, _I2C_READ, _ADC_READ, _PIN_READ, _PIN_WRITE, _EDGES = 5, 6, 7, 8, 9, 10
 _RTC_SET, _RTC_MEMORY, _WDT, _RESET, _LINK = 11, 12, 13, 14, 15
 _OK, _NACK = b"\x00", b"\x01"
+_HARD = 2  # reset cause
 _MAX_REPLY = 65000
 _FIFO = 128  # bytes of hardware buffer behind the driver's rxbuf (ESP32 technical reference, UART)
 
@@ -60,8 +61,10 @@ class Bus:
     ) -> None:
         self.faults = faults
         self.boot_us = 0  # Unix us of uptime 0
-        self.rtc_offset_us: int | None = None  # what the RTC shows minus Unix time, in us since 2000; None = never set
+        self.rtc_offset_us = 0  # what the RTC shows minus Unix time, in us since 2000
         self.rtc_memory = b""
+        self.sleep_ppm = 0  # by how much the RTC and its timer are slow in deep sleep
+        self.sleeps = True  # False: deep sleep is a reset at once, as on the emulated ESP32 (facts/firmware.md 4.9)
         self.link_up = True
         self.rssi_dbm = -61
         self.watchdog_us: int | None = None  # Unix us at which the watchdog bites
@@ -103,7 +106,7 @@ class Bus:
             device.power_on(t_us)
         for pulse in self._wiring.get("pulse", {}).values():
             pulse.power_on(t_us)
-        self.rtc_offset_us = None
+        self.rtc_offset_us = -t_us  # 2000-01-01, and it runs on over every reset
         self.rtc_memory = b""
 
     def begin(self, boot_us: int) -> None:
@@ -114,8 +117,14 @@ class Bus:
         self._edges_from_us = {}
 
     def rtc_us(self) -> int:
-        """What the RTC shows at uptime 0, in us since 2000-01-01; 0 if it was never set."""
-        return 0 if self.rtc_offset_us is None else self.boot_us + self.rtc_offset_us
+        """What the RTC shows at uptime 0, in us since 2000-01-01."""
+        return self.boot_us + self.rtc_offset_us
+
+    def asleep_us(self, wake_ms: int) -> int:
+        """How long a deep sleep of wake_ms by the chip's own timer really takes; the RTC is slow meanwhile."""
+        drift_us = wake_ms * self.sleep_ppm // 1000
+        self.rtc_offset_us -= drift_us
+        return wake_ms * 1000 + drift_us
 
     def handle(self, op: int, uptime_us: int, body: bytes) -> bytes:
         """Answer one request; ValueError for an operation that this bus does not know."""
@@ -219,7 +228,7 @@ class Bus:
 
     def _ask_reset(self, _t_us: int, body: bytes) -> bytes:
         cause, wake_ms = struct.unpack("<BQ", body)
-        self.reset = (cause, wake_ms)
+        self.reset = (cause, wake_ms) if self.sleeps or not wake_ms else (_HARD, 0)
         return b""
 
     def _link(self, _t_us: int, _body: bytes) -> bytes:

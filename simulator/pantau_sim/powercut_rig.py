@@ -18,15 +18,17 @@ from pantau_wire import frame, topics
 
 if TYPE_CHECKING:
     from pantau.window import Window
-    from pantau_sim.flash import NorFlash
+    from pantau_sim.powercut_chip import DiskChip, RawChip
+
+    Chip = RawChip | DiskChip
 
 NODE, CITY = "flood-01", "sim"
-KEY = bytes(range(32))
+KEYS = {0: bytes(range(32)), 1: bytes(range(32, 64))}
 START_MS = 1_750_000_000_000
 INTERVAL_S = 60
 COLUMNS = (T.WATER_DISTANCE, T.RAIN_TIPS, T.AIR_TEMPERATURE, T.RELATIVE_HUMIDITY, 6, 7)
 _UP = topics.topic(CITY, NODE, "up")
-_COUNTERS = ("boot.cnt", "orders.cnt")
+OUTBOX_BYTES = 65536  # of the file outbox; the ring has its partition
 _MOST_STEPS = 20000
 _FLOOR_S = 1_700_000_000
 
@@ -48,7 +50,7 @@ class Bridge:
         self.frames: dict[tuple[int, int], bytes] = dict(before.frames) if before else {}
         self.windows: dict[int, Window] = {b: w.copy() for b, w in before.windows.items()} if before else {}
         self.delivered: Counter[int] = before.delivered.copy() if before else Counter()
-        self.counter = before.counter if before else START_MS
+        self.counter: int = before.counter if before else START_MS
         self.again = self.refused = 0
         self.reasons: Counter[str] = Counter()
         self._ingest = Ingest(CITY, Registry([], [Placement(id=NODE, station="st-1")]), _keys(), self)
@@ -78,8 +80,7 @@ class Bridge:
             self.windows[boot] = window.copy()
         acks = self._ingest.settle(batch)
         down = [self.down(T.K_ACK, {"boot": a.boot, "through": a.through, "map": a.map}) for a in acks]
-        for nonce in batch.time_asked.values():
-            down.append(self.down(T.K_TIME, {"utc_ms": utc_ms, "nonce": nonce}))
+        down += [self.down(T.K_TIME, {"utc_ms": utc_ms, "nonce": n}) for n in batch.time_asked.values()]
         return down
 
     def _count(self, payload: bytes) -> None:
@@ -93,11 +94,11 @@ class Bridge:
         f = frame.Frame(kind)
         f.counter = self.counter
         f.fields = fields
-        return bytes(frame.encode(f, NODE, KEY))
+        return bytes(frame.encode(f, NODE, KEYS[0]))
 
 
 def _keys() -> Keys:
-    return Keys({NODE: ({0: KEY}, 0)})
+    return Keys({NODE: (KEYS, 0)})
 
 
 class _Facts:
@@ -112,24 +113,33 @@ class _Facts:
 
 
 class Rig:
-    """One time with the power on: config, identity and counters from `folder`, the outbox on `flash`, uptime in the hand."""
+    """One time with the power on: all that the node keeps is on `chip`, started as the application does it."""
 
-    def __init__(self, folder: Path, flash: NorFlash, seed: int) -> None:
-        from pantau_node import clock, config, identity
-        from pantau_node.marks import Monotonic
+    def __init__(self, chip: Chip, seed: int) -> None:
+        from pantau_node import clock, config, identity, provision
         from pantau_node.node import Node
-        from pantau_node.ring import RingOutbox
+        from pantau_node.storage import Storage
+        from pantau_node.trial import Trial
 
         self.now = 200
         self.instant_s = 0
+        self.restart = ""
         self._random = random.Random(seed)
-        self.conf, self.problems = config.load(str(folder / "config.json"))
-        self.who = identity.load(str(folder / "identity.json"))
-        self.box = RingOutbox(flash)
-        boots = Monotonic(str(folder / "boot.cnt"))
-        self.boot = max(boots.value, self.box.last_boot) + 1
-        boots.advance(self.boot)
-        self.orders = Monotonic(str(folder / "orders.cnt"))
+        chip.power_on()
+        chip.use()
+        place = chip.root.rstrip("/") + "/"
+        self.storage = Storage(chip, chip.root)
+        told = [provision.identity(self.storage.identity, place + "identity.json")]
+        told.append(provision.config(self.storage.config, self.storage.committed, place + "config.json", config.build))
+        self.who = identity.load(self.storage.identity)
+        self.trial = Trial(self.storage.config, self.storage.committed, config.build)
+        self.body, _, self.state = self.trial.load(self.who.rescue)
+        self.conf, problems = config.build(self.body)
+        self.problems = [*self.storage.problems, *problems]  # what provisioning tells may be due to the cut
+        self.told = [text for text in told if text]
+        self.box = self.storage.outbox(self.conf.outbox_bytes)
+        self.boot = max(self.storage.boots.value, self.box.last_boot) + 1
+        self.storage.boots.advance(self.boot)
         self.clock = clock.Clock(lambda: self.now & 0x3FFFFFFF, _FLOOR_S)
         self.up = False
         self.node = Node(
@@ -139,10 +149,11 @@ class Rig:
             self.box,
             self.boot,
             COLUMNS,
-            self.orders,
+            self.storage.orders,
             _Facts(),
             self._random.getrandbits,
             self.problems,
+            self.trial,
         )
 
     def link(self, up: bool) -> None:
@@ -165,8 +176,11 @@ class Rig:
         for _ in range(_MOST_STEPS):
             self.node.on_tick()
             data = self.node.next_send() if self.up else None
-            while self.node.take_action():
-                pass
+            while (action := self.node.take_action()) is not None:
+                if action[0] == "restart":
+                    self.restart = action[1]
+            if self.restart:
+                return
             if data is None:
                 due = max(1, self.node.due_ms())
                 if self.now + due > until_ms:
@@ -186,24 +200,23 @@ class Rig:
         return False
 
 
-def provision(folder: Path) -> None:
-    """Write the files of a node."""
+def identity_json(generation: int) -> bytes:
+    """Return what a technician writes: the keys of a node, the generation tells which of them signs."""
+    keys = {str(i): key.hex() for i, key in KEYS.items()}
+    rescue = {"node": NODE, "broker": {"host": "rescue"}}
+    return json.dumps(
+        {"node": NODE, "generation": generation, "keys": keys, "key_id": generation % 2, "rescue": rescue}
+    ).encode()
+
+
+def config_json(profile: int) -> bytes:
+    """Return a whole configuration, told from others by its profile."""
     config = {
         "node": NODE,
         "city": CITY,
+        "profile": profile,
         "broker": {"host": "broker", "tls": False, "lab_plain": True},
         "sampling": {"interval_s": INTERVAL_S, "batch": 15, "health_s": 900},
+        "outbox": {"bytes": OUTBOX_BYTES},
     }
-    identity = {"node": NODE, "keys": {"0": KEY.hex()}, "key_id": 0}
-    (folder / "config.json").write_text(json.dumps(config))
-    (folder / "identity.json").write_text(json.dumps(identity))
-
-
-def copy_counters(folder: Path, to: Path) -> None:
-    """Give another folder the boot counter and the counter of orders as they are now."""
-    for name in _COUNTERS:
-        target = to / name
-        if (folder / name).exists():
-            target.write_bytes((folder / name).read_bytes())
-        elif target.exists():
-            target.unlink()
+    return json.dumps(config).encode()

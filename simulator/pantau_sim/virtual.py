@@ -224,7 +224,7 @@ class Simulation:
             return
         if bus.watchdog_us is not None and now_us >= bus.watchdog_us:
             bus.reset = (WATCHDOG, 0)
-            self._reboot(member)
+            self._reboot(member, now_us)
             return
         grant_us = max(0, self._grant_us(member) - bus.boot_us)
         reply = struct.pack("<QQ", now_us - bus.boot_us, grant_us)
@@ -264,7 +264,7 @@ class Simulation:
             else:
                 reply = bus.handle(op, uptime_us, body)
             if bus.reset:
-                self._reboot(member)
+                self._reboot(member, bus.boot_us + uptime_us)
                 return
             self._answer(member, reply)
 
@@ -279,13 +279,14 @@ class Simulation:
             member.until_us = min(member.until_us, bus.watchdog_us)
         member.wake_us = self.clock.now_us() if member.listens and member.inbox else member.until_us
 
-    def _reboot(self, member: _Member) -> None:
+    def _reboot(self, member: _Member, at_us: int) -> None:
+        """The chip went down at at_us, its own instant: it starts again at once, or after its deep sleep."""
         node = member.node
         cause, wake_ms = node.bus.reset or (WATCHDOG, 0)
         node.kill()
         node.close()
         self._gone(member)
-        member.wake_us = self.clock.now_us() + wake_ms * 1000
+        member.wake_us = at_us + node.bus.asleep_us(wake_ms)
         node.bus.reset = (cause, wake_ms)
 
     def _boot(self, member: _Member) -> None:

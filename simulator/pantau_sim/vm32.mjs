@@ -1,11 +1,12 @@
 // Runs a MicroPython script in the 32-bit VM (the npm package's WebAssembly build, version floor 1.25).
 //
-//   node vm32.mjs [--heap BYTES|160k|2m] [--path DIR]... [--mount FILE|DIR]... SCRIPT [ARGUMENT]...
+//   node vm32.mjs [--heap BYTES|160k|2m] [--path DIR]... [--mount FILE|DIR]... [--steps NAME] SCRIPT [ARGUMENT]...
 //
 // The VM sees no host files and no sockets. --path copies the *.py below DIR into its memory file system, at the same
 // absolute path, and puts DIR on sys.path; --mount copies every file. Nothing that the script writes comes back: it prints.
 // The heap grows when --heap is used up: measure with gc.mem_alloc(), do not wait for a MemoryError. sys.platform is
-// "webassembly". Its asyncio is driven by the JavaScript loop, so asyncio.run() is not to be had; pure code and I/O-free cores are.
+// "webassembly". The collector runs only between calls from JavaScript: with --steps the script's function NAME is called again
+// and again after the script, until it returns something false. Its asyncio is driven by the JavaScript loop, so asyncio.run() is not to be had; pure code and I/O-free cores are.
 //
 // Exit status: the script's (0, SystemExit's code, 1 after an uncaught exception, whose traceback goes to stderr);
 // 2 bad usage; 3 the VM package is missing.
@@ -13,7 +14,7 @@ import fs from "node:fs";
 import path from "node:path";
 
 const PACKAGE = "@micropython/micropython-webassembly-pyscript";
-const USAGE = "usage: node vm32.mjs [--heap BYTES|160k|2m] [--path DIR]... [--mount FILE|DIR]... SCRIPT [ARGUMENT]...";
+const USAGE = "usage: node vm32.mjs [--heap BYTES|160k|2m] [--path DIR]... [--mount FILE|DIR]... [--steps NAME] SCRIPT [ARGUMENT]...";
 
 function stop(status, message) {
     fs.writeSync(2, `vm32: ${message}\n`);
@@ -22,7 +23,7 @@ function stop(status, message) {
 
 function parse(argv) {
     // 1 MiB: room to compile a test file. Pass the size of the real board to measure memory.
-    const options = { heap: 1 << 20, paths: [], mounts: [] };
+    const options = { heap: 1 << 20, paths: [], mounts: [], steps: null };
     const rest = [...argv];
     while (rest.length && rest[0].startsWith("--")) {
         const name = rest.shift();
@@ -34,6 +35,7 @@ function parse(argv) {
             options.heap = Number(match[1]) * { "": 1, k: 1024, m: 1048576 }[match[2].toLowerCase()];
         } else if (name === "--path") options.paths.push(path.resolve(value));
         else if (name === "--mount") options.mounts.push(path.resolve(value));
+        else if (name === "--steps") options.steps = value;
         else stop(2, `${name} is unknown\n${USAGE}`);
     }
     if (!rest.length) stop(2, USAGE);
@@ -103,6 +105,8 @@ exec(__source)
 let status = 0;
 try {
     vm.runPython(start);
+    const step = options.steps && vm.globals.get(options.steps);
+    while (step && step());
 } catch (error) {
     if (error.name !== "PythonError") { out.flush(); throw error; }
     if (error.type === "SystemExit") {

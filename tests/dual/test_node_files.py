@@ -84,6 +84,46 @@ def test_every_problem_of_an_identity_is_named_without_the_secret():
             pass
 
 
+def test_an_identity_may_hold_a_certificate_a_shared_key_and_a_rescue():
+    text = {"node": "n-1", "keys": {"0": "ab" * 32}, "tls_cert": "3082aa", "tls_key": "3077bb"}
+    text["psk"] = {"identity": "n-1", "key": "cd" * 16}
+    text["rescue"] = {"broker": {"host": "h"}}
+    who = identity.parse(json.dumps(text).encode())
+    assert who.tls_cert == b"\x30\x82\xaa" and who.tls_key == b"\x30\x77\xbb"
+    assert who.psk == ("n-1", b"\xcd" * 16) and who.rescue == {"broker": {"host": "h"}}
+    plain = identity.parse(json.dumps({"node": "n-1", "keys": {"0": "ab" * 32}}))
+    assert (plain.tls_cert, plain.tls_key, plain.psk, plain.rescue) == (b"", b"", None, None)
+
+
+def test_what_is_wrong_with_the_rest_of_an_identity_is_named_without_the_secret():
+    for name, value, part in (
+        ("tls_cert", "3082aa", "tls_cert, tls_key: one without the other"),
+        ("tls_key", "secret", "tls_key: must be DER"),
+        ("tls_cert", "4d49", "tls_cert: must be DER"),
+        ("tls_key", 5, "tls_key: must be DER"),
+        ("psk", {"identity": "n"}, "psk: must be"),
+        ("psk", {"identity": "", "key": "cdcd"}, "psk: must be"),
+        ("psk", {"identity": "n", "key": ""}, "psk: must be"),
+        ("psk", "cdcdcd", "psk: must be"),
+        ("rescue", "text", "rescue: must be"),
+        ("key_id", [], "key_id: names no key"),
+        ("key_id", True, "key_id: names no key"),
+        ("keys", {"0": None}, "keys.0:"),
+        ("node", None, "node:"),
+        ("generation", "1", "generation: must be"),
+        ("mqtt_password", 5, "mqtt_user, mqtt_password:"),
+    ):
+        text = {"node": "n-1", "keys": {"0": "ab" * 32}}
+        text[name] = value
+        said = ""
+        try:
+            identity.parse(json.dumps(text))
+        except identity.IdentityError as error:
+            said = str(error)
+        assert part in said, (name, value, said)
+        assert "cdcd" not in said and "secret" not in said and "4d49" not in said, said
+
+
 def test_a_growing_number_survives_restarts_and_compaction():
     remove(PATH)
     for value in range(1, 200):

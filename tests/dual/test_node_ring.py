@@ -133,7 +133,7 @@ def test_a_batch_of_the_longest_rows_survives():
     for seq in (1, 2, 3):
         box.open_batch(Batch(1, seq, 3, 1700000000, 60, 1, columns))
         for i in range(255):
-            assert box.record({c: ((1 << 31) - 1 if i & 1 else 1, 3) for c in columns})
+            assert box.record(dict.fromkeys(columns, ((1 << 31) - 1 if i & 1 else 1, 3)))
         box = RingOutbox(flash)
         assert box.batch.count == 255 and box.batch.values[0][254] == 1
         box.seal(1, seq, b"frame", 255, 0, 255)
@@ -242,7 +242,7 @@ def life(box, random, steps, done):
             done["rows"] = (box.batch.boot, box.batch.count)
         elif what < 13:
             taken = box.batch.count if box.batch is not None else 0
-            if taken and not box.batch.seq or not taken:
+            if (taken and not box.batch.seq) or not taken:
                 done["seq"] += 1
             seq = box.batch.seq or done["seq"] if taken else done["seq"]
             wire = bytes([done["n"] & 255]) * (40 + random.bits(7))
@@ -292,7 +292,9 @@ def test_random_lives_with_random_cuts_lose_nothing():
         for boot in range(1, 8):
             done["boot"] = boot
             done["seq"] = 0
-            flash.cut(flash.ops + 1 + random.bits(8), ("before", "within", "after", "within")[random.bits(2)], random.bits)
+            flash.cut(
+                flash.ops + 1 + random.bits(8), ("before", "within", "after", "within")[random.bits(2)], random.bits
+            )
             try:
                 box = RingOutbox(flash)
                 if boot > 1:

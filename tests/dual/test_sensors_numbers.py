@@ -79,12 +79,6 @@ def test_sht_names_what_is_wrong():
     assert base.crc8(b"\xbe\xef") == 0x92
 
 
-def test_sound_speed_in_integers():
-    for centi_c, mm_s in ((0, 331300), (3400, 351310), (4500, 357550), (-2000, 318940)):
-        assert abs(a02yyuw.sound_speed(centi_c) - mm_s) <= 10
-    assert a02yyuw.echo_mm(2000) == 340 and a02yyuw.echo_mm(5800) == 986
-
-
 def test_median_and_spread_decide_what_seven_reads_are_worth():
     def seven(*mms):
         return a02yyuw.summarise(mms)

@@ -3,7 +3,7 @@
 import binascii
 
 from pantau_wire import _tables as T
-from pantau_wire import frame, mqtt, tag, topics
+from pantau_wire import frame, mqtt, mqtt_more, tag, topics
 from pantau_wire.errors import WireError
 from pantau_wire.text import text
 
@@ -50,7 +50,7 @@ def test_mqtt_packets_survive_any_split():
         mqtt.subscribe(9, [("a/+", 1), ("b/#", 0)]),
         mqtt.puback(65535),
         mqtt.pingreq(),
-        mqtt.disconnect(),
+        mqtt_more.disconnect(),
     ]
     for size in (1, 3, 64, 1000):
         reader = mqtt.Reader(1024)
@@ -63,7 +63,7 @@ def test_mqtt_packets_survive_any_split():
                 got.append(packet)
                 packet = reader.next()
         assert [p[0] for p in got] == [1, 3, 8, 4, 12, 14]
-        hello = mqtt.parse_connect(got[0][2])
+        hello = mqtt_more.parse_connect(got[0][2])
         assert (hello.client_id, hello.user, hello.password, hello.keepalive, hello.clean) == (
             "flood-01",
             "flood-01",
@@ -72,9 +72,9 @@ def test_mqtt_packets_survive_any_split():
             False,
         )
         assert hello.will == ("w", b"offline", 1, True)
-        topic, payload, qos, pid, retain, dup = mqtt.parse_publish(got[1][1], got[1][2])
+        topic, payload, qos, pid, retain, dup = mqtt_more.parse_publish(got[1][1], got[1][2])
         assert (topic, len(payload), qos, pid, retain, dup) == ("pantau/v1/tng/57/flood-01/up", 300, 1, 7, False, False)
-        assert mqtt.parse_subscribe(got[2][2]) == (9, [("a/+", 1), ("b/#", 0)])
+        assert mqtt_more.parse_subscribe(got[2][2]) == (9, [("a/+", 1), ("b/#", 0)])
         assert mqtt.parse_pid(got[3][2]) == 65535
 
 
@@ -85,8 +85,8 @@ def test_mqtt_reader_is_bounded():
     reader = mqtt.Reader(100)
     reader.feed(b"\x30\xff\xff\xff\xff\x01")
     assert _code(reader.next) == "bad_field"
-    assert _code(mqtt.parse_publish, 2, b"\x00\x09abc") == "truncated"
-    assert _code(mqtt.parse_publish, 6, b"\x00\x01a") == "bad_field"
+    assert _code(mqtt_more.parse_publish, 2, b"\x00\x09abc") == "truncated"
+    assert _code(mqtt_more.parse_publish, 6, b"\x00\x01a") == "bad_field"
     assert _code(mqtt.parse_connack, b"\x00") == "bad_field"
 
 

@@ -14,7 +14,7 @@ from pantau_sim.virtual import Simulation
 from pantau_sim.vm import MissingVmError, find_vm
 from pantau_sim.world import World
 from pantau_wire import _tables as T
-from pantau_wire import frame, mqtt, topics
+from pantau_wire import frame, mqtt, mqtt_more, topics
 
 KEY = bytes(range(32))
 STAND_IN = """
@@ -204,7 +204,7 @@ class Bridge:
             if packet is None:
                 return
             if packet[0] == mqtt.PUBLISH:
-                topic, payload, _qos, pid, _retain, _dup = mqtt.parse_publish(packet[1], packet[2])
+                topic, payload, _qos, pid, _retain, _dup = mqtt_more.parse_publish(packet[1], packet[2])
                 self._client.send(mqtt.puback(pid) + self._acknowledge(topics.parse(topic)[2], bytes(payload)))
 
     def _acknowledge(self, node, payload):

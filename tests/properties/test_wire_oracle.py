@@ -16,8 +16,8 @@ from wire_cases import frame_case, near_case
 
 from pantau import explain
 from pantau import wire_declared as declared
-from pantau_wire import _tables as T
 from pantau_wire import frame
+from pantau_wire import names as T
 from pantau_wire.errors import CODES, WireError
 
 SEEDS = st.integers(0, 2**32 - 1)

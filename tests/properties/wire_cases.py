@@ -7,8 +7,8 @@ from typing import Any
 
 from wire_answers import KEY, NODE, build
 
-from pantau_wire import _tables as T
 from pantau_wire import frame
+from pantau_wire import names as T
 from pantau_wire.errors import WireError
 
 Case = dict[str, Any]

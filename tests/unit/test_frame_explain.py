@@ -10,8 +10,8 @@ from click.testing import CliRunner
 
 from pantau import explain, keys
 from pantau.cli import pantau
-from pantau_wire import _tables as T
 from pantau_wire import frame
+from pantau_wire import names as T
 from pantau_wire.errors import CODES
 
 NODE = "flood-01"

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from pantau_wire import _tables as T
-from pantau_wire import frame
+from pantau_wire import _tables, frame
+from pantau_wire import names as T
 from pantau_wire.errors import CODES, WireError
 
 FILES = sorted((Path(__file__).resolve().parents[2] / "schemas" / "vectors").glob("v*/*.json"))
@@ -84,8 +84,8 @@ def test_an_older_schema_reads_newer_frames_and_the_reverse(monkeypatch: pytest.
         data = bytes.fromhex(vector["hex"])
         now = frame.decode(data)
         with monkeypatch.context() as older:
-            older.setattr(T, "PROPERTIES", {i: p for i, p in T.PROPERTIES.items() if i <= T.WATER_DISTANCE})
-            older.setattr(T, "FIELDS", {**T.FIELDS, T.K_HEALTH: T.FIELDS[T.K_HEALTH][:2]})
+            older.setattr(_tables, "IDS", [i for i in _tables.IDS if i <= T.WATER_DISTANCE])
+            older.setitem(_tables.LAYOUT, T.K_HEALTH, _tables.LAYOUT[T.K_HEALTH].partition("3=")[0])
             then = frame.decode(data)
         assert then.columns == {i: c for i, c in now.columns.items() if i <= T.WATER_DISTANCE}
         assert all(now.fields[name] == value for name, value in then.fields.items())

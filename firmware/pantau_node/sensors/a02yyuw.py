@@ -1,6 +1,10 @@
 """Ultrasonic distance, the FF H L SUM family: DFRobot A02YYUW and A01NYUB, JSN-SR04T and AJ-SR04M in serial modes.
 
 Packet: FF, distance in mm big-endian, SUM = low byte of the three. FF is also a legal SUM, 0 and 65535 mm mean no echo.
+
+Range: 30..4500 mm
+Power: 5 V, < 8 mA (unverified)
+Source: DFRobot SEN0311 wiki; ESPHome a02yyuw, a01nyub; JSN-SR04T V3 sheet
 """
 
 from pantau_wire import _tables as T
@@ -15,9 +19,6 @@ _PIECE = 128  # bytes parsed at a time: a full buffer of small packets at once i
 PROPERTIES = (T.WATER_DISTANCE, T.WATER_DISTANCE_SPREAD, T.WATER_DISTANCE_N)
 WARM_UP_MS = 1000
 PERIOD_MS = 300  # RX open: processed output; RX low or JSN: 100
-RANGE = "30..4500 mm"
-POWER = "5 V, < 8 mA (unverified)"
-SOURCE = "DFRobot SEN0311 wiki; ESPHome a02yyuw, a01nyub; JSN-SR04T V3 sheet"
 
 # model: (least mm, greatest mm)
 LIMITS = {"a02yyuw": (30, 4500), "a01nyub": (280, 7500), "jsn_sr04t": (200, 6000), "aj_sr04m": (200, 6000)}
@@ -53,20 +54,6 @@ def classify(mm, model=MODEL):
     if mm in (0, 0xFFFF):
         return T.R_NO_ECHO
     return T.R_OK if low <= mm <= high else T.R_OUT_OF_RANGE
-
-
-def echo_mm(echo_us, speed_mm_s=340000):
-    """Return the distance of an echo that came back after `echo_us` microseconds (JSN-SR04T mode 1)."""
-    return (echo_us * speed_mm_s + 1000000) // 2000000
-
-
-def sound_speed(centi_c):
-    """Return the speed of sound in mm/s in air of `centi_c` hundredths of a degree: 331.3 m/s * sqrt(1 + T/273.15)."""
-    square = 331300 * 331300 * (27315 + centi_c) // 27315
-    root = 331300
-    for _ in range(6):  # Newton from 0 C: exact to 1 mm/s over -100..200 C after four rounds
-        root = (root + square // root) // 2
-    return root
 
 
 def enough(want):
@@ -148,9 +135,11 @@ class Driver:
     async def _collect(self, want, deadline_ms):
         start = base.now()
         limit = min(deadline_ms - _GUARD_MS, 3 * READS * self._period)  # three times as long as a healthy sensor needs
-        values = self._pull()
+        values = []
         if want == READS:
-            values = []  # up to a minute old
+            self._drop()
+        else:
+            values = self._pull()
         while len(values) < want:
             missing = 1 if self._trigger else want - len(values)
             left = limit - base.since(start, base.now())
@@ -161,6 +150,13 @@ class Driver:
             await base.sleep_ms(min(missing * self._period + _GUARD_MS, left))
             values += self._pull()
         return values[-READS:]
+
+    def _drop(self):
+        """Throw away what is up to a minute old; finding its 200 packets would cost 80 KB of garbage."""
+        stale = self._bus.read()
+        if stale:
+            self._discard = max(0, self._discard - len(stale) // 4)
+            self._parser.framer.cut()
 
     def _pull(self):
         data = self._bus.read()

@@ -1,6 +1,10 @@
 """Bosch BME280 by I2C: temperature, pressure, humidity, in integers after the datasheet (BST-BME280-DS002 4.2.3).
 
 A BMP280 (id 58) is often sold as one: it has no humidity, which is then a device fault.
+
+Range: -40..85 Cel, 0..100 %, 300..1100 hPa
+Power: 3.3 V, < 1 mA
+Source: Bosch BST-BME280-DS002 4.2, 5.3, 9.1; BST-BMP280-DS001 3.12
 """
 
 from pantau_wire import _tables as T
@@ -13,9 +17,6 @@ ADDRESS = 0x76
 PROPERTIES = (T.AIR_TEMPERATURE, T.RELATIVE_HUMIDITY, T.AIR_PRESSURE)
 WARM_UP_MS = 2
 PERIOD_MS = 10
-RANGE = "-40..85 Cel, 0..100 %, 300..1100 hPa"
-POWER = "3.3 V, < 1 mA"
-SOURCE = "Bosch BST-BME280-DS002 4.2, 5.3, 9.1; BST-BMP280-DS001 3.12"
 
 BME280, BMP280 = 0x60, 0x58
 _ID, _STATUS, _CTRL_HUM, _CTRL_MEAS, _DATA = 0xD0, 0xF3, 0xF2, 0xF4, 0xF7

@@ -3,6 +3,10 @@
 Report: F4 F3 F2 F1 | length LE16 | count, alarm, count x (angle + 0x80, distance m, direction, speed km/h, SNR) | F8 F7 F6 F5.
 No checksum: the tail and length = 2 + 5 * count stand in. Direction 1 is approaching: the manual's table and field logs
 say so, its worked example the opposite. Some units say nothing on an empty road, so silence alone is no failure.
+
+Range: 0..120 km/h, to 100 m, 5 targets
+Power: 5 V, 107 mA mean, > 300 mA supply
+Source: HLK-LD2451 serial protocol V1.03, user manual V1.00
 """
 
 from pantau_wire import _tables as T
@@ -23,9 +27,6 @@ PROPERTIES = (
 )
 WARM_UP_MS = 3000
 PERIOD_MS = 100
-RANGE = "0..120 km/h, to 100 m, 5 targets"
-POWER = "5 V, 107 mA mean, > 300 mA supply"
-SOURCE = "HLK-LD2451 serial protocol V1.03, user manual V1.00"
 
 REPORT, REPORT_END = b"\xf4\xf3\xf2\xf1", b"\xf8\xf7\xf6\xf5"
 COMMAND, COMMAND_END = b"\xfd\xfc\xfb\xfa", b"\x04\x03\x02\x01"

@@ -2,6 +2,10 @@
 
 Packet: 42 4D | length BE16 | words BE16 | sum of all bytes before it BE16. Length 28: data; 4: the reply to a command;
 20 and 36 are the PMS3003 and PMS5003ST. Masses in ug/m3: CF=1 (factory) and atmospheric; counts in particles/dL.
+
+Range: 0..1000 ug/m3
+Power: 5 V, 100 mA; logic 3.3 V
+Source: Plantower PMS5003 and PMS7003 manuals V2.5; AirGradient limits
 """
 
 from pantau_wire import _tables as T
@@ -15,11 +19,7 @@ RXBUF = 2048  # 12 s at the fastest pace of 0.2 s
 PROPERTIES = (T.PM1, T.PM2_5, T.PM10, T.PM2_5_CF1, T.PARTICLES_0_3)
 WARM_UP_MS = 30000  # maker: stable 30 s after the fan starts
 PERIOD_MS = 1000
-RANGE = "0..1000 ug/m3"
-POWER = "5 V, 100 mA; logic 3.3 V"
-SOURCE = "Plantower PMS5003 and PMS7003 manuals V2.5; AirGradient limits"
 
-ACTIVE, PASSIVE, SLEEP, WAKE, READ = (0xE1, 1), (0xE1, 0), (0xE4, 0), (0xE4, 1), (0xE2, 0)
 _HEADER = b"\x42\x4d"
 _LENGTHS = (4, 20, 28, 36)
 _MAX_UGM3 = 1000
@@ -33,29 +33,6 @@ def _length(head):
 
 def _verify(packet):
     return "" if sum(packet[:-2]) & 0xFFFF == (packet[-2] << 8 | packet[-1]) else "checksum"
-
-
-def command(code, data):
-    """Return the 7 bytes of a command."""
-    body = _HEADER + bytes((code, data >> 8, data & 0xFF))
-    total = sum(body)
-    return body + bytes((total >> 8, total & 0xFF))
-
-
-def parse_command(packet):
-    """Return (code, data) of a command of 7 bytes or a reply of 8, None when its sum or shape is wrong."""
-    if packet[:2] != _HEADER or _verify(packet):
-        return None
-    if len(packet) == 7:
-        return packet[2], packet[3] << 8 | packet[4]
-    return (packet[4], packet[5]) if len(packet) == 8 and packet[2:4] == b"\x00\x04" else None
-
-
-def reply(code, data):
-    """Return the 8 bytes with which the sensor answers sleep and passive."""
-    body = _HEADER + bytes((0, 4, code, data))
-    total = sum(body)
-    return body + bytes((total >> 8, total & 0xFF))
 
 
 def consistent(row):

@@ -1,4 +1,9 @@
-"""Pulse input of the road: loop relay, pneumatic tube or light beam; counts closures. Speed and length are host's or later."""
+"""Pulse input of the road: loop relay, pneumatic tube or light beam; counts closures. Speed and length are host's or later.
+
+Range: 0..65535 pulses a record
+Power: dry contact
+Source: FHWA Traffic Monitoring Guide 2022; McGowen 2011 (tubes)
+"""
 
 from pantau_wire import _tables as T
 
@@ -9,9 +14,6 @@ BUS = "pulse"
 PROPERTIES = (T.PULSE_COUNT,)
 WARM_UP_MS = 0
 PERIOD_MS = 0
-RANGE = "0..65535 pulses a record"
-POWER = "dry contact"
-SOURCE = "FHWA Traffic Monitoring Guide 2022; McGowen 2011 (tubes)"
 
 DEBOUNCE_MS = 50  # two axles at 120 km/h, 2.5 m apart, are 75 ms apart
 

@@ -1,4 +1,9 @@
-"""Sensirion SHT40/41/45 and SHT30/31/35: air temperature and relative humidity by I2C, a CRC-8 on each word."""
+"""Sensirion SHT40/41/45 and SHT30/31/35: air temperature and relative humidity by I2C, a CRC-8 on each word.
+
+Range: -40..125 Cel, 0..100 %
+Power: 3.3 V, < 1 mA
+Source: Sensirion SHT4x 4.5, 4.6; SHT3x-DIS 4.3, 4.12, 4.13
+"""
 
 from pantau_wire import _tables as T
 
@@ -10,9 +15,6 @@ ADDRESS = 0x44
 PROPERTIES = (T.AIR_TEMPERATURE, T.RELATIVE_HUMIDITY)
 WARM_UP_MS = 1
 PERIOD_MS = 10
-RANGE = "-40..125 Cel, 0..100 %"
-POWER = "3.3 V, < 1 mA"
-SOURCE = "Sensirion SHT4x 4.5, 4.6; SHT3x-DIS 4.3, 4.12, 4.13"
 
 # model: (measure with high repeatability, ms until the result is there)
 MEASURE = {"sht4x": (b"\xfd", 9), "sht3x": (b"\x24\x00", 16)}
@@ -31,15 +33,6 @@ def parse(reply, model=MODEL):
     if model == "sht3x":
         return centi_c, base.mean(rh, 65535, 10000), ""
     return centi_c, max(0, min(10000, base.mean(rh, 65535, 12500) - 600)), ""
-
-
-def command(code, args=()):
-    """Return the bytes of a command: one byte (SHT4x) or a word (SHT3x), then words with their CRC."""
-    out = bytes((code,)) if code < 0x100 else bytes((code >> 8, code & 0xFF))
-    for word in args:
-        pair = bytes((word >> 8, word & 0xFF))
-        out += pair + bytes((base.crc8(pair),))
-    return out
 
 
 class Driver:

@@ -1,4 +1,9 @@
-"""Tipping bucket rain gauge: one closure of a reed contact per tip. The volume of a tip is site knowledge, kept by the host."""
+"""Tipping bucket rain gauge: one closure of a reed contact per tip. The volume of a tip is site knowledge, kept by the host.
+
+Range: 0..300 mm/h (2.4 s a tip of 0.2 mm)
+Power: dry contact
+Source: Stagnaro 2016; Segovia-Cardozo 2023 (tip spacing); reed contact sheets (bounce < 20 ms)
+"""
 
 from pantau_wire import _tables as T
 
@@ -10,9 +15,6 @@ BUS = "pulse"
 PROPERTIES = (T.RAIN_TIPS,)
 WARM_UP_MS = 0
 PERIOD_MS = 0
-RANGE = "0..300 mm/h (2.4 s a tip of 0.2 mm)"
-POWER = "dry contact"
-SOURCE = "Stagnaro 2016; Segovia-Cardozo 2023 (tip spacing); reed contact sheets (bounce < 20 ms)"
 
 DEBOUNCE_MS = 100
 SUSPECT_MS = 500  # nearer tips than any rain makes: the bucket rocked, kept and flagged

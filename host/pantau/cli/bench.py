@@ -52,3 +52,56 @@ def wire(path: Path | None, report: Path | None) -> None:
     reports.write(report, {"bytes_per_record": sizes, "cost_us": cost})
     if missed := bench.missed(sizes, len(samples)):
         raise reports.FailedError(f"the goal for batches of {' and '.join(map(str, missed))} is missed on this series")
+
+
+@command.command()
+@click.option(
+    "--domain",
+    "domains",
+    type=click.Choice(["flood", "traffic", "air"]),
+    multiple=True,
+    help="Only this one; may be repeated.",
+)
+@click.option(
+    "--hours", type=click.IntRange(1, 168), default=24, show_default=True, help="Length of the simulated day."
+)
+@click.option("--modules", is_flag=True, help="Also print what each module takes.")
+@reports.option
+def node(domains: tuple[str, ...], hours: int, modules: bool, report: Path | None) -> None:
+    """Heap, code, flash and air of a whole node, per domain, over a simulated day.
+
+    The heap is that of the 32-bit VM, whose objects have the size that they have on an ESP32. Prints which goals are missed.
+    """
+    from concurrent.futures import ThreadPoolExecutor
+
+    from pantau.bench import node as bench
+    from pantau_sim import nodebench
+    from pantau_sim.vm import MissingVmError
+
+    names = domains or tuple(nodebench.DOMAINS)
+    try:
+        with ThreadPoolExecutor(2) as pool:
+            figures = pool.map(lambda name: nodebench.measure(name, hours), names)
+            found = dict(zip(names, figures, strict=True))
+    except MissingVmError as error:
+        raise reports.MissingError(str(error)) from None
+    except RuntimeError as error:
+        raise reports.FailedError(str(error)) from None
+    click.echo("\n".join(bench.lines(found)))
+    for name in found if modules else ():
+        click.echo("\n" + "\n".join(bench.modules(name, found[name])))
+    reports.write(report, {**found, "stated": bench.STATED, **_energy()})
+
+
+def _energy() -> dict[str, object]:
+    """Print and return the energy of a day by profile."""
+    from pantau.bench import energy
+    from pantau_sim.node import firmware_folder
+    from pantau_sim.vm import find_vm
+
+    try:
+        rows = energy.profiles(find_vm(), firmware_folder())
+    except RuntimeError as error:
+        raise reports.FailedError(str(error)) from None
+    click.echo("\n" + "\n".join(energy.lines(rows)))
+    return {"energy": rows}

@@ -13,8 +13,8 @@ from pantau import explain as words
 from pantau import keys as key_file
 from pantau.cli import _hex
 from pantau.cli.report import FailedError, UsageError
-from pantau_wire import _tables as T
 from pantau_wire import frame as wire
+from pantau_wire import names as T
 from pantau_wire import topics
 
 _WIDE = 36

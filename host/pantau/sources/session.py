@@ -7,8 +7,9 @@ import time
 from typing import TYPE_CHECKING
 
 from pantau.sources import Arrival
-from pantau_wire import mqtt
+from pantau_wire import mqtt, mqtt_more
 from pantau_wire.errors import WireError
+from pantau_wire.refused import REFUSED
 
 if TYPE_CHECKING:
     from pantau.sources import Inbox
@@ -174,7 +175,7 @@ class Session(asyncio.Protocol):
         """Send what is queued and DISCONNECT; the broker keeps the session."""
         self.flush()
         if self._transport is not None and not self.lost.done():
-            self._write(mqtt.disconnect())
+            self._write(mqtt_more.disconnect())
         self._end(None)
 
     # --- inside
@@ -182,7 +183,7 @@ class Session(asyncio.Protocol):
     def _packet(self, packet: tuple[int, int, bytes], received_ms: int) -> None:
         kind, flags, body = packet
         if kind == mqtt.PUBLISH:
-            topic, payload, _qos, pid, _retain, _dup = mqtt.parse_publish(flags, body)
+            topic, payload, _qos, pid, _retain, _dup = mqtt_more.parse_publish(flags, body)
             self._inbox.put(Arrival(topic, payload, received_ms, self, pid))
         elif kind == mqtt.PUBACK:
             self._in_flight.pop(mqtt.parse_pid(body), None)
@@ -229,6 +230,6 @@ class Session(asyncio.Protocol):
 
 def _refused(code: int) -> str:
     """Return what a CONNACK code means and what to do about it."""
-    means = mqtt.REFUSED.get(code, f"code {code}")
+    means = REFUSED.get(code, f"code {code}")
     advice = "correct [mqtt] user and password_file" if code in {4, 5} else "look into the broker's log"
     return f"the broker refuses the connection: {means}; {advice}"

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from pantau.sources import Arrival, Inbox, confirm
 from pantau.sources.session import MAX_IN_FLIGHT, MAX_PACKET, Packets, Session, SourceLost
-from pantau_wire import mqtt
+from pantau_wire import mqtt, mqtt_more
 from pantau_wire.errors import WireError
 
 
@@ -50,8 +50,8 @@ def connected(inbox=None, codes=(1,)):
     session = Session(b"CONNECT", [("a/+/up", 1)], inbox)
     wire = Wire()
     session.connection_made(wire)
-    session.data_received(mqtt.connack(True, 0))
-    session.data_received(mqtt.suback(1, list(codes)))
+    session.data_received(mqtt_more.connack(True, 0))
+    session.data_received(mqtt_more.suback(1, list(codes)))
     return session, wire, inbox
 
 
@@ -83,7 +83,7 @@ async def test_a_lost_connection_is_never_confirmed_to_its_successor():
 async def test_refusals_say_what_to_do():
     session = Session(b"C", [("a", 1)], Inbox())
     session.connection_made(Wire())
-    session.data_received(mqtt.connack(False, 5))
+    session.data_received(mqtt_more.connack(False, 5))
     with pytest.raises(SourceLost, match=r"not authorised; correct .* user and password_file"):
         session.lost.result()
     with pytest.raises(SourceLost, match="ACL"):
@@ -138,7 +138,7 @@ async def test_leaving_flushes_and_disconnects():
     (arrival,) = inbox.take(1)
     arrival.channel.confirm(7)
     session.leave()
-    assert wire.sent[-2:] == [mqtt.puback(7), mqtt.disconnect()]
+    assert wire.sent[-2:] == [mqtt.puback(7), mqtt_more.disconnect()]
     assert session.lost.result() is None
 
 
@@ -159,7 +159,7 @@ def test_a_packet_too_long_to_hold_is_handed_on_short_and_skipped(sizes, length)
     for piece in pieces(stream, sizes):
         reader.feed(piece)
         while (packet := reader.next()) is not None:
-            got.append(mqtt.parse_publish(packet[1], packet[2]))
+            got.append(mqtt_more.parse_publish(packet[1], packet[2]))
         assert len(reader._data) <= MAX_PACKET + 4 * MAX_PACKET + 100
     assert [(topic, pid) for topic, _, _, pid, _, _ in got] == [("a", 1), ("b", 2), ("c", 3)]
     assert len(got[1][1]) <= MAX_PACKET

@@ -15,8 +15,8 @@ from pantau.web import events
 from pantau.web.app import create_app
 from pantau.web.events import Hub, HubFullError
 from pantau.web.metrics import exposition
-from pantau_wire import _tables as T
 from pantau_wire import frame
+from pantau_wire import names as T
 
 DECODE = Decoder(Places(Place())).decode
 NOW_MS = T0_MS + 70_000

@@ -16,7 +16,7 @@ from pantau_sim.node import SimNode
 from pantau_sim.virtual import Simulation
 from pantau_sim.vm import MissingVmError, find_vm
 from pantau_wire import _tables as T
-from pantau_wire import frame, mqtt, topics
+from pantau_wire import frame, mqtt, mqtt_more, topics
 
 NODE, CITY = "flood-01", "tng"
 KEY = bytes(range(32))
@@ -48,7 +48,7 @@ class Bridge:
         self._reader.feed(data)
         while packet := self._reader.next():
             if packet[0] == mqtt.PUBLISH:
-                _, payload, _, pid, _, _ = mqtt.parse_publish(*packet[1:])
+                _, payload, _, pid, _, _ = mqtt_more.parse_publish(*packet[1:])
                 self._client.send(mqtt.puback(pid))
                 if self.awake:  # else: committed to nothing, as a bridge that crashed after the PUBACK
                     self._store(payload)

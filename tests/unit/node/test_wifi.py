@@ -81,4 +81,4 @@ def test_backoff_stays_within_its_limits_spreads_and_starts_over() -> None:
     assert min(waits) >= 1000 and max(waits) <= 300000
     assert len(set(waits)) > 40 and waits[-1] > 100000
     backoff.reset()
-    assert backoff.next_ms() < 3000
+    assert backoff.next_ms() < 10000

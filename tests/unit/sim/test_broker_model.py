@@ -3,7 +3,7 @@
 import pytest
 
 from pantau_sim.broker import IN_FLIGHT, MAX_QUEUED, BrokerModel, matches, valid_filter
-from pantau_wire import mqtt
+from pantau_wire import mqtt, mqtt_more
 
 
 class Client:
@@ -25,7 +25,7 @@ class Client:
             out.append(packet)
 
     def messages(self):
-        return [mqtt.parse_publish(flags, body) for kind, flags, body in self.packets() if kind == mqtt.PUBLISH]
+        return [mqtt_more.parse_publish(flags, body) for kind, flags, body in self.packets() if kind == mqtt.PUBLISH]
 
 
 def subscriber(broker, client_id="sub", filter_="a/#", **options):
@@ -55,7 +55,7 @@ def test_a_persistent_session_gets_what_it_missed_and_redelivery_is_marked():
     sub = Client(broker, "sub")
     packets = sub.packets()
     assert mqtt.parse_connack(packets[0][2]) == (True, 0)
-    got = [mqtt.parse_publish(flags, body) for kind, flags, body in packets[1:]]
+    got = [mqtt_more.parse_publish(flags, body) for kind, flags, body in packets[1:]]
     assert [(topic, dup) for topic, _, _, _, _, dup in got] == [("a/1", True), ("a/2", False)]
     for message in got:
         sub.send(mqtt.puback(message[3]))
@@ -90,11 +90,11 @@ def test_will_on_loss_and_silence_not_on_goodbye():
     broker = BrokerModel()
     sub = subscriber(broker)
     will = ("a/will", b"offline", 1, True)
-    Client(broker, "n1", will=will).send(mqtt.disconnect())
+    Client(broker, "n1", will=will).send(mqtt_more.disconnect())
     assert sub.messages() == []
     Client(broker, "n2", will=will).connection.lost()
     assert [m[1] for m in sub.messages()] == [b"offline"]
-    sub.send(mqtt.disconnect())
+    sub.send(mqtt_more.disconnect())
     quiet = Client(broker, "n3", will=will, keepalive=10, now=1000)
     assert broker.next_deadline_ms() == 16000
     broker.tick(15999)

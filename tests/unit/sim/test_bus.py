@@ -114,4 +114,19 @@ def test_rtc_survives_a_reset_and_not_the_power(bus):
     bus.begin(T0 + 10_000_000)
     assert bus.rtc_us() == 13_000_000
     bus.power_on(T0 + 20_000_000)
+    bus.begin(T0 + 20_000_000)
     assert bus.rtc_us() == 0
+
+
+def test_a_slow_rtc_sleeps_too_long_and_does_not_know(bus):
+    bus.handle(11, 0, struct.pack("<q", 0))
+    bus.sleep_ppm = 20000
+    assert bus.asleep_us(100_000) == 102_000_000
+    bus.begin(T0 + 102_000_000)
+    assert bus.rtc_us() == 100_000_000
+
+
+def test_a_chip_that_cannot_sleep_is_reset_at_once(bus):
+    bus.sleeps = False
+    bus.handle(14, 0, struct.pack("<BQ", 4, 60000))
+    assert bus.reset == (2, 0)

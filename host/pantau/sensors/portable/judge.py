@@ -74,7 +74,7 @@ def judge(table, vector, driver, tables):
 def vectors(paths):
     """Judge every vector of every file."""
     from pantau_node.sensors import load as load_driver
-    from pantau_wire import _tables
+    from pantau_wire import names
 
     for number, path in enumerate(paths):
         data = load(path)
@@ -82,20 +82,20 @@ def vectors(paths):
         table, why = table_for(stem, str(data.get("sensor", "")))
         driver = load_driver(table.MODELS[0]) if table and table.MODELS else None
         for index, vector in enumerate(data["vectors"]):
-            verdict, said = judge(table, vector, driver, _tables) if table else (SKIPPED, why)
+            verdict, said = judge(table, vector, driver, names) if table else (SKIPPED, why)
             say([number, index, verdict, said])
 
 
 def decode(model, text):
     """Print what the driver of `model` makes of the bytes."""
     from pantau_node.sensors import load as load_driver
-    from pantau_wire import _tables
+    from pantau_wire import names
 
     driver = load_driver(model)
     table = [t for t in [__import__("map_" + name) for name in TABLES] if model in t.MODELS]
     if not table:
         raise ValueError("sensor '" + model + "' has no packets: it is read by counting pulses")
-    for rows, parser in table[0].decode(unhex(text), model, driver, _tables):
+    for rows, parser in table[0].decode(unhex(text), model, driver, names):
         if rows is not None:
             say({"rows": rows})
         elif parser is not None:  # the end of a stream
@@ -106,20 +106,22 @@ def decode(model, text):
 def listing():
     """Print every driver: what `pantau sensor list` shows."""
     from pantau_node import sensors
-    from pantau_wire import _tables
+    from pantau_wire import names
 
     for model in sensors.FILES + tuple(sorted(sensors.FAMILY)):
         driver = sensors.load(model)
+        # Only people read these: as constants they would stand in the RAM of every node.
+        said = dict(line.split(": ", 1) for line in driver.__doc__.splitlines() if ": " in line)
         limits = getattr(driver, "LIMITS", {}).get(model)
         say(
             {
                 "model": model,
-                "properties": [_tables.PROPERTIES[ident][:2] for ident in driver.PROPERTIES],
+                "properties": [names.PROPERTIES[ident][:2] for ident in driver.PROPERTIES],
                 "bus": driver.BUS,
-                "power": driver.POWER,
+                "power": said["Power"],
                 "warm_up_s": driver.WARM_UP_MS / 1000,
-                "range": "%d..%d mm" % limits if limits else driver.RANGE,
-                "source": driver.SOURCE,
+                "range": "%d..%d mm" % limits if limits else said["Range"],
+                "source": said["Source"],
             }
         )
 

@@ -42,6 +42,15 @@ def judge(vector, driver, tables):
     raise UnjudgeableError("kind '" + kind + "': the driver has no such step")
 
 
+def _command(code, args, base):
+    """Return the bytes of a command: one byte (SHT4x) or a word (SHT3x), then words with their CRC."""
+    out = bytes((code,)) if code < 0x100 else bytes((code >> 8, code & 0xFF))
+    for word in args:
+        pair = bytes((word >> 8, word & 0xFF))
+        out += pair + bytes((base.crc8(pair),))
+    return out
+
+
 def _step(vector, raw, driver, base):
     head = 0 if vector["kind"] == "response" else 1 if len(raw) % 3 == 1 else 2
     values, wrong = base.words(raw[head:])
@@ -50,7 +59,7 @@ def _step(vector, raw, driver, base):
     code = 0
     for byte in raw[:head]:
         code = code << 8 | byte
-    again = driver.command(code, values) if head else driver.command(0, values)[1:]
+    again = _command(code, values, base) if head else _command(0, values, base)[1:]
     encoded(raw, again)
     if len(values) == 1 and isinstance(vector["expect"].get("status"), int):
         same(vector, "status", vector["expect"]["status"], values[0], 0)

