@@ -31,8 +31,9 @@ long: setup servers ## the sweeps and hunts
 check: setup ## format, lint, types, imports, generated files, both VMs, wheel
 	@$(BIN)/python tools/check.py $(ARGS)
 
-gen: .venv/.stamp ## regenerate what schemas/*.toml define, and format
+gen: .venv/.stamp ## regenerate what schemas/*.toml and boards.py define, and format
 	@$(BIN)/python schemas/generate.py
+	@$(BIN)/python tools/wiring.py
 	@$(BIN)/ruff format --quiet .
 
 bench: .venv/.stamp ## bytes per record and codec cost

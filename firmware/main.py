@@ -1,4 +1,5 @@
 # Runs after boot.py and never ends.
-from pantau_node.app import run
+import machine
+import pantau_boot
 
-run()
+pantau_boot.run(machine)

@@ -10,6 +10,7 @@ import argparse
 import json
 import sys
 import tomllib
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -37,9 +38,15 @@ def load() -> tuple[list[Row], list[Row], list[Row]]:
         if row["flag"] not in FLAGS or not 0 <= row["id"] <= 255:
             raise ValueError(f"{row['name']}: flag must be one of {FLAGS}")
     for kind in kinds:
+        if [f["id"] for f in kind.get("fields", [])] != list(range(1, len(kind.get("fields", [])) + 1)):
+            raise ValueError(f"{kind['name']}: the ids of fields are 1, 2, 3 and so on, without a gap")
         if not 1 <= kind["id"] <= 31 or kind["direction"] not in DIRECTIONS:
             raise ValueError(f"{kind['name']}: id must be 1..31 and direction up or down")
     return properties, reasons, kinds
+
+
+def _bytes(numbers: Iterable[int]) -> str:
+    return 'b"' + "".join(f"\\x{number:02x}" for number in numbers) + '"'
 
 
 def tables(properties: list[Row], reasons: list[Row], kinds: list[Row]) -> str:
@@ -49,18 +56,17 @@ def tables(properties: list[Row], reasons: list[Row], kinds: list[Row]) -> str:
     out += ["Only what a node needs, and dense, for it stands in its RAM. names.py has the rest.", '"""', ""]
     out += [f"{p['name'].upper()} = {p['id']}" for p in seen]
     out += ["", "# ids of all properties, and of those whose least raw value is below zero"]
-    out += [f"IDS = {tuple(p['id'] for p in properties)}"]
-    out += [f"SIGNED = {tuple(p['id'] for p in properties if p['range'][0] < 0)}", ""]
+    out += [f"IDS = {_bytes(p['id'] for p in properties)}"]
+    out += [f"SIGNED = {_bytes(p['id'] for p in properties if p['range'][0] < 0)}", ""]
     out += [f"R_{r['name'].upper()} = {r['id']}" for r in reasons]
     out += ["", "# quality code of each reason id: reason * 8 + index of its QARTOD flag"]
-    codes = "".join(f"\\x{8 * r['id'] + FLAGS.index(r['flag']):02x}" for r in reasons)
-    out += [f'QUALITY = b"{codes}"', ""]
+    out += [f"QUALITY = {_bytes(8 * r['id'] + FLAGS.index(r['flag']) for r in reasons)}", ""]
     out += [f"K_{k['name'].upper()} = {k['id']}" for k in kinds]
     ups = ", ".join(str(k["id"]) for k in kinds if k["direction"] == "up")
     out += [f"UP = ({ups})", ""]
-    out += ['# kind: " <id>=<type>.<name>" of each field, ids ascending, and a space', "LAYOUT = {"]
+    out += ['# kind: " <type>.<name>" of its fields 1, 2, 3 and so on, and a space', "LAYOUT = {"]
     for kind in kinds:
-        fields = "".join(f" {f['id']}={f['type'][0]}.{f['name']}" for f in kind.get("fields", []))
+        fields = "".join(f" {f['type'][0]}.{f['name']}" for f in kind.get("fields", []))
         out.append(f'    {kind["id"]}: "{fields} ",')
     return "\n".join([*out, "}", ""])
 

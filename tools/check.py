@@ -69,6 +69,12 @@ def compile_for_the_node() -> Outcome:
     return not failed, "\n".join(failed)
 
 
+def generated() -> Outcome:
+    """Whether what is generated and committed fits its sources."""
+    said = [tool("python", script, "--check") for script in ("schemas/generate.py", "tools/wiring.py")]
+    return all(ok for ok, _ in said), "".join(text for _, text in said)
+
+
 def modules() -> list[str]:
     """The dotted names of the shared files that can be imported without starting anything."""
     names = []
@@ -129,7 +135,7 @@ STEPS: dict[str, Callable[[], Outcome]] = {
     "format": lambda: tool("ruff", "format", "--check", "--output-format", "concise", *FORMATTED),
     "lint": lambda: tool("ruff", "check", "--output-format", "concise", *FORMATTED),
     "imports": lambda: tool("lint-imports", "--no-cache", "--no-logo", env={"PYTHONPATH": "firmware"}),
-    "generated": lambda: tool("python", "schemas/generate.py", "--check"),
+    "generated": generated,
     "mpy-cross": compile_for_the_node,
     "unix-vm": lambda: import_in_vm("unix"),
     "wasm32-vm": lambda: import_in_vm("wasm32"),

@@ -1,137 +1,52 @@
-"""Composition root: builds the node from its files and runs its tasks. main.py calls run()."""
+"""The running node: its tasks, who watches them, and what happens when memory or patience end. pantau_boot.py calls run()."""
 
 import asyncio
-import random
+import gc
 import sys
-import time
 
 from micropython import const
 
-from pantau_wire import topics
-
-from . import BUILT_S, EARLIEST_S, VERSION, clock, config, identity, sensors
-from .health import Health
-from .links.mqtt import MqttLink
-from .links.wifi import NoNet, Wifi
 from .log import log
-from .marks import Monotonic
-from .node import Node
-from .outbox import FileOutbox
-from .sampler import Sampler
-from .stations import load_station
+from .rare import drop
 
-_TICK_MS = const(10000)  # how often the watchdog is fed and a link that is down is outlived
-_STALL_MS = const(90000)  # a sampler without a sign of life for so long is stuck: its longest step is 20 s
+_TICK_MS = const(10000)  # how often the watchdog is fed
+_GRACE_MS = const(60000)
+_SAMPLER_MS = const(90000)  # its longest step is 20 s; it wakes every 10 s meanwhile
+_PROVED_MS = const(600000)  # a boot that lived so long is no boot loop, whatever the network does
+_SAFE_MS = const(3600000)  # so long the safe profile serves before the sensors are tried again
+_HOUR_MS = const(3600000)
 _AGAIN_S = const(5)  # a task that died of a defect is started again after this
-_RTC_ERROR_MS = const(2000)
-_BUSES = ("uart", "i2c", "pulse")
-
-
-def place(root, name):
-    """Return the path of a file of the node; root is "/" on the chip."""
-    return root.rstrip("/") + "/" + name.lstrip("/")
-
-
-def make_driver(board, item):
-    """Return the driver of one entry of config.sensors; raises ValueError, OSError, TypeError, KeyError."""
-    module = sensors.load(item["model"])
-    options = {name: item[name] for name in item if name != "model" and name not in _BUSES}
-    number = item[module.BUS]
-    if module.BUS == "uart":
-        bus = board.uart(number, module.BAUD, module.RXBUF)
-    elif module.BUS == "i2c":
-        bus = board.i2c(number)
-    else:
-        bus = board.pulse(number)
-    return sensors.driver(item["model"], bus, **options)
-
-
-def make_drivers(board, conf, problems):
-    """Return the drivers in the order of the configuration, None where one could not be made (a problem names it)."""
-    drivers = []
-    for index, item in enumerate(conf.sensors):
-        driver = None
-        try:
-            driver = make_driver(board, item)
-        except KeyError as error:
-            problems.append("sensors[%d] %s: needs %s" % (index, item["model"], error))
-        except (OSError, ValueError, TypeError) as error:
-            problems.append("sensors[%d] %s: %s" % (index, item["model"], error))
-        drivers.append(driver)
-    return drivers
-
-
-def make_station(conf, drivers, problems):
-    """Return the station; an unknown domain becomes a flood station, which records what its sensors have."""
-    try:
-        kind = load_station(conf.station)
-    except ValueError as error:
-        problems.append("station: %s" % error)
-        kind = load_station("flood")
-    named = {}
-    for item, driver in zip(conf.sensors, drivers):
-        if item["model"] in named:
-            problems.append("sensors: %s twice" % item["model"])
-        elif driver is not None:
-            named[item["model"]] = driver
-    return kind(named)
-
-
-async def wait_for_identity(path):
-    """Return the Identity once there is one: without a key nothing that is measured could ever be believed."""
-    told = None
-    while True:
-        try:
-            return identity.load(path)
-        except identity.IdentityError as error:
-            if str(error) != told:
-                told = str(error)
-                log("error", "identity", told)
-        await asyncio.sleep(_TICK_MS / 1000)
+_RARE = ("orders", "change", "config", "slots", "links.why", "links.tls")
+_LOW = const(8192)  # bytes of heap below which work is put off
+_LONG = const(6)  # so many looks in a row: something has leaked
+_LEAST = const(4096)  # below this a restart is cleaner than a MemoryError somewhere
+_GARBAGE = const(8192)  # collected at the latest after so many bytes: the heap must not grow into what TLS needs
 
 
 class App:
-    """The running node: glue between sampler, core and link. Nothing here decides anything."""
+    """Glue between sampler, core and link; nothing here decides what is measured or sent.
 
-    def __init__(self, root, conf, problems, board, who):
+    link, station, sampler, nap, sntp: put there by start.py. starts: pantau_boot.Starts; wdt: the watchdog or None.
+    """
+
+    def __init__(self, board, node, facts, timekeeper, starts, wdt):
         self._board = board
-        self.clock = clock.Clock(time.ticks_ms, EARLIEST_S)
-        self._set_clock(who)
-        drivers = make_drivers(board, conf, problems)
-        self.station = make_station(conf, drivers, problems)
-        outbox = FileOutbox(place(root, "outbox.log"), conf.outbox_bytes)
-        boots = Monotonic(place(root, "boot.cnt"))
-        boot = max(boots.value, outbox.last_boot) + 1
-        try:
-            boots.advance(boot)
-        except OSError as error:
-            problems.append("boot counter: the flash refused it (%s)" % error)
-        for problem in problems:
-            log("error", "config", problem)
-        net = NoNet()
-        if conf.link_kind == "wifi":
-            net = Wifi(board.wlan(), conf.link_ssid, conf.link_password, self.clock)
-        health = Health(board, drivers, net.rssi, VERSION)
-        orders = Monotonic(place(root, "orders.cnt"))
-        rand = random.getrandbits
-        columns = self.station.PROPERTIES
-        self.node = Node(who, conf, self.clock, outbox, boot, columns, orders, health, rand, problems)
-        names = {what: topics.topic(conf.city, who.node, what) for what in ("up", "ack", "cmd", "will")}
-        conf.broker_ca = place(root, conf.broker_ca)
-        self.link = MqttLink(conf, who, names, self.clock, net, self, rand)
-        self.sampler = Sampler(self.clock, self.station, conf.sampling_interval_s, conf.sampling_run_s, self._on_record)
+        self.node = node
+        self._facts = facts
+        self._timekeeper = timekeeper
+        self._starts = starts
+        self.clock = node.clock
+        self.link = self.station = self.sampler = self.nap = self.sntp = None
         self._sampling = True
-        self._wdt = board.wdt(conf.watchdog_s * 1000) if conf.watchdog_s else None
-        log("info", "app", "%s boot %d, firmware %s, %d records held" % (who.node, boot, VERSION, outbox.records()))
-
-    def _set_clock(self, who):
-        carried = self._board.rtc_get()
-        if carried is None or self.clock.set_utc(carried * 1000, _RTC_ERROR_MS, clock.CARRIED) == "refused":
-            self._board.rtc_floor(max(BUILT_S, who.made_s))
+        self._proved = False
+        self._saved_ms = 0
+        self._low = 0
+        self._wdt = wdt
 
     # -- events of the sampler and the link
 
-    def _on_record(self, instant_s, row, alarm):
+    def on_record(self, instant_s, row, alarm):
+        """Take the record of a sampling instant."""
         self.node.on_record(instant_s, row, alarm)
         self._settle()
         self.link.wake()
@@ -144,6 +59,11 @@ class App:
     def on_message(self, payload):
         """A frame came down."""
         self.node.on_message(payload)
+        self._settle()
+
+    def on_clock(self, did):
+        """Somebody other than the bridge set the clock."""
+        self.node.on_clock(did)
         self._settle()
 
     def next_send(self):
@@ -161,34 +81,106 @@ class App:
 
     def on_stuck(self):
         """No acknowledgement for a day, whatever the link tried."""
-        log("error", "app", "no acknowledgement for a day")
+        self._starts.planned()
+        self._restart("no acknowledgement for a day")
 
     def _settle(self):
         self.node.on_tick()
         action = self.node.take_action()
         while action is not None:
             name, value = action
-            if name == "rtc":
-                self._board.rtc_set(value)
+            if name == "clock":
+                self._save_clock()
+            elif name == "ordered":
+                drop(*_RARE)
+            elif name == "restart":
+                self._starts.planned()
+                self._restart(value)
             else:
                 log("warn", "node", value)
             action = self.node.take_action()
+
+    def _save_clock(self):
+        self._saved_ms = self.clock.uptime_ms()
+        self._timekeeper.save()
+
+    def _restart(self, why):
+        log("warn", "app", "restart: " + why)
+        self._save_clock()
+        self._board.restart()
 
     # -- tasks
 
     async def run(self):
         """Run for ever."""
-        guarded = (("sampler", self._sample), ("station", self.station.run), ("link", self.link.run))
-        for name, task in guarded:
+        tasks = [("link", self.link.run), ("sampler", self._sample), ("station", self.station.run)]
+        if self.nap is not None:
+            tasks = [("sleep", self._sleep)]
+        elif self.sntp is not None:
+            tasks.append(("sntp", self.sntp.run))
+        for name, task in tasks:
             asyncio.create_task(self._guard(name, task))
         while True:
+            wait_ms = min(_TICK_MS, max(self.node.due_ms(), 1000))
+            due = self.clock.uptime_ms() + wait_ms
+            await asyncio.sleep(wait_ms / 1000)
+            now = self.clock.uptime_ms()
+            self._facts.late_ms = max(self._facts.late_ms, now - due)
             self._settle()
-            if self._wdt is not None and self._alive():
-                self._wdt.feed()
-            await asyncio.sleep(min(_TICK_MS, max(self.node.due_ms(), 1000)) / 1000)
+            self._watch(now)
 
-    def _alive(self):
-        return not self._sampling or self.clock.uptime_ms() - self.sampler.beat_ms < _STALL_MS
+    def _watch(self, now):
+        """Feed the watchdog if every task keeps its deadline; look after memory, clock and the count of starts."""
+        late = self._late(now)
+        if late is not None:
+            self._starts.defect("%s: no sign of life" % late)
+            self._restart(late + " is stuck")
+        self._memory()
+        if now - self._saved_ms >= _HOUR_MS:
+            self._save_clock()
+        safe = self._facts.safe
+        if not self._proved and (self.node.acked or now >= _PROVED_MS) and not safe:
+            self._proved = True
+            self._starts.proved()
+        if safe and now >= _SAFE_MS:
+            self._starts.proved(2)  # one more failure and it is back here
+            self._restart("the sensors once more")
+        if self._wdt is not None:
+            self._wdt.feed()
+
+    def _late(self, now):
+        """Return the name of a task that is past its deadline, or None."""
+        if self._sampling and now - self.sampler.beat_ms > _SAMPLER_MS:
+            return "sampler"
+        if self.nap is None and now > self.link.beat_ms + _GRACE_MS:
+            return "link"
+        return None
+
+    def _memory(self):
+        """Shed before there is a MemoryError; restart, with everything in flash, where that does not help."""
+        if gc.mem_free() >= _LOW or self._facts.note() >= _LOW:
+            self._low = 0
+            return
+        self._low += 1
+        self._facts.shed += 1
+        try:
+            drop(*_RARE)
+            self.node.seal_open()
+        except MemoryError:
+            self._exhausted()
+        if self._low >= _LONG or self._facts.note() < _LEAST:
+            self._exhausted()
+
+    def _exhausted(self):
+        """Restart: all that counts is in flash. There may be no memory to say why, so the order is what matters."""
+        try:
+            self._starts.defect("out of memory, %d bytes at the least" % self._facts.heap_min)
+            self._restart("memory")
+        except MemoryError:
+            self._board.restart()
+
+    async def _sleep(self):
+        await self.nap.run(self.clock, self.node, self.sampler, self.link, self.node.outbox)
 
     async def _sample(self):
         await self.sampler.run()
@@ -203,33 +195,41 @@ class App:
             try:
                 await task()
                 return
+            except MemoryError:
+                self._exhausted()
             except Exception as error:  # noqa: BLE001  whatever it was, measuring goes on
                 log("error", name, "stopped by %r, starting again" % error)
                 sys.print_exception(error, sys.stderr)  # pyright: ignore[reportArgumentType]  a stub too narrow
+                self._starts.defect(error, name + ": ")
+                self._facts.defect = self._starts.last_defect()
             await asyncio.sleep(_AGAIN_S)
 
 
-async def main(root="/", board=None):
-    """Build the node from the files below root and run it for ever; board: a Board, else the configured one."""
-    conf, problems = config.load(place(root, "config.json"))
-    if board is None:
-        from .board import Board, find
+def build_config(body):
+    """Return (Config, problems); imports by name, so that the module can be dropped in between."""
+    from .config import build
 
-        data, problem = find(conf.board)
-        if problem:
-            problems.append(problem)
-        board = Board(data)
-    who = await wait_for_identity(place(root, "identity.json"))
-    if conf.node and conf.node != who.node:
-        problems.append("node: %s in the configuration, %s in the identity, which rules" % (conf.node, who.node))
-    await App(root, conf, problems, board, who).run()
+    return build(body)
 
 
-def run(root="/"):
-    """Run the node; whatever escapes is printed and restarts the chip. Ctrl-C leads to the REPL."""
+async def main(root, board, starts):
+    """Build the node from what is kept below root and run it for ever."""
+    gc.threshold(_GARBAGE)
+    from .start import build
+
+    app = await build(root, board, starts)
+    del build  # it would hold all that only the start needs
+    gc.collect()
+    await app.run()
+
+
+def run(starts, root="/"):
+    """Run the node; starts: pantau_boot.Starts. Ctrl-C leads to the REPL."""
+    from .board import Board
+
+    board = Board()
     try:
-        asyncio.run(main(root))
-    except Exception as error:  # noqa: BLE001  the last resort is a restart
-        from .board import restart_after
-
-        restart_after(error)
+        asyncio.run(main(root, board, starts))
+    except KeyboardInterrupt:
+        board.leave()
+        raise

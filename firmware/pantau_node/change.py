@@ -23,7 +23,7 @@ def _bodies(slots):
 
 def load(trial, rescue, crashed):
     """Set state, generation and problem of a Trial; return the body to run with."""
-    found = _bodies(trial.slots)
+    found = _bodies(trial.slots())
     proved = trial.committed.value
     if not found:
         trial.generation, trial.state = proved, DEFAULTS
@@ -63,14 +63,14 @@ def _back(found, proved):
 
 def take_back(trial):
     """Write the body before the trial as a newer generation over it and commit that; False if the flash refuses."""
-    found = _bodies(trial.slots)
+    found = _bodies(trial.slots())
     back = _back(found, trial.committed.value)
     if back is None:
         trial.on_ack(0)  # the way back was damaged meanwhile: better this configuration than none
         return False
     generation = found[0][0] + 1
     try:
-        trial.slots.write(generation, back[2], back[0])
+        trial.slots().write(generation, back[2], back[0])
     except OSError:
         return False
     trial.commit(generation)  # if the flash refuses, the next start does it: there are two copies of one body
@@ -80,7 +80,7 @@ def take_back(trial):
 
 def apply(trial, patch, generation):
     """See Trial.apply."""
-    found = _bodies(trial.slots)
+    found = _bodies(trial.slots())
     newest = max([trial.committed.value, trial.generation] + [one[0] for one in found])
     if type(generation) is not int or not newest < generation < 1 << 32:
         return 0, "generation %s is not greater than %d" % (generation, newest)
@@ -104,7 +104,7 @@ def apply(trial, patch, generation):
     if new == old:
         return 1, "unchanged: " + detail
     try:
-        trial.slots.write(generation, payload, min(trial.committed.value, trial.generation))
+        trial.slots().write(generation, payload, min(trial.committed.value, trial.generation))
     except ValueError as error:
         return 0, str(error)
     except OSError:

@@ -27,31 +27,6 @@ _SYNCED_MS = const(1000)
 _TRUST_MS = const(604800000)  # 7 days: the drift is a minute by then, and a technician's slip must not last for ever
 
 
-def unix_from_civil(year, month, day, hour, minute, second):
-    """Return Unix seconds of a civil UTC date (days-from-civil arithmetic, no epoch of the port)."""
-    year -= month <= 2
-    era = year // 400
-    of_era = year - era * 400
-    day_of_year = (153 * (month - 3 if month > 2 else month + 9) + 2) // 5 + day - 1
-    days = era * 146097 + of_era * 365 + of_era // 4 - of_era // 100 + day_of_year - 719468
-    return days * 86400 + hour * 3600 + minute * 60 + second
-
-
-def civil_from_unix(unix_s):
-    """Return (year, month, day, weekday with Monday 0, hour, minute, second) UTC, the order of machine.RTC.datetime."""
-    days, rest = divmod(unix_s, 86400)
-    shifted = days + 719468
-    era = shifted // 146097
-    of_era = shifted - era * 146097
-    year = (of_era - of_era // 1460 + of_era // 36524 - of_era // 146096) // 365
-    day_of_year = of_era - (365 * year + year // 4 - year // 100)
-    part = (5 * day_of_year + 2) // 153
-    month = part + 3 if part < 10 else part - 9
-    day = day_of_year - (153 * part + 2) // 5 + 1
-    year += era * 400 + (month <= 2)
-    return year, month, day, (days + 3) % 7, rest // 3600, rest // 60 % 60, rest % 60
-
-
 class Clock:
     """Uptime in ms and its mapping to UTC.
 

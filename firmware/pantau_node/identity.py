@@ -8,36 +8,14 @@ import json
 
 from pantau_wire.topics import valid_id
 
+from .who import Identity
+
 KEY_BYTES = 32
 _DO = "run `pantau node provision`"
 
 
 class IdentityError(Exception):
     """The node does not know who it is: nothing that it signed could be believed. Provision it over USB."""
-
-
-class Identity:
-    """Who this node is; never shows a key.
-
-    node: its id; keys: {key id: 32 bytes}; key_id: the one that signs; user, password: the broker login; made_s: Unix
-    seconds of the provisioning, or 0; tls_cert, tls_key: DER of the client certificate, or b""; psk: (identity, key) of
-    TLS-PSK or None; rescue: the configuration of last resort, or None.
-    """
-
-    def __init__(self, node, generation, keys, key_id, user, password, made_s=0):
-        self.node = node
-        self.generation = generation
-        self.keys = keys
-        self.key_id = key_id
-        self.user = user
-        self.password = password
-        self.made_s = made_s
-        self.tls_cert = self.tls_key = b""
-        self.psk = None
-        self.rescue = None
-
-    def __repr__(self):
-        return "<Identity %s generation %d>" % (self.node, self.generation)
 
 
 def parse(text):
@@ -106,17 +84,9 @@ def _bytes(text):
 def load(slots):
     """Return the Identity of the newest sound copy; raises IdentityError with what to do."""
     why = "identity: no copy can be read: "
-    for _, payload in _path(slots) if isinstance(slots, str) else slots.read():
+    for _, payload in slots.read():
         try:
             return parse(payload)
         except IdentityError as error:
             why = "identity: %s: " % error
     raise IdentityError(why + _DO)
-
-
-def _path(path):  # until app.py gives Slots
-    try:
-        with open(path) as file:
-            return [(0, file.read())]
-    except OSError:
-        return []

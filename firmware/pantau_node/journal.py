@@ -48,29 +48,25 @@ class Batch:
 
         A property that the row lacks is missing for want of a sample; a value that the wire cannot carry likewise.
         """
-        out = bytearray()
-        mask = 0
-        bad = bytearray()
-        deltas = bytearray()
         readings = [_clean(ident, row.get(ident)) for ident in self.columns]
-        for i, (value, code) in enumerate(readings):
-            if code:
-                mask |= 1 << i
-                bad.append(code | (_MISSING if value is None else 0))
-            if value is not None:
-                put_varint(deltas, zigzag(value - self.last[i]))
-        put_varint(out, mask)
-        out.extend(bad)
-        out.extend(deltas)
+        data = _encode(readings, self.last)
         self._append(readings)  # last: a MemoryError before it leaves the batch whole
-        return bytes(out)
+        return data
+
+    def encode_rows(self):
+        """Yield the bytes of the journal entries of all records, from the first on: each is a difference to the one before."""
+        last = [0] * len(self.columns)
+        for i in range(self.count):
+            readings = [(self.values[c][i], self.codes[c][i]) for c in range(len(last))]
+            yield _encode(readings, last)
+            _follow(last, readings)
+        self.last = last  # what the next row continues
 
     def _append(self, readings):
         for i, (value, code) in enumerate(readings):
             self.values[i].append(value)
             self.codes[i].append(code)
-            if value is not None:
-                self.last[i] = value
+        _follow(self.last, readings)
         self.count += 1
 
     def replay(self, data):
@@ -119,6 +115,28 @@ class Batch:
             else:
                 f.columns[ident] = (values, codes if any(codes) else None)
         return f
+
+
+def _encode(readings, last):
+    """Return the bytes of a row that follows the values in `last`."""
+    mask = 0
+    bad = bytearray()
+    deltas = bytearray()
+    for i, (value, code) in enumerate(readings):
+        if code:
+            mask |= 1 << i
+            bad.append(code | (_MISSING if value is None else 0))
+        if value is not None:
+            put_varint(deltas, zigzag(value - last[i]))
+    out = bytearray()
+    put_varint(out, mask)
+    return bytes(out + bad + deltas)
+
+
+def _follow(last, readings):
+    for i, (value, _) in enumerate(readings):
+        if value is not None:
+            last[i] = value
 
 
 def _clean(ident, reading):

@@ -10,9 +10,11 @@ from pantau_wire import frame
 from pantau_wire.errors import WireError
 
 from . import clock as clocks
+from . import report
 from .index import ALARM, LIVE
 from .journal import Batch
 from .sender import Sender
+from .trial import TRIAL
 
 _NEWS_MS = 60000  # a change of state is worth a health frame at most this often
 _ASK_MS = 30000  # how often a node without the time asks again, doubling up to the health interval
@@ -29,17 +31,15 @@ class Node:
 
     identity: Identity; config: Config; clock: Clock; outbox: see outbox.py; boot: this boot's number; columns: the
     station's property ids; replay: a Monotonic that holds the counter of the last order; facts: Health; rand:
-    rand(bits) -> int; problems: what was wrong with the configuration; trial: Trial; resume: what state() returned
-    before a deep sleep in this boot, whose open batch then goes on.
+    rand(bits) -> int; problems: what was wrong with the configuration; trial: Trial. A battery's
+    node is in batterynode.py.
     """
 
-    def __init__(
-        self, identity, config, clock, outbox, boot, columns, replay, facts, rand, problems=(), trial=None, resume=None
-    ):
+    def __init__(self, identity, config, clock, outbox, boot, columns, replay, facts, rand, problems=(), trial=None):
         self._identity = identity
         self.config = config
         self.clock = clock
-        self._outbox = outbox
+        self.outbox = outbox
         self._replay = replay
         self._facts = facts
         self._rand = rand
@@ -71,25 +71,25 @@ class Node:
         self.acked = 0
         self.last_ack_ms = None
         self._waits_since = None  # uptime from which on frames have waited for the first sign of the bridge
-        if resume is None:
-            self._seal_batch(False)  # what the interrupted boot had open goes first, under its own name
-            self._health()
-        else:
-            self._resume(resume)
+        self._begin()
+
+    def _begin(self):
+        self._seal_batch(False)  # what the interrupted boot had open goes first, under its own name
+        self._health()
 
     # -- events
 
     def on_record(self, instant_s, row, alarm=False):
         """Take the record of the sampling instant (seconds of uptime): {property id: (value or None, quality code)}."""
-        batch = self._outbox.batch
+        batch = self.outbox.batch
         if batch is not None and (self.clock.epoch != self._epoch or instant_s != self._next_s):
             self._seal_batch(False)  # a batch has one time base and no holes
-        if self._outbox.batch is None:
+        if self.outbox.batch is None:
             self._open_batch(instant_s)
-        self._outbox.record(row)
+        self.outbox.record(row)
         self.produced += 1
         self._next_s = instant_s + self.config.sampling_interval_s
-        batch = self._outbox.batch
+        batch = self.outbox.batch
         if alarm or batch.count >= self.config.sampling_batch or self._seq - batch.seq >= _APART:
             self._seal_batch(alarm)
 
@@ -130,7 +130,7 @@ class Node:
         if self.trial is not None and self.trial.due(now):
             self._act("restart", "no acknowledgement with the configuration on trial: back to the one before")
         if self._restart_at is not None and (
-            now >= self._restart_at or self._outbox.index.place(self.boot, self._result_seq) is None
+            now >= self._restart_at or self.outbox.index.place(self.boot, self._result_seq) is None
         ):
             self._restart_at = None
             self._act("restart", "ordered")
@@ -143,7 +143,7 @@ class Node:
         return max(0, due - now)
 
     def take_action(self):
-        """Return the next thing the application has to do, or None: ("clock", None) | ("log", text) | ("restart", why)."""
+        """Return the next thing the application has to do, or None: ("clock", None) | ("log", text) | ("ordered", None) | ("restart", why)."""
         return self._actions.pop(0) if self._actions else None
 
     def flush(self):
@@ -153,39 +153,13 @@ class Node:
 
     def ack_age_ms(self):
         """Return for how long something has been waiting without a sign of the bridge, ms; None when nothing waits."""
-        if self._waits_since is None or not self._outbox.index.live:
+        if self._waits_since is None or not self.outbox.index.live:
             return None
         return self.clock.uptime_ms() - self._waits_since
 
-    def state(self):
-        """Return what a wake from deep sleep needs to go on in this boot: a tuple of integers for `resume`."""
-        return (
-            self._seq,
-            self._next_s,
-            self.produced,
-            self.acked,
-            self.wakes,
-            self.reconnects,
-            self.forged,
-            self._health_at,
-            self._health_due,
-            self._sender.through(self.boot),
-        )
-
-    def _resume(self, state):
-        self._seq, self._next_s, self.produced, self.acked, wakes, self.reconnects, self.forged = state[:7]
-        self._health_at, self._health_due = state[7:9]
-        self._sender.on_ack(self.boot, state[9], 0, 0)
-        self.wakes = wakes + 1
-        self._news = self._now_news()
-        if self._outbox.index.live:
-            self._waits_since = self.clock.uptime_ms()
-        batch = self._outbox.batch
-        if batch is not None:
-            quality, base_s = self.clock.base(self._next_s * 1000)
-            late = base_s - batch.base_s - batch.count * batch.interval_s
-            if batch.boot != self.boot or batch.clock != quality or abs(late) > 1:
-                self._seal_batch(False)  # the clock has drifted in the sleep: what follows has another time base
+    def restless(self):
+        """Return whether the chip must stay awake: a restart is ordered, or a configuration has to prove itself."""
+        return self._restart_at is not None or (self.trial is not None and self.trial.state == TRIAL)
 
     # -- sending
 
@@ -225,7 +199,7 @@ class Node:
         now = self.clock.uptime_ms()
         self.acked += self._sender.on_ack(boot, through, fields.get("map", 0), now)
         self.last_ack_ms = now
-        self._waits_since = now if self._outbox.index.live else None
+        self._waits_since = now if self.outbox.index.live else None
         if boot == self.boot and self.trial is not None:
             self.trial.on_ack(now)
 
@@ -270,6 +244,7 @@ class Node:
             ok, detail = 0, "the flash refused the counter; send it again"
         except MemoryError:
             ok, detail = 0, "no memory for it; send it again"
+        self._act("ordered", None)
         self._result_seq = self._seal_fields(
             T.K_RESULT, {"id": f.fields.get("id", 0), "ok": ok, "detail": detail[:_DETAIL]}
         )
@@ -278,11 +253,11 @@ class Node:
 
     def records(self):
         """Return how many records are held."""
-        return self._outbox.records()
+        return self.outbox.records()
 
     def seal_open(self):
         """Make a frame of the open batch; return how many records it had."""
-        count = self._outbox.batch.count if self._outbox.batch is not None else 0
+        count = self.outbox.batch.count if self.outbox.batch is not None else 0
         self._seal_batch(False)
         return count
 
@@ -309,14 +284,14 @@ class Node:
         quality, base_s = self.clock.base(instant_s * 1000)
         interval_s, profile = self.config.sampling_interval_s, self.config.profile
         seq = self._take_seq()
-        self._outbox.open_batch(Batch(self.boot, seq, quality, base_s, interval_s, profile, self._columns))
+        self.outbox.open_batch(Batch(self.boot, seq, quality, base_s, interval_s, profile, self._columns))
 
     def _seal_batch(self, alarm):
         """Make frames of the open batch: one, or more where one would be too long."""
-        while self._outbox.batch is not None:
-            batch = self._outbox.batch
+        while self.outbox.batch is not None:
+            batch = self.outbox.batch
             if not batch.seq:
-                batch.seq = self._take_seq() if batch.boot == self.boot else self._outbox.last_seq + 1
+                batch.seq = self._take_seq() if batch.boot == self.boot else self.outbox.last_seq + 1
             count = batch.count
             wire = None
             while count and wire is None:
@@ -328,7 +303,7 @@ class Node:
             if wire is None:
                 self.faults += 1
                 self._act("log", "a batch of %d records cannot be encoded" % batch.count)
-                self._outbox.drop_batch()
+                self.outbox.drop_batch()
                 return
             flags = (ALARM if alarm else 0) | (LIVE if self._up and batch.boot == self.boot else 0)
             self._seal(batch.boot, batch.seq, wire, count, flags, count)
@@ -347,57 +322,26 @@ class Node:
         return f.seq
 
     def _seal(self, *frame_and_place):
-        self._outbox.seal(*frame_and_place)
+        self.outbox.seal(*frame_and_place)
         if self._waits_since is None:
             self._waits_since = self.clock.uptime_ms()
 
     def _now_news(self):
         # A stranger can forge as often as he likes: that it happens is news once, how often waits for the regular frame.
         state = self.trial.state if self.trial is not None else 0
-        return self._facts.errors(), self._outbox.overwritten_frames, self._outbox.errors, self.forged > 0, state
+        return self._facts.errors(), self.outbox.overwritten_frames, self.outbox.errors, self.forged > 0, state
 
     def _health(self):
         now = self.clock.uptime_ms()
         fields = self._facts.fields()
-        outbox = self._outbox
-        fields["uptime_ms"] = now
-        utc = self.clock.utc_ms(now)
-        if utc is not None:
-            fields["utc_ms"] = utc
-        oldest = outbox.oldest() or (self.boot, self._seq + 1)
-        fields["outbox_frames"] = outbox.index.live
-        fields["outbox_records"] = outbox.records()
-        fields["outbox_oldest_boot"], fields["outbox_oldest_seq"] = oldest
-        fields["overwritten_frames"] = outbox.overwritten_frames
-        fields["overwritten_records"] = outbox.overwritten_records
-        fields["reconnects"] = self.reconnects
-        fields["records_produced"] = self.produced
-        fields["forged"] = self.forged
-        if outbox.index.live:
-            self._oldest(fields, oldest, utc)
-        if self.last_ack_ms is not None:
-            fields["last_ack_s"] = (now - self.last_ack_ms) // 1000
-        if self.wakes:
-            fields["wakes"] = self.wakes
-        if self.trial is not None:
-            fields["config_generation"] = self.trial.generation
-            fields["config_state"] = self.trial.state
-        if self._problems:
-            fields["config_errors"] = self._problems
+        oldest = self.outbox.oldest() or (self.boot, self._seq + 1)
+        report.add(fields, self, self.outbox, oldest, self._problems)
         self._nonce = fields["time_nonce"] = 1 + self._rand(31)
         self._nonce_sent = None
         self._news = self._now_news()
         self._health_at = now
         self._nonce_seq = self._seal_fields(T.K_HEALTH, fields)
         self._schedule(now)
-
-    def _oldest(self, fields, name, utc):
-        """Add the age of the oldest frame, which its header tells once both clocks are set."""
-        data = self._outbox.read(*name)
-        if data is not None and utc is not None:
-            head = frame.header(data)
-            if head.clock:
-                fields["outbox_oldest_s"] = max(0, utc // 1000 - head.base_s)
 
     def _schedule(self, now):
         """Set when the next health frame is due: soon while the clock is unset, each time later."""

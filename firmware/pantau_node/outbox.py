@@ -31,7 +31,7 @@ from pantau_wire.frame import MAX_FRAME
 
 from .files import missing
 from .index import Index
-from .journal import Batch, decode_open
+from .journal import decode_open
 
 MAX_FRAMES = 512  # 8 KiB of index: two and a half days of a frame of records and one of health each quarter of an hour
 _STATE = const(1)
@@ -384,9 +384,4 @@ class FileOutbox:
 
 def _journal(batch):
     """Return the entries that make up an open batch."""
-    copy = Batch(batch.boot, batch.seq, batch.clock, batch.base_s, batch.interval_s, batch.profile, batch.columns)
-    parts = [_entry(_OPEN, batch.encode_open())]
-    for i in range(batch.count):
-        row = {ident: (batch.values[c][i], batch.codes[c][i]) for c, ident in enumerate(batch.columns)}
-        parts.append(_row(copy.add(row)))
-    return parts
+    return [_entry(_OPEN, batch.encode_open())] + [_row(data) for data in batch.encode_rows()]

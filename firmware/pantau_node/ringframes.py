@@ -1,4 +1,4 @@
-"""The frames of the ring: their sectors, how a start finds what is held, how the oldest makes room. See ring.py.
+"""The frames of the ring: their sectors, how the oldest makes room. See ring.py; ringstart.py finds what is held at a start.
 
 A sector: header, one mark byte for each frame (erased: held; programmed: acknowledged or given up), entries, and once it is
 full a summary of it and of all that a start must know, so that a start reads the entries of the head only. Entries never
@@ -15,20 +15,24 @@ from pantau_wire.errors import WireError
 
 from . import ringlog
 from .index import ALARM
-from .ringindex import FRAME, FRAMES, TAKEN, RingIndex
+from .ringindex import FRAMES, RingIndex
 
+FRAME = 1  # entry: boot, seq, flags, records, ordinal, with TAKEN name's seq and records taken; then the frame
 DROP = 2  # entry: sector, ordinal, totals: a frame is given up
-_RETIRE = const(3)  # entry: first sector still held, totals: those before it are given up and will be erased
+RETIRE = 3  # entry: first sector still held, totals: those before it are given up and will be erased
 UNBATCH = 4  # entry: boot, seq, records taken, totals: an open batch is given up
-_MARKS = ringlog.HEADER
+TAKEN = 2  # flag of a frame in flash: its records come from the open batch
+MARKS = 12  # offset of the mark bytes: behind the header
 _START = const(60)  # header and 48 marks
-_SUMMARY = (
-    ">IIIIIIIIIIIIBBQ"  # row's names; last boot, seq; totals; batch name; tail; first live; taken; frames; alarms
-)
+# row's names; last boot, seq; totals; batch name; tail; first live; taken; frames; alarms
+_SUMMARY = ">IIIIIIIIIIIIBBQ"
 _FIXED = const(58)
 _FOOT = const(110)  # summary, records of each frame, CRC-32
-HEAD = 26  # what an entry adds to a frame at most
-SMALL = 40  # no other entry is longer; as much is kept free for RETIRE
+_HEAD = const(26)  # what an entry adds to a frame at most
+_RETIRE = const(22)  # an entry RETIRE at most
+_SMALL = const(40)  # no other entry is longer; as much is kept free for RETIRE
+_ENTRY = ">IIBBBBHH"  # boot, seq, flags, records, ordinal; bytes before the frame; size and offset of the entry
+_SIZE = const(16)
 
 
 def numbers(*values):
@@ -40,253 +44,157 @@ def numbers(*values):
 
 
 class FrameRing:
-    """Frames on sectors first..first + count - 1 of the device. buf: 4 KiB that it may keep.
+    """Frames on sectors first..first + count - 1 of the device.
 
     taken: (boot, seq, records): name of the last batch that frames were made of and how many records of it they have.
     """
 
-    def __init__(self, device, first, count, buf):
+    def __init__(self, device, first, count):
         self.log = ringlog.RingLog(device, first, count, b"F1", _START, ringlog.SECTOR - _FOOT)
-        self.buf = buf
-        self._cached = 0  # the sector that buf and _entries hold
-        self._entries = []
-        self.index = RingIndex(self.log, self._load)
+        self.buf = bytearray(ringlog.WINDOW)
+        self.cached = 0  # the sector whose frames are decoded: the first `_count` of `_heads`
+        self._heads = bytearray(FRAMES * _SIZE)
+        self._count = 0
+        self.index = RingIndex(self.log, self.load, self.frame)
         self.taken = (0, 0, 0)
         self.last_boot = 0
         self.last_seq = 0
         self.overwritten_frames = 0
         self.overwritten_records = 0
-        self._tail = 1  # sectors before it are given up
-        self._closed = False
-        self.count = 0  # frames in the head
+        self.tail = 1  # sectors before it are given up
+        self.begin()
+
+    def begin(self):
+        """Nothing is in the head yet."""
+        self.closed = False
+        self.frames = 0  # in the head
         self._alarms = 0
         self._records = bytearray(FRAMES)
-        self._drops = []
-        self._start_frames()
-        self._cached = 0  # the journal reads into buf next
 
-    # -- start: frames
+    # -- reading
 
-    def _start_frames(self):
-        log = self.log
-        log.survey()
-        if not log.top:
-            log.begin()
-            return
-        head = log.top
-        log.read(head, self.buf, 0)
-        before = log.previous(head)
-        fresh = ringlog.used(self.buf, _MARKS, ringlog.SECTOR) == _MARKS
-        if fresh and before and self._summary(before) is None:
-            log.read(before, self.buf, 0)
-            if ringlog.used(self.buf, log.limit, ringlog.SECTOR) == log.limit:
-                head = before
-        log.head = head
-        base = self._restore(head)
-        for seq in range(max(self.index.first, self._tail, log.oldest()), base + 1):
-            if log.has(seq):
-                self._survey(seq)
-        for seq in range(log.oldest(), self._tail):
-            self.index.clear(seq)
-        self.index.first = max(self.index.first, self._tail)
-        for sector, ordinal in self._drops:
-            self._settle_drop(sector, ordinal)
-        self._drops = []
-
-    def _restore(self, head):
-        """Take over what the last summary says and replay what came after; return the sector of that summary, or 0."""
-        log = self.log
-        after = []
-        seq = head
-        while seq:
-            found = self._summary(seq)
-            if found is not None:
-                fields = found[0]
-                self.last_boot, self.last_seq, self.overwritten_frames, self.overwritten_records = fields[4:8]
-                self.taken = fields[8:10] + (fields[12],)
-                self._tail = fields[10]
-                self.index.first = fields[11]
-                break
-            after.append(seq)
-            seq = log.previous(seq)
-        end, torn = ringlog.SECTOR, False
-        self._closed = not after
-        for one in reversed(after):
-            end, torn = self._replay(one)
-        log.resume(head, min(end, log.limit), torn)
-        if after and ringlog.used(self.buf, log.limit, ringlog.SECTOR) > log.limit:
-            self._closed = True  # a summary that was cut: nothing more fits in here
-            log.pos = log.limit
-        return seq
-
-    def _summary(self, seq):
+    def summary(self, sector):
         """Return (fields of _SUMMARY, records of each frame) of a sector, None where there is no summary."""
         foot = bytearray(_FOOT)
-        self.log.read(seq, foot, self.log.limit)
+        self.log.read(sector, foot, self.log.limit)
         if struct.unpack_from(">I", foot, _FOOT - 4)[0] != binascii.crc32(memoryview(foot)[:-4]):
             return None
         return struct.unpack_from(_SUMMARY, foot, 0), foot[_FIXED:-4]
 
-    def _survey(self, seq):
-        """Fill the index with a closed sector from its summary and its marks."""
-        found = self._summary(seq)
-        if found is None:
-            self._fill(seq)
-            return
-        fields, each = found
-        marks = bytearray(FRAMES)
-        self.log.read(seq, marks, _MARKS)
-        live = records = alarms = 0
-        for ordinal in range(fields[13]):
-            if marks[ordinal] == 0xFF:
-                live |= 1 << ordinal
-                records += each[ordinal]
-                alarms += fields[14] >> ordinal & 1
-        self.index.set(seq, fields[:4] + (live, records, alarms, fields[13]))
-
-    def _fill(self, seq):
-        """Fill the index with a sector from its entries and marks."""
-        self.index.clear(seq)
-        entries = self._load(seq)
-        for boot, number, flags, records, ordinal, _, _ in entries:
-            if self.buf[_MARKS + ordinal] == 0xFF:
-                self.index.add(seq, boot, number, flags, records, ordinal)
-
-    def _replay(self, seq):
-        """Read a sector that has no summary and apply its entries; return where writing goes on, and if behind damage."""
-        self.count = self._alarms = 0
-        self._records = bytearray(FRAMES)
-        self._cached = seq
-        self._entries = []
-        end, torn, _ = self.log.scan(seq, self.buf, self._apply)
-        self._fill(seq)
-        return end, torn
-
-    def _apply(self, kind, start, end):
-        """Apply one entry of the head; False if it makes no sense, which only a fault of the writer can cause."""
-        try:
-            if kind == FRAME:
-                return self._apply_frame(start, end)
-            first, at = get_varint(self.buf, start)
-            if kind == _RETIRE:
-                self._tail = first
-            else:
-                second, at = get_varint(self.buf, at)
-                if kind == DROP:
-                    self._drops.append((first, second))
-                elif kind == UNBATCH:
-                    taken, at = get_varint(self.buf, at)
-                    self.taken = (first, second, taken)
-                else:
-                    return False
-            self.overwritten_frames, at = get_varint(self.buf, at)
-            self.overwritten_records, at = get_varint(self.buf, at)
-        except WireError:
-            return False
-        return True
-
-    def _apply_frame(self, start, end):
-        if not self._collect(FRAME, start, end):
-            return False
-        boot, seq, flags, records, ordinal, _, _ = self._entries[-1]
-        self.seen(boot, seq)
-        self._note(ordinal, flags, records)
-        if flags & TAKEN:
-            name, at = get_varint(self.buf, self._after_head(start))
-            self.taken = (boot, name, self.buf[at])
-        return True
-
-    def _after_head(self, start):
-        at = get_varint(self.buf, get_varint(self.buf, start)[1])[1]
-        return at + 3
-
-    def _collect(self, kind, start, end):
-        """Add the frame of an entry to the decoded sector; True if it is a sound entry."""
+    def collect(self, kind, data, at):
+        """Decode the head of an entry of the sector that is read; True if the entry is sound."""
         if kind != FRAME:
             return 0 < kind <= UNBATCH
         try:
-            boot, at = get_varint(self.buf, start)
-            seq, at = get_varint(self.buf, at)
-            flags, records, ordinal = self.buf[at], self.buf[at + 1], self.buf[at + 2]
-            at += 3
+            boot, i = get_varint(data, 0)
+            seq, i = get_varint(data, i)
+            flags, records, ordinal = data[i], data[i + 1], data[i + 2]
+            i += 3
             if flags & TAKEN:
-                at = get_varint(self.buf, at)[1] + 1
-        except WireError:
+                i = get_varint(data, i)[1] + 1
+        except (WireError, IndexError):
             return False
-        if ordinal >= FRAMES or at > end:
+        if ordinal >= FRAMES or i > len(data):
             return False
-        self._entries.append((boot, seq, flags, records, ordinal, at, end))
+        if self._count and self.frame(self._count - 1)[4] == ordinal:
+            self._count -= 1  # what was refused is there all the same, and was given up or written again
+        entry = boot, seq, flags, records, ordinal, i + 3, len(data) + 7, at
+        struct.pack_into(_ENTRY, self._heads, self._count * _SIZE, *entry)
+        self._count += 1
         return True
 
-    def _load(self, seq):
-        """Return the frames that the flash gives back of a sector, as RingIndex wants them; its bytes are in _buf."""
-        if self._cached != seq:
-            self._cached = seq
-            self._entries = []
+    def frame(self, i):
+        """Return (boot, seq, flags, records, ordinal, ...) of the decoded frame i: see _ENTRY."""
+        return struct.unpack_from(_ENTRY, self._heads, i * _SIZE)
+
+    def restart(self, sector):
+        """Begin to decode a sector."""
+        self.cached = sector
+        self._count = 0
+
+    def load(self, sector):
+        """Decode the frames of a sector; return how many the flash gives back. Those that it does not are given up."""
+        if self.cached != sector:
             skipped = self.log.skipped
-            self.log.scan(seq, self.buf, self._collect)
+            try:
+                self.restart(sector)
+                self.log.scan(sector, self.buf, self.collect)
+            except OSError:
+                self.cached = 0
+                raise
             self.log.skipped = skipped  # counted when it was found first
-            self._lose(seq)
-        return self._entries
+            self._lose(sector)
+        return self._count
 
     def _lose(self, sector):
         """Give up the frames of a sector that the flash no longer gives back, counted."""
         live = self.index.row(sector)[4]
-        for entry in self._entries:
-            live &= ~(1 << entry[4])
-        found = self._summary(sector) if live else None
+        for i in range(self._count):
+            live &= ~(1 << self.frame(i)[4])
+        found = self.summary(sector) if live else None
         for ordinal in range(FRAMES if found else 0):
             if live >> ordinal & 1:
-                self.give_up(sector, (0, 0, found[0][14] >> ordinal & 1, found[1][ordinal], ordinal, 0, 0))
+                self.give_up(sector, ordinal, found[0][14] >> ordinal & 1, found[1][ordinal])
+
+    def read(self, boot, seq):
+        """Return a frame's bytes, or None once it left (or the flash does not give it back)."""
+        try:
+            found = self.index.find(boot, seq)
+            if found is None:
+                return None
+            head, size, at = found[1][5:]
+            data = memoryview(self.buf)[:size]
+            self.log.read(found[0], data, at)
+        except OSError:
+            self.log.errors += 1
+            return None
+        return bytes(data[head : size - 4]) if ringlog.parse(data, 0)[0] == size else None
+
+    # -- writing
 
     def seen(self, boot, seq):
+        """Note a name that is used."""
         if boot > self.last_boot:
             self.last_boot, self.last_seq = boot, 0
         if boot == self.last_boot:
             self.last_seq = max(self.last_seq, seq)
 
-    def _note(self, ordinal, flags, records):
-        self.count = ordinal + 1
+    def note(self, ordinal, flags, records):
+        """Note a frame of the head for its summary."""
+        self.frames = ordinal + 1
         self._alarms |= (flags & ALARM) << ordinal
         self._records[ordinal] = records
-
-    def _settle_drop(self, sector, ordinal):
-        """Finish at the start what a cut between a DROP and its mark left open."""
-        if sector >= self._tail and self.log.has(sector):
-            for entry in self._load(sector):
-                if entry[4] == ordinal and self.index.row(sector)[4] >> ordinal & 1:
-                    self.mark(sector, [entry])
-                    return
-
-    # -- writing
 
     def write(self, boot, seq, wire, records, flags, batch):
         """Append a frame; batch: (name's seq, records taken) or None. False if the flash refuses."""
         for _ in range(2):
-            if not self.room(len(wire) + HEAD):
+            if not self.room(len(wire) + _HEAD):
                 return False
-            data = numbers(boot, seq)
-            data.append(flags & ALARM | (TAKEN if batch else 0))
-            data.append(records)
-            data.append(self.count)
+            head = numbers(boot, seq)
+            head.append(flags & ALARM | (TAKEN if batch else 0))
+            head.append(records)
+            head.append(self.frames)
             if batch:
-                put_varint(data, batch[0])
-                data.append(batch[1])
-            data.extend(wire)
-            if self.append(ringlog.entry(FRAME, data)):
-                self.index.add(self.log.head, boot, seq, flags, records, self.count)
-                self._note(self.count, flags, records)
+                put_varint(head, batch[0])
+                head.append(batch[1])
+            if self._append(ringlog.entry(FRAME, head, wire)):
+                self.index.add(self.log.head, boot, seq, flags, records, self.frames)
+                self.note(self.frames, flags, records)
                 return True
         return False
 
-    def append(self, data):
-        if self._cached == self.log.head:
-            self._cached = 0
+    def _append(self, data):
+        if self.cached == self.log.head:
+            self.cached = 0
         return self.log.append(data)
 
-    def room(self, size):
+    def tell(self, kind, *values):
+        """Append a short entry with the totals; False if the flash refuses."""
+        return self._append(ringlog.entry(kind, numbers(*values, self.overwritten_frames, self.overwritten_records)))
+
+    def room(self, size=_SMALL):
         """Make room for an entry of that size in the head; False if the flash does not give a sector."""
-        if self.log.room(size, SMALL) and self.count < FRAMES and not self._closed:
+        if self.log.room(size, _SMALL) and self.frames < FRAMES and not self.closed:
             return True
         for _ in range(3):  # a sector that does not come clean is passed over
             self.ready()
@@ -296,20 +204,18 @@ class FrameRing:
             return False
         self._close()
         self.log.advance()
-        self._closed = False
-        self.count = self._alarms = 0
-        self._records = bytearray(FRAMES)
+        self.begin()
         return True
 
     def _close(self):
         """Write the summary of the head."""
-        if self._closed:
+        if self.closed:
             return
-        self._closed = True
+        self.closed = True
         foot = bytearray(_FOOT)
         row = self.index.row(self.log.head)
         fields = row[:4] + (self.last_boot, self.last_seq, self.overwritten_frames, self.overwritten_records)
-        fields += self.taken[:2] + (self._tail, self.index.first, self.taken[2], self.count, self._alarms)
+        fields += self.taken[:2] + (self.tail, self.index.first, self.taken[2], self.frames, self._alarms)
         struct.pack_into(_SUMMARY, foot, 0, *fields)
         foot[_FIXED:-4] = self._records
         struct.pack_into(">I", foot, _FOOT - 4, binascii.crc32(memoryview(foot)[:-4]))
@@ -319,55 +225,38 @@ class FrameRing:
         """Give up the oldest sector, if the ring has gone round, and erase it."""
         log = self.log
         if log.top == log.head:
-            if log.next - log.count >= self._tail:
+            if log.next - log.count >= self.tail:
                 self._retire(log.next - log.count)
             log.prepare()
 
-    def _retire(self, seq):
-        """Make it durable that all up to sector seq is gone: after an erase that was cut, its bits may say anything."""
-        for old in range(self._tail, seq + 1):
+    def _retire(self, sector):
+        """Make it durable that all up to a sector is gone: after an erase that was cut, its bits may say anything."""
+        for old in range(self.tail, sector + 1):
             frames, records = self.index.clear(old)
             self.overwritten_frames += frames
             self.overwritten_records += records
-        self._tail = seq + 1
-        if self._cached <= seq:
-            self._cached = 0
-        data = ringlog.entry(_RETIRE, self.totals(self._tail))
-        if self._closed or not (self.log.room(len(data)) and self.append(data)):
+        self.tail = sector + 1
+        if self.cached <= sector:
+            self.cached = 0
+        if self.closed or not (self.log.room(_RETIRE) and self.tell(RETIRE, self.tail)):
             self._close()
 
-    def totals(self, *values):
-        return numbers(*(values + (self.overwritten_frames, self.overwritten_records)))
-
-    def give_up(self, sector, entry):
+    def give_up(self, sector, ordinal, flags, records):
         """Take out a frame that the flash does not give back, counted as overwritten."""
-        self.room(SMALL)  # first: a summary written for it must not count what is still held
-        if sector < self._tail:
+        self.room()  # first: a summary written for it must not count what is still held
+        if sector < self.tail:
             return  # it made room, and is counted
         self.overwritten_frames += 1
-        self.overwritten_records += entry[3]
-        self.append(ringlog.entry(DROP, self.totals(sector, entry[4])))
-        self.mark(sector, [entry])
+        self.overwritten_records += records
+        self.tell(DROP, sector, ordinal)
+        self.index.drop(sector, ordinal, flags, records)
+        self.mark(sector, [ordinal])
 
-    def fetch(self, boot, seq):
-        """Return a frame's bytes, or None if it is not held or the flash does not give it back."""
-        try:
-            found = self.index.find(boot, seq)
-        except OSError:
-            self._cached = 0
-            self.log.errors += 1
-            return None
-        return bytes(memoryview(self.buf)[found[1][5] : found[1][6]]) if found else None
-
-    def mark(self, sector, entries):
-        """Program the marks of these frames, in order of ordinals, a run at a time, and forget them."""
-        at = 0
-        while at < len(entries):
-            first = entries[at][4]
-            size = 0
-            while at < len(entries) and entries[at][4] == first + size:
-                _, _, flags, records, ordinal, _, _ = entries[at]
-                self.index.drop(sector, ordinal, flags, records)
-                at += 1
+    def mark(self, sector, ordinals):
+        """Program the marks of these frames, in order, a run at a time."""
+        while ordinals:
+            size = 1
+            while size < len(ordinals) and ordinals[size] == ordinals[0] + size:
                 size += 1
-            self.log.program(sector, bytes(size), _MARKS + first)
+            self.log.program(sector, bytes(size), MARKS + ordinals[0])
+            ordinals = ordinals[size:]

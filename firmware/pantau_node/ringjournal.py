@@ -1,148 +1,79 @@
 """The journal of the ring: the open batch, row by row, on a few sectors that go round. See ring.py and journal.py."""
 
-from micropython import const
-
-from pantau_wire.bits import get_varint, put_varint
-from pantau_wire.errors import WireError
+from pantau_wire.bits import put_varint
 
 from . import ringlog
-from .journal import Batch, decode_open
 
 SECTORS = 8  # the longest open batch (255 rows of 77 bytes) fits, whatever is half full or being erased
-_OPEN = const(1)  # a batch begins; its name is its boot and seq
-_REOPEN = const(2)  # an open batch anew: seq of its name, records of it that frames have, then as OPEN
+OPEN = 1  # entry: a batch begins; its name is its boot and seq
+REOPEN = 2  # entry: an open batch anew: seq of its name, records of it that frames have, then as OPEN
 
 
 class RowJournal:
-    """The open batch and its copy in flash. name: (boot, seq) under which it began; base: records of it that frames have.
+    """The open batch and its copy in flash; ringstart.py finds them at a start.
 
-    buf: 4 KiB, used at the start only.
+    name: (boot, seq) under which it began; base: records of it that frames have; whole: every row of it is in flash;
+    open_at: sector in which it begins.
     """
 
-    def __init__(self, device, buf):
+    def __init__(self, device):
         self.log = ringlog.RingLog(device, 0, SECTORS, b"J1", ringlog.HEADER, ringlog.SECTOR)
         self.batch = None
         self.name = (0, 0)
         self.base = 0
-        self._whole = True  # every row of the open batch is in flash
-        self._open_at = 0  # sector in which it begins
-        self._scanning = 0
-        self._buf = buf
-        self._start(buf)
-        self._buf = b""  # the frames keep it
+        self.whole = True
+        self.open_at = 0
 
-    def _start(self, buf):
-        log = self.log
-        log.survey()
-        if not log.top:
-            log.begin()
-            return
-        head = log.top
-        log.read(head, buf, 0)
-        if ringlog.used(buf, log.start, log.limit) == log.start:
-            head = log.previous(head) or head
-        first = log.head = head
-        while True:
-            # The batch began in the head or, rarely, before it.
-            self.batch = None
-            lost, end, torn = False, log.start, False
-            for seq in range(first, head + 1):
-                if log.has(seq):
-                    self._scanning = seq
-                    end, torn, lost = log.scan(seq, buf, self._apply, lost)
-            first = log.previous(first)
-            if self.batch is not None or not first:
-                break
-        log.resume(head, end, torn)
-        self._whole = not (torn or lost)
-
-    def _apply(self, kind, start, end):
-        data = bytes(memoryview(self._buf)[start:end])
-        try:
-            if kind == ringlog.ROW:
-                if self.batch is not None:
-                    self.batch.replay(data)
-                return True
-            if kind not in (_OPEN, _REOPEN):
-                return False
-            name = base = at = 0
-            if kind == _REOPEN:
-                name, at = get_varint(data, 0)
-                base = data[at]
-                at += 1
-            batch = decode_open(data[at:])
-        except WireError:
-            return False
-        self.batch = batch
-        self.name = (batch.boot, name if kind == _REOPEN else batch.seq)
-        self.base = base
-        self._open_at = self._scanning
-        return True
-
-    def settle(self, taken):
-        """Take from the recovered batch what frames have already; taken: see FrameRing."""
-        if self.batch is None:
-            return
-        if self.name < taken[:2]:
-            self._end()  # an older one, whose successor's beginning is damaged
-        elif self.name == taken[:2]:
-            self.take(self.batch.boot, max(0, taken[2] - self.base))
-        if self.batch is not None and not self.batch.count:
-            self._end()
-
-    def _end(self):
+    def end(self):
+        """No batch is open."""
         self.batch = None
-        self._open_at = 0
+        self.open_at = 0
 
     def take(self, boot, records):
         """Forget the first records: a frame has them."""
         batch = self.batch
         if batch is not None and batch.boot == boot and records:
-            taken = min(records, batch.count)
-            self.base += taken
-            batch.drop(taken)
+            records = min(records, batch.count)
+            self.base += records
+            batch.drop(records)
             batch.seq = 0  # its number is used: a rest takes the next one
             if not batch.count:
-                self._end()
+                self.end()
 
     def open(self, batch):
         """Begin the journal of an empty batch; False if it is in RAM only."""
         self.batch = batch
         self.name = (batch.boot, batch.seq)
         self.base = 0
-        self._open_at = 0
-        self._whole = self._open(batch)
-        return self._whole
+        return self._rewrite()
 
     def add(self, row):
         """Add one record to the open batch; True once it is durable, False if it is in RAM only."""
+        # Rows are differences: after one that did not reach the flash, the whole batch is written anew. Whatever may
+        # escape from here (no memory) counts as not reached.
+        whole, self.whole = self.whole, False
         data = self.batch.add(row)
-        # Rows are differences: after one that the flash refused, the whole batch is written anew.
-        self._whole = self._put(ringlog.row(data)) if self._whole else self._rewrite()
-        return self._whole
-
-    def _open(self, batch):
-        kind, data = _OPEN, batch.encode_open()
-        if self.base or self.name != (batch.boot, batch.seq):
-            head = bytearray()
-            put_varint(head, self.name[1])
-            head.append(self.base)
-            kind, data = _REOPEN, bytes(head) + data
-        if not self._put(ringlog.entry(kind, data)):
-            return False
-        self._open_at = self.log.head
-        return True
+        if not whole:
+            return self._rewrite()
+        self.whole = self._put(ringlog.row(data))
+        return self.whole
 
     def _rewrite(self):
         batch = self.batch
-        copy = Batch(batch.boot, batch.seq, batch.clock, batch.base_s, batch.interval_s, batch.profile, batch.columns)
-        self._open_at = 0  # what is there of it is not whole: its sectors may go
-        if not self._open(copy):
+        self.whole = False
+        self.open_at = 0  # what is there of it is not whole: its sectors may go
+        kind, head = OPEN, bytearray()
+        if self.base or self.name != (batch.boot, batch.seq):
+            kind = REOPEN
+            put_varint(head, self.name[1])
+            head.append(self.base)
+        if not self._put(ringlog.entry(kind, head, batch.encode_open())):
             return False
-        for i in range(batch.count):
-            row = {ident: (batch.values[c][i], batch.codes[c][i]) for c, ident in enumerate(batch.columns)}
-            if not self._put(ringlog.row(copy.add(row))):
+        self.open_at = self.log.head
+        for data in batch.encode_rows():
+            if not self._put(ringlog.row(data)):
                 return False
+        self.whole = True
         return True
 
     def _put(self, data):
@@ -150,11 +81,11 @@ class RowJournal:
             if not self.ready():
                 return False
             self.log.advance()
-        return bool(self.log.append(data))
+        return self.log.append(data)
 
     def ready(self):
         """Erase the next sector unless one is ready; False if the flash refuses or the open batch begins there."""
         log = self.log
-        if log.top == log.head and 0 < self._open_at <= log.next - log.count:
+        if log.top == log.head and 0 < self.open_at <= log.next - log.count:
             return False
         return log.prepare()

@@ -27,6 +27,7 @@ _EARLY = const(3)  # wakes in a row that no sleep came before: this chip or imag
 _DEEPSLEEP = const(4)  # machine.reset_cause()
 _MANY = const(64)  # frames that wait: more than one acknowledgement can name
 _PATIENCE_MS = const(30000)  # without any progress on the link
+_CELL_MS = const(150000)  # a modem boots for 12 s and looks for its network for up to a minute, with a PIN before that
 _TRIES = const(3)  # the third attempt is not waited for: nobody is there, or the network is not
 _LONGEST_MS = const(600000)  # with progress: a backlog of days goes out in several reports
 _LINGER_MS = const(
@@ -112,6 +113,7 @@ class Sleep:
         self.plan = Plan(conf.sampling_interval_s, conf.power_report_s, max(lead) if lead else 0)
         # The session outlives the sleep with its socket open: the will tells of three reports missed.
         self.keepalive_s = min(2 * conf.power_report_s, 65535)
+        self._patience = _CELL_MS if conf.link_kind == "ppp" else _PATIENCE_MS
         self.uptime_ms = None
         self.resume = None
         self.next_s = 0
@@ -122,6 +124,7 @@ class Sleep:
         self._learnt = 0
         self._early = 0
         self._link = None
+        self.on_sleep = None  # called before the chip goes down
 
     # -- over the sleep
 
@@ -198,6 +201,8 @@ class Sleep:
                 self.plan.done(clock.uptime_ms(), heard, mv is not None and mv < LOW_MV)
             rest = self._rest(clock, sampler)
             if rest and self._early < _EARLY and not node.restless():
+                if self.on_sleep is not None:
+                    self.on_sleep()
                 self._board.deepsleep(self.save(clock, node, sampler.next_s, rest))
             await sampler.step()
 
@@ -224,7 +229,7 @@ class Sleep:
         sealed = False
         idle = None
         now = began
-        while now - moved < _PATIENCE_MS and now - began < _LONGEST_MS and link.attempts - tries < _TRIES:
+        while now - moved < self._patience and now - began < _LONGEST_MS and link.attempts - tries < _TRIES:
             if link.up and not sealed:
                 sealed = True
                 node.seal_open()  # only now: what is sealed with the link up does not wait with the backlog

@@ -6,12 +6,14 @@ pantau_ring: the outbox. Reasons: docs/decisions/0007-identity-and-config-in-fla
 
 from micropython import const
 
+from .rare import slots
+
 _SECTOR = const(4096)
 _FILES = ("boot.cnt", "orders.cnt", "config.cnt", "floor.cnt")
 
 
 class Storage:
-    """identity, config: Slots; boots, orders, committed, floor: Monotonic or Counter; problems: texts, one for each fallback.
+    """identity, config: Slots; later: function that gives config's again; boots, orders, committed, floor: Monotonic or Counter; problems: texts, one for each fallback.
 
     boots: this boot's number; orders: counter of the last order; committed: generation of the last configuration that has
     proved itself; floor: Unix seconds that have surely passed. Raises OSError if a counter's file is there and cannot be read.
@@ -21,7 +23,7 @@ class Storage:
         self._root = root.rstrip("/") + "/"
         self.problems = []
         self._ring = self._partition(board, "pantau_ring", 16)
-        self.identity = self._slots(self._partition(board, "pantau_id", 2), "identity")
+        self.identity = slots(self._partition(board, "pantau_id", 2), self._root + "identity")()
         device = self._partition(board, "pantau_cfg", 4)
         made = None
         if device is not None:
@@ -32,7 +34,8 @@ class Storage:
                 made = [Counter(counters, which) for which in (1, 2, 3, 4)]
             except OSError as error:
                 device = self._fall("pantau_cfg", error)
-        self.config = self._slots(device, "config")
+        self.later = slots(device, self._root + "config")
+        self.config = self.later()
         if made is None:
             from .marks import Monotonic
 
@@ -55,10 +58,9 @@ class Storage:
     def _fall(self, label, error):
         self.problems.append("%s: %s; files instead" % (label, error))
 
-    def _slots(self, device, name):
-        from .slots import FileSlots, FlashSlots
-
-        return FlashSlots(device, 0) if device is not None else FileSlots(self._root + name)
+    def path(self, name):
+        """Return the path of a file of the node."""
+        return self._root + name.lstrip("/")
 
     def outbox(self, limit):
         """Return the outbox: the ring, or a file that holds at most `limit` bytes of frames; raises OSError."""
@@ -71,4 +73,4 @@ class Storage:
                 self._fall("pantau_ring", error)
         from .outbox import FileOutbox
 
-        return FileOutbox(self._root + "outbox.log", limit)
+        return FileOutbox(self.path("outbox.log"), limit)

@@ -9,7 +9,7 @@ COMMITTED, TRIAL, REVERTED, DEFAULTS = 0, 1, 2, 3
 
 
 class Trial:
-    """slots: Slots of the configuration; committed: Monotonic; build: config.build.
+    """slots: function that gives the Slots of the configuration; committed: Monotonic; build: config.build.
 
     generation: of the body in force; state: COMMITTED, TRIAL, REVERTED or DEFAULTS; problem: why it is not what was last
     wished, or None; wait_ms: uptime at which a trial has failed.

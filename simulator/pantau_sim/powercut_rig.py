@@ -132,7 +132,7 @@ class Rig:
         told = [provision.identity(self.storage.identity, place + "identity.json")]
         told.append(provision.config(self.storage.config, self.storage.committed, place + "config.json", config.build))
         self.who = identity.load(self.storage.identity)
-        self.trial = Trial(self.storage.config, self.storage.committed, config.build)
+        self.trial = Trial(self.storage.later, self.storage.committed, config.build)
         self.body, _, self.state = self.trial.load(self.who.rescue)
         self.conf, problems = config.build(self.body)
         self.problems = [*self.storage.problems, *problems]  # what provisioning tells may be due to the cut

@@ -12,10 +12,11 @@ from dataclasses import dataclass, field
 from pantau_sim.broker import BrokerModel, Connection
 from pantau_sim.bus import HEADER
 from pantau_sim.clock import VirtualClock
+from pantau_sim.datagrams import Datagrams
 from pantau_sim.node import WATCHDOG, NodeError, SimNode
 
 _WAIT, _SOCKET = 16, 17
-_CONNECT, _SEND, _CLOSE = 1, 2, 3  # from the VM
+_CONNECT, _SEND, _CLOSE, _DATAGRAM = 1, 2, 3, 4  # from the VM
 _DATA, _CONNECTED, _CLOSED, _ERROR = 0, 1, 2, 3  # to the VM
 _ECONNREFUSED, _ECONNRESET = 111, 104
 _NEVER = 1 << 62
@@ -74,6 +75,7 @@ class Simulation:
         self.broker = broker or BrokerModel()
         self.broker_up = True
         self.waits = 0
+        self.datagrams = Datagrams(self._later, clock.now_us)
         self._latency_us = latency_ms * 1000
         self._members: list[_Member] = []
         self._clients: list[Client] = []
@@ -113,6 +115,11 @@ class Simulation:
         node.kill()
         node.close()
         self._gone(member)
+
+    def brown_out(self, node: SimNode, seconds: float = 0) -> None:
+        """The supply dips for so long: reported as a power-on, RTC and its memory are lost, sensors are cold, flash is kept."""
+        self.power_off(node)
+        self.at(self.clock.now_us() + int(seconds * 1000000), lambda: self.power_on(node))
 
     def set_link(self, node: SimNode, *, up: bool) -> None:
         """Cut or restore a node's link; what is under way waits, as TCP sends again."""
@@ -323,6 +330,15 @@ class Simulation:
             stream = member.streams[sid] = _Stream(member, sid)
             self._later(lambda: self._over_link(member, lambda: self._open(stream)), t_us)
             return
+        if what == _DATAGRAM:
+            node, boot = member.node, member.node.boots
+
+            def deliver(reply: bytes) -> None:
+                if node.link and node.boots == boot:
+                    self._into(member, sid, _DATA, reply)
+
+            self.datagrams.send(data, t_us, lambda: node.bus.link_up, deliver)
+            return
         found = member.streams.get(sid)
         if found is None:
             return
@@ -362,11 +378,13 @@ class Simulation:
         member = stream.member
 
         def deliver() -> None:
-            if member.streams.get(stream.sid) is not stream:
-                return
-            for k in range(0, max(1, len(data)), _CHUNK):
-                member.inbox.append((stream.sid, kind, data[k : k + _CHUNK]))
-            if member.waiting and member.listens:
-                member.wake_us = min(member.wake_us, self.clock.now_us())
+            if member.streams.get(stream.sid) is stream:
+                self._into(member, stream.sid, kind, data)
 
         self._later(lambda: self._over_link(member, deliver))
+
+    def _into(self, member: _Member, sid: int, kind: int, data: bytes) -> None:
+        for k in range(0, max(1, len(data)), _CHUNK):
+            member.inbox.append((sid, kind, data[k : k + _CHUNK]))
+        if member.waiting and member.listens:
+            member.wake_us = min(member.wake_us, self.clock.now_us())

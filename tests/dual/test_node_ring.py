@@ -84,7 +84,7 @@ def test_a_mebibyte_holds_30_days_with_the_journal_on_and_wears_little():
         if i % 15 == 14:
             box.seal(1, seq, bytes(160), 15, 0, 15)
     assert box.records() == 1440 and box.overwritten_frames == 0
-    log = box._frames.log
+    log = box.log
     spent = (log.head - 1) * SECTOR + log.pos
     days = (256 - 8 - 1) * SECTOR // spent  # of 1 MiB: without the journal and the sector erased ahead
     assert days >= 30, days
@@ -97,7 +97,7 @@ def test_the_start_reads_little_of_two_full_mebibytes():
     box = RingOutbox(flash)
     # Sectors are filled with big frames, so that the test is quick; the start reads the same of each.
     seq = 0
-    while box._frames.log.top < 504 + 2:
+    while box.log.top < 504 + 2:
         seq += 1
         box.seal(1, seq, bytes(1000), 15, 0, 0)
     us = flash.us
@@ -272,8 +272,8 @@ def check(box, done):
     may = dict(done["held"])
     if done["pending"]:
         may[done["pending"][0]] = done["pending"][1:]
-    for name in found:
-        assert name in may and found[name] == may[name][0], name
+    for name, wire in found.items():
+        assert name in may and wire == may[name][0], name
     missing = [n for n in done["held"] if n not in found and n not in done["going"]]
     assert len(missing) <= box.overwritten_frames - done["overwritten"], (missing, box.overwritten_frames)
     rows = box.batch.count if box.batch is not None else 0

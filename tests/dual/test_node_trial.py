@@ -21,7 +21,7 @@ def node(flash, committed=None, crashed=False, rescue=None):
     """Boot: return (Trial, body, generation, state)."""
     if committed is None:
         committed = Counter(Counters(flash, 2), 3)
-    trial = Trial(FlashSlots(flash, 0), committed, config.build)
+    trial = Trial(lambda: FlashSlots(flash, 0), committed, config.build)
     return (trial,) + trial.load(rescue, crashed)
 
 

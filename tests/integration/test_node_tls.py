@@ -39,7 +39,7 @@ if plan["old"]:
     sys.modules["tls"] = Old
 from pantau_node import config, identity
 from pantau_node.links import mqtt
-from pantau_node.links.wifi import NoNet
+from pantau_node.links.none import NoNet
 
 class Node:
     ups = []

@@ -1,4 +1,4 @@
-"""A battery node in the VM in virtual time: deep sleep between the samples, its parts as they ship, wired by a short main."""
+"""A battery node, whole firmware, in the VM in virtual time: deep sleep between the samples."""
 
 import json
 
@@ -17,116 +17,6 @@ from pantau_wire import frame, mqtt, mqtt_more, topics
 KEY = bytes(range(32))
 HOUR = 3600
 DAY = 24 * HOUR
-
-MAIN = """
-import asyncio, machine, os, random, time
-from pantau_node import clock as clocks, config, sensors, sleep
-from pantau_node.identity import Identity
-from pantau_node.links.mqtt import MqttLink
-from pantau_node.marks import Monotonic
-from pantau_node.node import Node
-from pantau_node.outbox import FileOutbox
-from pantau_node.sampler import Sampler
-from pantau_node.stations import load_station
-from pantau_wire import topics
-
-if not hasattr(clocks, "RTC"):  # TEMPORARY
-    clocks.RTC, clocks.BRIDGE = 1, 4
-    _set = clocks.Clock.set_utc
-    clocks.Clock.set_utc = lambda self, a, b, c, d: _set(self, a, b, c)
-    clocks.Clock.source = 4
-from pantau_wire import frame
-if not hasattr(frame, "header"):
-    frame.header = frame.decode  # TEMPORARY END
-class Keep:
-    def __init__(self):
-        self.rtc = machine.RTC()
-    def get(self, key):
-        return self.rtc.memory() or None
-    def put(self, key, data):
-        self.rtc.memory(data)
-
-class Board:
-    rtc = machine.RTC()
-    deepsleep = staticmethod(machine.deepsleep)
-    reset_cause = staticmethod(machine.reset_cause)
-    def battery_mv(self):
-        return None
-    def rtc_ms(self):
-        y, mo, d, _, h, mi, s, us = self.rtc.datetime()
-        return clocks.unix_from_civil(y, mo, d, h, mi, s) * 1000 + us // 1000
-
-class Facts:
-    def note(self):
-        pass
-    def errors(self):
-        return 0
-    def fields(self):
-        return {"reset_cause": machine.reset_cause()}
-
-class Net:
-    def __init__(self):
-        self.wlan = None
-    def rssi(self):
-        return None
-    async def up(self):
-        import network
-        self.wlan = network.WLAN(network.STA_IF)
-        self.wlan.active(True)
-        self.wlan.connect("city", "secret")
-        while not self.wlan.isconnected():
-            await asyncio.sleep_ms(100)
-
-class App:
-    def __init__(self):
-        conf, problems = config.load("/config.json")
-        board, keep = Board(), Keep()
-        station = load_station("flood")({"a02yyuw": sensors.driver("a02yyuw", machine.UART(1, 9600, rxbuf=1024))})
-        self.box = FileOutbox("/outbox.log", 65536)
-        boots = Monotonic("/boot.cnt")
-        self.nap = nap = sleep.Sleep(conf, board, keep, [sensors.load("a02yyuw")])
-        nap.wake(boots.value, self.box.last_boot, self.box.last_seq)
-        conf.broker_keepalive_s = nap.keepalive_s
-        if nap.resume is None:
-            boots.advance(max(boots.value, self.box.last_boot) + 1)
-        self.clock = clocks.Clock(time.ticks_ms, 1672531200, nap.uptime_ms)
-        nap.set_clock(self.clock)
-        who = Identity("flood-01", 1, {0: bytes(range(32))}, 0, "flood-01", "p")
-        rand = random.getrandbits
-        self.node = Node(who, conf, self.clock, self.box, boots.value, station.PROPERTIES, Monotonic("/orders.cnt"), Facts(),
-                         rand, resume=nap.resume)
-        if not hasattr(self.node, "restless"):
-            self.node.restless = lambda: False
-        names = {what: topics.topic("tng", "flood-01", what) for what in ("up", "ack", "cmd", "will")}
-        self.link = MqttLink(conf, who, names, self.clock, Net(), self, rand)
-        self.sampler = Sampler(self.clock, station, conf.sampling_interval_s, 0, self.on_record, nap.next_s)
-    def on_record(self, *record):
-        self.node.on_record(*record)
-        self.on_tick()
-        self.link.wake()
-    def on_tick(self):
-        self.node.on_tick()
-        while self.node.take_action() is not None:
-            pass
-    def on_up(self, up):
-        self.node.on_link(up)
-        self.on_tick()
-    def on_message(self, payload):
-        self.node.on_message(payload)
-        self.on_tick()
-    def next_send(self):
-        self.node.on_tick()
-        return self.node.next_send()
-    def due_ms(self):
-        return self.node.due_ms()
-    def ack_age_ms(self):
-        return self.node.ack_age_ms()
-    def on_stuck(self):
-        raise AssertionError("a wake is too short for that")
-
-app = App()
-asyncio.run(app.nap.run(app.clock, app.node, app.sampler, app.link, app.box))
-"""
 
 
 @pytest.fixture(autouse=True)
@@ -207,12 +97,14 @@ def battery(tmp_path, interval_s, *, sleep_ppm=0):
         "city": "tng", "link": {"kind": "wifi"}, "power": {"profile": "battery", "report_s": 900},
         "broker": {"host": "broker", "port": 1883, "tls": False, "lab_plain": True},
         "sampling": {"interval_s": interval_s, "batch": 15, "health_s": 3600},
+        "sensors": [{"model": "a02yyuw", "uart": 1}],
     }  # fmt: skip
     root = tmp_path / "node"
     root.mkdir()
     (root / "config.json").write_text(json.dumps(config))
-    (root / "battery.py").write_text(MAIN)
-    node = SimNode(root, wiring={"uart": {1: a02yyuw.Emulator(station, 1)}}, clock=simulation.clock, run="battery.py")
+    identity = {"node": "flood-01", "keys": {"0": KEY.hex()}, "key_id": 0, "mqtt_password": "p"}
+    (root / "identity.json").write_text(json.dumps(identity))
+    node = SimNode(root, wiring={"uart": {1: a02yyuw.Emulator(station, 1)}}, clock=simulation.clock)
     node.bus.sleep_ppm = sleep_ppm
     simulation.add(node)
     bridge = Bridge(simulation)

@@ -85,7 +85,7 @@ def test_an_older_schema_reads_newer_frames_and_the_reverse(monkeypatch: pytest.
         now = frame.decode(data)
         with monkeypatch.context() as older:
             older.setattr(_tables, "IDS", [i for i in _tables.IDS if i <= T.WATER_DISTANCE])
-            older.setitem(_tables.LAYOUT, T.K_HEALTH, _tables.LAYOUT[T.K_HEALTH].partition("3=")[0])
+            older.setitem(_tables.LAYOUT, T.K_HEALTH, _tables.LAYOUT[T.K_HEALTH].partition("u.reset_cause")[0])
             then = frame.decode(data)
         assert then.columns == {i: c for i, c in now.columns.items() if i <= T.WATER_DISTANCE}
         assert all(now.fields[name] == value for name, value in then.fields.items())

@@ -12,6 +12,7 @@ import gc
 from micropython import const
 
 from pantau_node.log import log
+from pantau_node.rare import drop
 from pantau_wire import mqtt
 from pantau_wire.errors import WireError
 from pantau_wire.frame import MAX_FRAME
@@ -39,6 +40,7 @@ _PUBACK_MS = const(60000)  # a broker that holds one back this long is not worth
 _MAX_PACKET = MAX_FRAME + 256  # a frame and its topic; the broker sends us nothing longer
 _READ = const(512)
 _ACKS = const(256)  # bytes of PUBACK that wait to be written; beyond it reading pauses
+_ATTEMPT_MS = const(300000)  # network, name, TCP, TLS and login together, each with a deadline of its own
 _LOOK_MS = const(30000)  # how often the slow deadlines are looked at
 _STABLE_MS = const(10000)  # a session this long resets the backoff
 _NET_MS = const(30000)  # the longest wait while only our own network is down: it hammers no broker
@@ -49,13 +51,32 @@ _SILENT_MS = const(300000)
 _DAY_MS = const(86400000)
 
 
+class Context:
+    """What asyncio.open_connection takes for a context; remembers the socket, which a failed handshake loses sight of."""
+
+    def __init__(self, made):
+        self._made = made
+        self._raw = None
+
+    def wrap_socket(self, raw, **options):
+        """Return the TLS socket around a raw one."""
+        self._raw = raw
+        return self._made.wrap_socket(raw, **options)
+
+    def close(self):
+        """Close the last socket, whatever became of it: there are few, and the collector may come late."""
+        if self._raw is not None:
+            self._raw.close()
+            self._raw = None
+
+
 class MqttLink:
     """The node's connection to its broker.
 
     config: Config; who: Identity; topics: {"up", "ack", "cmd", "will"}; clock: Clock; net: up(), cycle(); events:
     on_up(bool), on_message(payload), next_send() -> payload or None, due_ms(), ack_age_ms() -> for how long frames have
     waited without any acknowledgement of the bridge or None, on_stuck(): that has lasted for a day; rand: rand(bits).
-    causes: {cause id: how often}, see links/__init__.py; stream: asyncio.open_connection or a stand-in.
+    beat_ms: uptime up to which silence of its task is normal; causes: {cause id: how often}, see links/__init__.py; stream: asyncio.open_connection or a stand-in.
     """
 
     OPEN_S = 20  # each for TCP and for TLS; an ESP32 shakes hands in 1 to 3 s
@@ -80,6 +101,7 @@ class MqttLink:
         self._told = ""
         self.causes = {}
         self.attempts = 0
+        self.beat_ms = 0
         self.up = False
 
     def wake(self):
@@ -90,6 +112,7 @@ class MqttLink:
         """Keep the session up for ever."""
         while True:
             self.attempts += 1
+            self.beat_ms = self._clock.uptime_ms() + _ATTEMPT_MS
             try:
                 await self._session()
             except (OSError, LinkError, WireError, asyncio.TimeoutError, ValueError, MemoryError) as error:
@@ -97,7 +120,10 @@ class MqttLink:
             finally:
                 await self._close()
             wait_ms = self._backoff.next_ms()
-            await asyncio.sleep((min(wait_ms, _NET_MS) if self._cause == _NET else wait_ms) / 1000)
+            if self._cause == _NET:
+                wait_ms = min(wait_ms, _NET_MS)
+            self.beat_ms = self._clock.uptime_ms() + wait_ms
+            await asyncio.sleep(wait_ms / 1000)
 
     # -- coming up
 
@@ -110,9 +136,11 @@ class MqttLink:
         await self._net.up()
         if self._context is None and (config.broker_tls or not config.broker_lab_plain):
             self._cause = _CERTIFICATE
-            from .tls import Context
+            from .tls import context
 
-            self._context = Context(config, self._who)
+            self._context = Context(context(config, self._who))
+            del context
+            drop("links.tls")
         gc.collect()  # the handshake wants the largest block there is
         reading = asyncio.create_task(self._read_all(await self._open()))
         try:
@@ -214,6 +242,7 @@ class MqttLink:
     async def _serve(self):
         self._cause = _CLOSED
         while True:
+            self.beat_ms = self._clock.uptime_ms() + _LOOK_MS
             wait_ms = await self._look()
             payload = self._events.next_send() if len(self._unacked) < _SLOTS else None
             if payload is not None:
@@ -254,7 +283,7 @@ class MqttLink:
                     self._take(packet)
                     continue
                 while len(self._acks) > _ACKS:
-                    await asyncio.sleep(0.05)
+                    await asyncio.sleep(50 / 1000)
                 data = await reader.read(_READ)
                 if not data:
                     raise LinkError("the broker closed the connection")
@@ -320,6 +349,8 @@ class MqttLink:
             from .why import explain
 
             cause, text = explain(error, self._config.broker_auth)
+            del explain
+            drop("links.why")
         elif isinstance(error, WireError):
             cause = _PROTOCOL
         if self.up and self._clock.uptime_ms() - self._up_ms >= _STABLE_MS:

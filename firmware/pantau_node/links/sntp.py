@@ -81,7 +81,7 @@ class SntpTask:
         for number in range(sntp.SAMPLES):
             if number:
                 await asyncio.sleep(_APART_MS / 1000)
-            sample = await self._sample()
+            sample = await self._sample(self._where)
             if sample is not None:
                 samples.append(sample)
             elif self.why == sntp.KISS:
@@ -96,14 +96,14 @@ class SntpTask:
         quality = clocks.SYNCED if error <= _SYNCED_MS else clocks.COARSE
         return self._clock.set_utc(offset + self._clock.uptime_ms(), error, quality, clocks.SNTP)
 
-    async def _sample(self):
-        """Return (UTC less uptime, error) in ms from one exchange, or None; self.why says what was wrong."""
+    async def _sample(self, where):
+        """Return (UTC less uptime, error) in ms from one exchange with an address, or None; self.why says what was wrong."""
         cookie = os.urandom(8)
         uptime_ms = self._clock.uptime_ms
         sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         try:
             sock.setblocking(False)
-            sock.connect(self._where)  # answers of others do not even arrive
+            sock.connect(where)  # answers of others do not even arrive
             start = uptime_ms()
             sock.send(sntp.request(cookie))
             replies = 0

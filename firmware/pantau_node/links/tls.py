@@ -10,25 +10,6 @@ import tls
 from . import LinkError
 
 
-class Context:
-    """What asyncio.open_connection takes for a context; remembers the socket, which a failed handshake loses sight of."""
-
-    def __init__(self, config, who):
-        self._made = context(config, who)
-        self._raw = None
-
-    def wrap_socket(self, raw, **options):
-        """Return the TLS socket around a raw one."""
-        self._raw = raw
-        return self._made.wrap_socket(raw, **options)
-
-    def close(self):
-        """Close the last socket, whatever became of it: there are few, and the collector may come late."""
-        if self._raw is not None:
-            self._raw.close()
-            self._raw = None
-
-
 def context(config, who):
     """Return a context that believes the city's CA only, or TLS-PSK only; raises LinkError with what is missing."""
     made = tls.SSLContext(tls.PROTOCOL_TLS_CLIENT)

@@ -7,6 +7,8 @@ Power: 5 V, < 8 mA (unverified)
 Source: DFRobot SEN0311 wiki; ESPHome a02yyuw, a01nyub; JSN-SR04T V3 sheet
 """
 
+from micropython import const
+
 from pantau_wire import _tables as T
 
 from . import base
@@ -14,8 +16,10 @@ from . import base
 MODEL = "a02yyuw"
 BUS = "uart"
 BAUD = 9600
-RXBUF = 1024  # 60 s of 300 ms packets
-_PIECE = 128  # bytes parsed at a time: a full buffer of small packets at once is more heap than a node has to spare
+RXBUF = const(1024)  # 60 s of 300 ms packets
+_PIECE = const(
+    128
+)  # bytes parsed at a time: a full buffer of small packets at once is more heap than a node has to spare
 PROPERTIES = (T.WATER_DISTANCE, T.WATER_DISTANCE_SPREAD, T.WATER_DISTANCE_N)
 WARM_UP_MS = 1000
 PERIOD_MS = 300  # RX open: processed output; RX low or JSN: 100
@@ -23,10 +27,10 @@ PERIOD_MS = 300  # RX open: processed output; RX low or JSN: 100
 # model: (least mm, greatest mm)
 LIMITS = {"a02yyuw": (30, 4500), "a01nyub": (280, 7500), "jsn_sr04t": (200, 6000), "aj_sr04m": (200, 6000)}
 READ = b"\x55"  # asks a JSN-SR04T in mode 3 for one packet
-READS = 7  # of a full set; 4 must be valid (FloodNet's sampling, facts of the field)
-_DISCARD = 3  # packets after power-up
-_MAX_MAD_MM = 15
-_GUARD_MS = 20  # a packet on the wire takes 4 ms; also keeps the last sleep inside the deadline
+READS = const(7)  # of a full set; 4 must be valid (FloodNet's sampling, facts of the field)
+_DISCARD = const(3)  # packets after power-up
+_MAX_MAD_MM = const(15)
+_GUARD_MS = const(20)  # a packet on the wire takes 4 ms; also keeps the last sleep inside the deadline
 
 
 def _length(_head):
@@ -45,7 +49,10 @@ class Parser:
         self.framer = base.Framer((b"\xff",), 4, _length, _verify, self.counters, 4)
 
     def feed(self, data):
-        return [packet[1] << 8 | packet[2] for packet in self.framer.feed(data)]
+        values = []
+        for packet in self.framer.feed(data):
+            values.append(packet[1] << 8 | packet[2])
+        return values
 
 
 def classify(mm, model=MODEL):
@@ -63,13 +70,19 @@ def enough(want):
 
 def summarise(mms, want=READS, model=MODEL):
     """Return (median mm or None, MAD mm or None, n valid, reason id) of the packets of one instant."""
-    valid = [mm for mm in mms if classify(mm, model) == T.R_OK]
+    valid = []
+    seen = []
+    for mm in mms:
+        reason = classify(mm, model)
+        if reason == T.R_OK:
+            valid.append(mm)
+        elif reason == T.R_OUT_OF_RANGE:
+            seen.append(mm)
     if valid:
         middle = base.median(valid)
         mad = base.median([abs(mm - middle) for mm in valid])
         bad = mad > _MAX_MAD_MM or len(valid) < enough(want)
         return middle, mad, len(valid), T.R_SPREAD if bad else T.R_OK
-    seen = [mm for mm in mms if classify(mm, model) == T.R_OUT_OF_RANGE]
     if seen:
         return base.median(seen), None, 0, T.R_OUT_OF_RANGE
     return None, None, 0, T.R_NO_ECHO
@@ -94,52 +107,40 @@ class Driver:
         self.counters = self._parser.counters
 
     async def read(self, deadline_ms):
-        before = self._discard, self._parser.framer.refused
+        count = self.counters.count
+        discard, refused = self._discard, self._parser.framer.refused
         want = max(1, min(READS, deadline_ms // self._period))
         values = await self._collect(want, deadline_ms)
-        if not values:
-            reason = self._silence(*before)
-            return [
-                (T.WATER_DISTANCE, None, reason),
-                (T.WATER_DISTANCE_SPREAD, None, reason),
-                (T.WATER_DISTANCE_N, 0, T.R_OK),
-            ]
         for mm in values:
-            reason = classify(mm, self._model)
-            self.counters.out_of_range += reason == T.R_OUT_OF_RANGE
-            self.counters.no_echo += reason == T.R_NO_ECHO
+            count(classify(mm, self._model))
         value, mad, n, reason = summarise(values, want, self._model)
-        stuck = value is not None and self._stuck.check((value, mad))
-        if stuck and reason == T.R_OK:
-            self.counters.stuck += 1
-            reason = T.R_STUCK
+        if not values:
+            if self._discard < discard:
+                reason = count(T.R_WARMING)
+            elif self._parser.framer.refused > refused:
+                reason = T.R_CHECKSUM  # counted by the framer
+            else:
+                reason = count(T.R_TIMEOUT if self._heard else T.R_ABSENT)
+        elif value is not None and self._stuck.check((value, mad)) and reason == T.R_OK:
+            reason = count(T.R_STUCK)
         return [
             (T.WATER_DISTANCE, value, reason),
             (T.WATER_DISTANCE_SPREAD, mad, T.R_OK if mad is not None else reason),
             (T.WATER_DISTANCE_N, n, T.R_OK),
         ]
 
-    def _silence(self, discard, refused):
-        """Return why no packet came, with what discard and refused were before the read."""
-        if self._discard < discard:
-            self.counters.warming += 1
-            return T.R_WARMING
-        if self._parser.framer.refused > refused:
-            return T.R_CHECKSUM
-        if self._heard:
-            self.counters.timeout += 1
-            return T.R_TIMEOUT
-        self.counters.absent += 1
-        return T.R_ABSENT
-
     async def _collect(self, want, deadline_ms):
         start = base.now()
         limit = min(deadline_ms - _GUARD_MS, 3 * READS * self._period)  # three times as long as a healthy sensor needs
         values = []
-        if want == READS:
-            self._drop()
-        else:
+        if want < READS:
             values = self._pull()
+        else:
+            # What came before is up to a minute old, and finding its 200 packets would cost 80 KB of garbage.
+            stale = self._bus.read()
+            if stale:
+                self._discard = max(0, self._discard - len(stale) // 4)
+                self._parser.framer.cut()
         while len(values) < want:
             missing = 1 if self._trigger else want - len(values)
             left = limit - base.since(start, base.now())
@@ -151,17 +152,8 @@ class Driver:
             values += self._pull()
         return values[-READS:]
 
-    def _drop(self):
-        """Throw away what is up to a minute old; finding its 200 packets would cost 80 KB of garbage."""
-        stale = self._bus.read()
-        if stale:
-            self._discard = max(0, self._discard - len(stale) // 4)
-            self._parser.framer.cut()
-
     def _pull(self):
-        data = self._bus.read()
-        if not data:
-            return []
+        data = self._bus.read() or b""
         values = []
         for at in range(0, len(data), _PIECE):
             found = self._parser.feed(data[at : at + _PIECE])

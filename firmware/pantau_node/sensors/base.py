@@ -6,9 +6,12 @@ now and sleep_ms are the only clock of a driver: a test replaces these two names
 import asyncio
 import time
 
+from micropython import const
+
 from pantau_wire import _tables as T
 
-_GAP_PACKETS = 16  # so many packets' worth of garbage is counted even if no good packet ever ends it
+_OLDEST_MS = const(1 << 28)  # three days
+_GAP_PACKETS = const(16)  # so many packets' worth of garbage is counted even if no good packet ever ends it
 
 
 def now() -> int:
@@ -27,8 +30,6 @@ class Age:
     Stops at three days, so that no wrap of the clock makes it young again: ask it once a day at least.
     """
 
-    MOST_MS = 1 << 28
-
     def __init__(self):
         self.mark()
 
@@ -37,63 +38,64 @@ class Age:
         self._ms = 0
 
     def ms(self):
-        if self._ms < self.MOST_MS:
-            self._ms = min(max(self._ms, since(self._start, now())), self.MOST_MS)
+        if self._ms < _OLDEST_MS:
+            self._ms = min(max(self._ms, since(self._start, now())), _OLDEST_MS)
         return self._ms
 
 
-async def sleep_ms(ms):
-    """Let the others run for `ms` milliseconds."""
-    await asyncio.sleep_ms(ms)
+class Stuck(Age):
+    """True from check() when the value has been exactly the same for `limit_s` seconds (at most three days)."""
+
+    def __init__(self, limit_s):
+        self._limit_ms = limit_s * 1000
+        self._value = None
+        self.mark()
+
+    def check(self, value):
+        if value != self._value:
+            self._value = value
+            self.mark()
+        return self.ms() >= self._limit_ms
+
+
+def sleep_ms(ms):
+    """Return what to await to let the others run for `ms` milliseconds."""
+    return asyncio.sleep_ms(ms)
 
 
 class Counters:
     """Events since boot. `good` counts whole packets or replies; all others are faults of one kind each."""
 
-    good: int
-    checksum: int
-    framing: int
-    timeout: int
-    absent: int
-    out_of_range: int
-    no_echo: int
-    warming: int
-    stuck: int
-    bounce: int
-    fault: int
-    REASONS = (
-        ("checksum", T.R_CHECKSUM),
-        ("framing", T.R_CHECKSUM),
-        ("timeout", T.R_TIMEOUT),
-        ("absent", T.R_ABSENT),
-        ("out_of_range", T.R_OUT_OF_RANGE),
-        ("no_echo", T.R_NO_ECHO),
-        ("warming", T.R_WARMING),
-        ("stuck", T.R_STUCK),
-        ("bounce", T.R_BOUNCE),
-        ("fault", T.R_DEVICE_FAULT),
-    )
-
-    def __init__(self):
-        self.good = 0
-        for name, _ in self.REASONS:
-            setattr(self, name, 0)
+    good = checksum = framing = timeout = absent = out_of_range = no_echo = warming = stuck = bounce = fault = 0
+    FAULTS = {
+        T.R_CHECKSUM: "checksum",  # and framing
+        T.R_TIMEOUT: "timeout",
+        T.R_ABSENT: "absent",
+        T.R_OUT_OF_RANGE: "out_of_range",
+        T.R_NO_ECHO: "no_echo",
+        T.R_WARMING: "warming",
+        T.R_STUCK: "stuck",
+        T.R_BOUNCE: "bounce",
+        T.R_DEVICE_FAULT: "fault",
+    }
 
     def count(self, reason):
-        """Add one to the fault of this reason id; anything that is no fault is not counted."""
-        for name, known in self.REASONS:
-            if known == reason:
-                setattr(self, name, getattr(self, name) + 1)
-                return
+        """Add one to the fault of this reason id, and return it; anything that is no fault is not counted."""
+        name = self.FAULTS.get(reason)
+        if name:
+            setattr(self, name, getattr(self, name) + 1)
+        return reason
 
     def errors(self):
         """Return [(reason id, count)] of what happened, for the health frame; framing counts as checksum."""
-        sums = {}
-        for name, reason in self.REASONS:
-            n = getattr(self, name)
+        found = []
+        for reason in sorted(self.FAULTS):
+            n = getattr(self, self.FAULTS[reason])
+            if reason == T.R_CHECKSUM:
+                n += self.framing
             if n:
-                sums[reason] = sums.get(reason, 0) + n
-        return sorted(sums.items())
+                found.append((reason, n))
+        return found
 
 
 class Framer:
@@ -107,23 +109,18 @@ class Framer:
     """
 
     def __init__(self, headers, head, measure, verify, counters, longest):
-        self._headers = headers
-        self._head = head
-        self._measure = measure
-        self._verify = verify
+        self.headers = headers
+        self.head = head
+        self.measure = measure
+        self.verify = verify
         self._limit = longest * _GAP_PACKETS
-        self._buf = b""
         self.counters = counters
         self.refused = 0  # candidates refused since boot
         self.cause = ""  # why the latest one was
-        self.pending = 0  # bytes of a packet begun
-        self._synced = False
-        self._clear()
-
-    def _clear(self):
         self._gap = 0  # bytes passed over since the last good packet
         self._expect = 0  # where the next packet starts if the gap holds whole packets
         self._bad = []  # causes of the whole packets in the gap
+        self.cut()
 
     def feed(self, data):
         """Return the good packets that `data` completes, as bytes."""
@@ -135,15 +132,20 @@ class Framer:
             start = self._find(buf, pos)
             self._gap += start - pos
             pos = start
-            head = buf[pos : pos + self._head]
-            if len(head) < self._head:
+            head = buf[pos : pos + self.head]
+            if len(head) < self.head:
                 break
-            size = self._measure(head)
+            size = self.measure(head)
             if size > end - pos:
                 break
-            cause = self._verify(buf[pos : pos + size]) if size else "length"
+            cause = self.verify(buf[pos : pos + size]) if size else "length"
             if cause:
-                self._refuse(cause, size)
+                self.refused += 1
+                self.cause = cause
+                if size and (self._gap == self._expect or not (self._synced or self._bad)):
+                    self._bad.append(cause)
+                    self._expect = self._gap + size
+                self._gap += 1
                 pos += 1
             else:
                 self._settle(self._gap == self._expect)
@@ -166,11 +168,11 @@ class Framer:
         self._settle(self._gap == self._expect)
         self._synced = False
         self._buf = b""
-        self.pending = 0
+        self.pending = 0  # bytes of a packet begun
 
     def _find(self, buf, pos):
         best = len(buf)
-        for header in self._headers:
+        for header in self.headers:
             at = buf.find(header[:1], pos)
             while 0 <= at < best:
                 if buf[at : at + len(header)] == header[: len(buf) - at]:
@@ -178,14 +180,6 @@ class Framer:
                 else:
                     at = buf.find(header[:1], at + 1)
         return best
-
-    def _refuse(self, cause, size):
-        self.refused += 1
-        self.cause = cause
-        if size and (self._gap == self._expect or not (self._synced or self._bad)):
-            self._bad.append(cause)
-            self._expect = self._gap + size
-        self._gap += 1
 
     def _settle(self, whole):
         if not whole and self._bad:
@@ -197,22 +191,8 @@ class Framer:
                 self.counters.framing += 1
         if not whole and (self._synced or self._gap >= self._limit):
             self.counters.framing += 1
-        self._clear()
-
-
-class Stuck:
-    """True from check() when the value has been exactly the same for `limit_s` seconds (at most three days)."""
-
-    def __init__(self, limit_s):
-        self._limit_ms = limit_s * 1000
-        self._value = None
-        self._age = Age()
-
-    def check(self, value):
-        if value != self._value:
-            self._value = value
-            self._age.mark()
-        return self._age.ms() >= self._limit_ms
+        self._gap = self._expect = 0
+        self._bad = []
 
 
 def median(values):

@@ -7,45 +7,42 @@ Power: 3.3 V, < 1 mA
 Source: Bosch BST-BME280-DS002 4.2, 5.3, 9.1; BST-BMP280-DS001 3.12
 """
 
+import struct
+
+from micropython import const
+
 from pantau_wire import _tables as T
 
 from . import base
 
-MODEL = "bme280"
 BUS = "i2c"
-ADDRESS = 0x76
 PROPERTIES = (T.AIR_TEMPERATURE, T.RELATIVE_HUMIDITY, T.AIR_PRESSURE)
 WARM_UP_MS = 2
 PERIOD_MS = 10
 
-BME280, BMP280 = 0x60, 0x58
-_ID, _STATUS, _CTRL_HUM, _CTRL_MEAS, _DATA = 0xD0, 0xF3, 0xF2, 0xF4, 0xF7
-_FORCED_X1 = 0x25  # temperature and pressure once, then sleep: 9.3 ms at most with humidity once
-_WAIT_MS = 10
-_TRIES = 2
-
-
-def _signed(value, bits):
-    return value - (1 << bits) if value >> (bits - 1) else value
-
-
-def _pairs(data, n):
-    return [data[i] | data[i + 1] << 8 for i in range(0, 2 * n, 2)]
+BME280 = const(0x60)  # what the chips say they are
+_BMP280 = const(0x58)
+_ID = const(0xD0)
+_STATUS = const(0xF3)
+_CTRL_HUM = const(0xF2)
+_CTRL_MEAS = const(0xF4)
+_DATA = const(0xF7)
+_FORCED_X1 = b"\x25"  # temperature and pressure once, then sleep: 9.3 ms at most with humidity once
+_WAIT_MS = const(10)
 
 
 def h4_h5(e4, e5, e6):
     """Return dig_H4, dig_H5, which share E5: signed 12 bits each."""
-    return _signed(e4 << 4 | e5 & 15, 12), _signed(e6 << 4 | e5 >> 4, 12)
+    h4, h5 = e4 << 4 | e5 & 15, e6 << 4 | e5 >> 4
+    return h4 - (h4 >> 11 << 12), h5 - (h5 >> 11 << 12)
 
 
 def calibration(low, high):
     """Return (T1..T3, P1..P9, H1..H6) of the 26 bytes at 88 and the 7 at E1."""
-    w = _pairs(low, 12)
-    t = (w[0], _signed(w[1], 16), _signed(w[2], 16))
-    p = (w[3],) + tuple([_signed(value, 16) for value in w[4:12]])
-    h4, h5 = h4_h5(high[3], high[4], high[5])
-    h = (low[25], _signed(high[0] | high[1] << 8, 16), high[2], h4, h5, _signed(high[6], 8))
-    return t, p, h
+    t1, t2, t3, p1, p2, p3, p4, p5, p6, p7, p8, p9, _, h1 = struct.unpack("<HhhHhhhhhhhhBB", low)
+    h2, h3, e4, e5, e6, h6 = struct.unpack("<hBBBBb", high)
+    h4, h5 = h4_h5(e4, e5, e6)
+    return (t1, t2, t3), (p1, p2, p3, p4, p5, p6, p7, p8, p9), (h1, h2, h3, h4, h5, h6)
 
 
 def raw(data):
@@ -115,7 +112,7 @@ class Driver:
     wrong bit in the calibration would bend every later reading: two readings of it must agree.
     """
 
-    def __init__(self, bus, address=ADDRESS, stuck_s=600):
+    def __init__(self, bus, address=0x76, stuck_s=600):
         self._bus = bus
         self._address = address
         self._trims = None
@@ -126,7 +123,7 @@ class Driver:
     async def read(self, deadline_ms):
         start = base.now()
         reason = T.R_TIMEOUT
-        for _ in range(_TRIES):
+        for _ in range(2):
             if base.since(start, base.now()) + 2 * _WAIT_MS > deadline_ms:
                 break
             try:
@@ -147,7 +144,7 @@ class Driver:
         """Read id and calibration once; return a reason id."""
         if self._trims is None:
             self._id = self._bus.readfrom_mem(self._address, _ID, 1)[0]
-            if self._id not in (BME280, BMP280):
+            if self._id not in (BME280, _BMP280):
                 return T.R_DEVICE_FAULT
             low, high = self._read_calibration()
             if (low, high) != self._read_calibration():
@@ -163,7 +160,7 @@ class Driver:
         """Return the 8 data bytes, None when the measurement did not take place."""
         if self._id == BME280:
             self._bus.writeto_mem(self._address, _CTRL_HUM, b"\x01")
-        self._bus.writeto_mem(self._address, _CTRL_MEAS, bytes((_FORCED_X1,)))
+        self._bus.writeto_mem(self._address, _CTRL_MEAS, _FORCED_X1)
         await base.sleep_ms(_WAIT_MS)
         if self._bus.readfrom_mem(self._address, _STATUS, 1)[0] & 8:
             await base.sleep_ms(_WAIT_MS)
@@ -174,8 +171,7 @@ class Driver:
         self.counters.good += 1
         _, temperature, p, h = compensate(self._trims, raw(data))
         pascal = (p + 128) >> 8
-        reason = T.R_STUCK if self._stuck.check(data) else T.R_OK
-        self.counters.stuck += reason == T.R_STUCK
+        reason = self.counters.count(T.R_STUCK if self._stuck.check(data) else T.R_OK)
         out = [
             (T.AIR_TEMPERATURE, temperature, reason if -4000 <= temperature <= 8500 else T.R_OUT_OF_RANGE),
             (T.RELATIVE_HUMIDITY, (h * 100 + 512) >> 10, reason),

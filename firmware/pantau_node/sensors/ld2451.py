@@ -9,12 +9,13 @@ Power: 5 V, 107 mA mean, > 300 mA supply
 Source: HLK-LD2451 serial protocol V1.03, user manual V1.00
 """
 
+from micropython import const
+
 from pantau_wire import _tables as T
 
 from . import base
 from .tracks import Tracker
 
-MODEL = "ld2451"
 BUS = "uart"
 BAUD = 115200
 RXBUF = 2048  # 5 s of full reports
@@ -25,24 +26,24 @@ PROPERTIES = (
     T.VEHICLE_SPEED_85,
     T.OCCUPANCY,
 )
-WARM_UP_MS = 3000
-PERIOD_MS = 100
+WARM_UP_MS = const(3000)
+PERIOD_MS = const(100)
 
 REPORT, REPORT_END = b"\xf4\xf3\xf2\xf1", b"\xf8\xf7\xf6\xf5"
 COMMAND, COMMAND_END = b"\xfd\xfc\xfb\xfa", b"\x04\x03\x02\x01"
-MAX_TARGETS = 5
-_MAX_REPLY = 32  # longest documented body is 12
-_FIRMWARE_ACK = 0x01A0  # printed with length 0B for 12 bytes: both forms are accepted
-_QUIET_MS = 120000  # of a unit that is silent when the road is empty: then ask whether it lives
-_QUIET_TALKER_MS = 3000  # of a unit that has sent empty reports before
-_CATCH_UP_MS = 5000  # a receive buffer of full reports
-_ANSWER_MS = 10000  # of silence after that: it is gone; also the pace of asking
+_MAX_TARGETS = const(5)
+_MAX_REPLY = const(32)  # longest documented body is 12
+_FIRMWARE_ACK = const(0x01A0)  # printed with length 0B for 12 bytes: both forms are accepted
+_QUIET_MS = const(120000)  # of a unit that is silent when the road is empty: then ask whether it lives
+_QUIET_TALKER_MS = const(3000)  # of a unit that has sent empty reports before
+_CATCH_UP_MS = const(5000)  # a receive buffer of full reports
+_ANSWER_MS = const(10000)  # of silence after that: it is gone; also the pace of asking
 
 
 def _length(head):
     size = head[4] | head[5] << 8
     if head[:4] == REPORT:
-        return 10 + size if size <= 2 + 5 * MAX_TARGETS else 0
+        return 10 + size if size <= 2 + 5 * _MAX_TARGETS else 0
     if size == 0x0B and head[6] | head[7] << 8 == _FIRMWARE_ACK:
         size = 0x0C
     return 10 + size if 2 <= size <= _MAX_REPLY else 0
@@ -63,16 +64,6 @@ def command(code, value=b"", length=None):
     return COMMAND + bytes((size & 0xFF, size >> 8, code & 0xFF, code >> 8)) + value + COMMAND_END
 
 
-ENABLE = (0x00FF, b"\x01\x00")
-END = (0x00FE, b"")
-GET_DETECT = (0x0012, b"")
-
-
-def parse_command(packet):
-    """Return (code, value, declared length) of a whole command or acknowledgement packet."""
-    return packet[6] | packet[7] << 8, packet[8:-4], packet[4] | packet[5] << 8
-
-
 class Parser:
     """Bytes to reports (count, alarm, [(angle deg, distance m, direction, speed km/h, SNR)]); replies go to `replies`."""
 
@@ -85,7 +76,8 @@ class Parser:
         reports = []
         for packet in self.framer.feed(data):
             if packet[:4] == COMMAND:
-                self.replies = self.replies[-3:] + [parse_command(packet)]
+                reply = packet[6] | packet[7] << 8, packet[8:-4], packet[4] | packet[5] << 8
+                self.replies = self.replies[-3:] + [reply]
             elif len(packet) == 10:
                 reports.append((0, 0, []))
             else:
@@ -119,7 +111,8 @@ class Driver:
         self._pull()
         if self._last.ms() > self._patience() and self._asked.ms() > _ANSWER_MS // 4:
             self._asked.mark()
-            for code, value in (ENABLE, GET_DETECT, END):
+            # Enable commands, get the detection parameters, end commands.
+            for code, value in ((0x00FF, b"\x01\x00"), (0x0012, b""), (0x00FE, b"")):
                 self._bus.write(command(code, value))
                 await base.sleep_ms(100)  # it answers within 50 ms, and ignores what comes before the answer
             self._pull()
@@ -186,10 +179,5 @@ class Driver:
         if only_bad:
             return T.R_CHECKSUM
         if self._heard:
-            self.counters.timeout += 1
-            return T.R_TIMEOUT
-        if quiet <= WARM_UP_MS:
-            self.counters.warming += 1
-            return T.R_WARMING
-        self.counters.absent += 1
-        return T.R_ABSENT
+            return self.counters.count(T.R_TIMEOUT)
+        return self.counters.count(T.R_WARMING if quiet <= WARM_UP_MS else T.R_ABSENT)

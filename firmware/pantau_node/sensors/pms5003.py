@@ -8,27 +8,26 @@ Power: 5 V, 100 mA; logic 3.3 V
 Source: Plantower PMS5003 and PMS7003 manuals V2.5; AirGradient limits
 """
 
+from micropython import const
+
 from pantau_wire import _tables as T
 
 from . import base
 
-MODEL = "pms5003"
 BUS = "uart"
 BAUD = 9600
 RXBUF = 2048  # 12 s at the fastest pace of 0.2 s
 PROPERTIES = (T.PM1, T.PM2_5, T.PM10, T.PM2_5_CF1, T.PARTICLES_0_3)
-WARM_UP_MS = 30000  # maker: stable 30 s after the fan starts
-PERIOD_MS = 1000
+WARM_UP_MS = const(30000)  # maker: stable 30 s after the fan starts
+PERIOD_MS = const(1000)
 
-_HEADER = b"\x42\x4d"
-_LENGTHS = (4, 20, 28, 36)
-_MAX_UGM3 = 1000
-_SILENT_MS = 5000  # three times the slowest pace of 2.3 s would be 7; AirGradient gives up after 3
+_MOST = const(10000)  # tenths of ug/m3
+_SILENT_MS = const(5000)  # three times the slowest pace of 2.3 s would be 7; AirGradient gives up after 3
 
 
 def _length(head):
     size = head[2] << 8 | head[3]
-    return 4 + size if size in _LENGTHS else 0
+    return 4 + size if size in (4, 20, 28, 36) else 0
 
 
 def _verify(packet):
@@ -48,7 +47,7 @@ class Parser:
 
     def __init__(self):
         self.counters = base.Counters()
-        self.framer = base.Framer((_HEADER,), 4, _length, _verify, self.counters, 40)
+        self.framer = base.Framer((b"\x42\x4d",), 4, _length, _verify, self.counters, 40)
 
     def feed(self, data):
         rows = []
@@ -59,11 +58,13 @@ class Parser:
 
 
 class Driver:
-    """Mean over all packets since the last read, without those of the warm-up. collect() must be called every 10 s."""
+    """Mean over all packets since the last read, without those of the warm-up; the models do not differ.
 
-    def __init__(self, bus, model=MODEL, warm_up_s=WARM_UP_MS // 1000, stuck_s=600):
+    collect() must be called every 10 s.
+    """
+
+    def __init__(self, bus, model="pms5003", warm_up_s=WARM_UP_MS // 1000, stuck_s=600):
         self._bus = bus
-        self._model = model
         self._parser = Parser()
         self._on = base.Age()
         self._warm_up_ms = warm_up_s * 1000
@@ -108,13 +109,18 @@ class Driver:
             reason = self._silence()
             return [(ident, None, reason) for ident in PROPERTIES]
         out = []
+        reasons = set()
         for ident, total in zip(PROPERTIES, self._sums):
             if ident == T.PARTICLES_0_3:
-                out.append((ident, min(base.mean(total, self._n), 65535), self._reason(0)))
+                value = min(base.mean(total, self._n), 65535)
+                reason = self._reason(0)
             else:
                 value = base.mean(total, self._n, 10)
-                out.append((ident, value, self._reason(value)))
-        self._count(out)
+                reason = self._reason(value)
+            out.append((ident, value, reason))
+            reasons.add(reason)
+        for reason in reasons:
+            self.counters.count(reason)
         self._clear()
         return out
 
@@ -123,16 +129,9 @@ class Driver:
             return T.R_DEVICE_FAULT
         if not self._warm:
             return T.R_WARMING
-        if tenths > 10 * _MAX_UGM3:
+        if tenths > _MOST:
             return T.R_OUT_OF_RANGE
         return T.R_STUCK if self._is_stuck else T.R_OK
-
-    def _count(self, out):
-        reasons = [reason for _, _, reason in out]
-        self.counters.fault += T.R_DEVICE_FAULT in reasons
-        self.counters.warming += T.R_WARMING in reasons
-        self.counters.out_of_range += T.R_OUT_OF_RANGE in reasons
-        self.counters.stuck += T.R_STUCK in reasons
 
     def _silence(self):
         refused = self._parser.framer.refused
@@ -140,10 +139,6 @@ class Driver:
         self._refused = refused
         if only_bad:
             return T.R_CHECKSUM
-        if not self._heard:
-            self.counters.absent += 1
-            return T.R_ABSENT
-        if self._last.ms() < _SILENT_MS:
+        if self._heard and self._last.ms() < _SILENT_MS:
             return T.R_NO_SAMPLE  # it speaks every 2.3 s in clean air: a record of one second may hold no packet
-        self.counters.timeout += 1
-        return T.R_TIMEOUT
+        return self.counters.count(T.R_TIMEOUT if self._heard else T.R_ABSENT)

@@ -9,13 +9,10 @@ from pantau_wire import _tables as T
 
 from . import base
 
-MODEL = "pulse"
 BUS = "pulse"
 PROPERTIES = (T.PULSE_COUNT,)
 WARM_UP_MS = 0
 PERIOD_MS = 0
-
-DEBOUNCE_MS = 50  # two axles at 120 km/h, 2.5 m apart, are 75 ms apart
 
 
 def debounce(stamps, last, gap_ms):
@@ -31,30 +28,28 @@ def debounce(stamps, last, gap_ms):
     return kept, last, dropped
 
 
-class Counter:
-    """Closures of one pulse input; bounce within gap_ms is dropped, closures nearer than suspect_ms are kept and told.
+class Driver:
+    """Closures since the last read; an input cannot tell a silent road from a cut wire, so it is never absent.
 
-    collect() must be called before the board's list of stamps is full: closures without a stamp are counted and suspect.
+    debounce_ms: an edge that soon after a closure is its bounce. collect() must be called before the board's list of
+    stamps is full: closures without a stamp are counted and suspect.
     """
 
-    def __init__(self, bus, gap_ms, suspect_ms, counters):
+    _property = T.PULSE_COUNT
+    _gap_ms = 50  # two axles at 120 km/h, 2.5 m apart, are 75 ms apart
+    _suspect_ms = 0  # closures nearer than this are kept and told
+
+    def __init__(self, bus, debounce_ms=None):
+        if debounce_ms is not None:
+            self._gap_ms = debounce_ms
         self._bus = bus
-        self._gap_ms = gap_ms
-        self._suspect_ms = suspect_ms
         self._last = None
         self._edges = bus.count()
         self._n = 0
         self._suspect = False
-        self.counters = counters
+        self.counters = base.Counters()
 
-    def take(self):
-        """Return (closures since the last call, reason id)."""
-        self.collect()
-        n, suspect = self._n, self._suspect
-        self._n, self._suspect = 0, False
-        return min(n, 65535), T.R_BOUNCE if suspect else T.R_OK
-
-    def collect(self):
+    async def collect(self):
         """Take in the closures up to now."""
         edges = self._bus.count() - self._edges
         stamps = self._bus.take()
@@ -71,18 +66,8 @@ class Counter:
         self.counters.good += len(kept) + unstamped
         self.counters.bounce += dropped
 
-
-class Driver:
-    """Closures since the last read; an input cannot tell a silent road from a cut wire, so it is never absent."""
-
-    def __init__(self, bus, debounce_ms=DEBOUNCE_MS):
-        self.counters = base.Counters()
-        self._counter = Counter(bus, debounce_ms, debounce_ms, self.counters)
-
-    async def collect(self):
-        """Take in the closures up to now."""
-        self._counter.collect()
-
     async def read(self, deadline_ms):
-        n, reason = self._counter.take()
-        return [(T.PULSE_COUNT, n, reason)]
+        await self.collect()
+        n, reason = min(self._n, 65535), T.R_BOUNCE if self._suspect else T.R_OK
+        self._n, self._suspect = 0, False
+        return [(self._property, n, reason)]

@@ -9,19 +9,13 @@ from pantau_wire import _tables as T
 
 from . import base
 
-MODEL = "sht4x"
 BUS = "i2c"
-ADDRESS = 0x44
 PROPERTIES = (T.AIR_TEMPERATURE, T.RELATIVE_HUMIDITY)
 WARM_UP_MS = 1
 PERIOD_MS = 10
 
-# model: (measure with high repeatability, ms until the result is there)
-MEASURE = {"sht4x": (b"\xfd", 9), "sht3x": (b"\x24\x00", 16)}
-_TRIES = 2  # a disturbed transfer is repeated once
 
-
-def parse(reply, model=MODEL):
+def parse(reply, model="sht4x"):
     """Return (hundredths of Cel, hundredths of %, "") of 6 bytes, or (None, None, cause): crc_t, crc_rh, short."""
     if len(reply) < 6:
         return None, None, "short"
@@ -38,7 +32,7 @@ def parse(reply, model=MODEL):
 class Driver:
     """One single-shot measurement per read."""
 
-    def __init__(self, bus, address=ADDRESS, model=MODEL, stuck_s=3600):
+    def __init__(self, bus, address=0x44, model="sht4x", stuck_s=3600):
         self._bus = bus
         self._address = address
         self._model = model
@@ -47,9 +41,12 @@ class Driver:
 
     async def read(self, deadline_ms):
         start = base.now()
-        order, wait_ms = MEASURE[self._model]
+        # Measure with high repeatability, and after how many ms the result is there.
+        order, wait_ms = (b"\x24\x00", 16) if self._model == "sht3x" else (b"\xfd", 9)
+        count = self.counters.count
         reason = T.R_TIMEOUT
-        for _ in range(_TRIES):
+        centi_c = centi_rh = None
+        for _ in range(2):  # a disturbed transfer is repeated once
             if base.since(start, base.now()) + wait_ms > deadline_ms:
                 break
             try:
@@ -57,23 +54,16 @@ class Driver:
                 await base.sleep_ms(wait_ms)
                 reply = self._bus.readfrom(self._address, 6)
             except OSError as error:
-                reason = base.bus_reason(error)
-                self.counters.count(reason)
+                reason = count(base.bus_reason(error))
                 continue
-            centi_c, centi_rh, cause = parse(reply, self._model)
-            if not cause:
-                return self._judge(reply, centi_c, centi_rh)
-            self.counters.checksum += 1
-            reason = T.R_CHECKSUM
-        return [(T.AIR_TEMPERATURE, None, reason), (T.RELATIVE_HUMIDITY, None, reason)]
-
-    def _judge(self, reply, centi_c, centi_rh):
-        self.counters.good += 1
-        reason = T.R_OK
-        if not -4000 <= centi_c <= 12500:
-            self.counters.out_of_range += 1
-            reason = T.R_OUT_OF_RANGE
-        elif self._stuck.check(bytes(reply)):
-            self.counters.stuck += 1
-            reason = T.R_STUCK
+            centi_c, centi_rh, _ = parse(reply, self._model)
+            if centi_c is None:
+                reason = count(T.R_CHECKSUM)
+                continue
+            self.counters.good += 1
+            if not -4000 <= centi_c <= 12500:
+                reason = count(T.R_OUT_OF_RANGE)
+            else:
+                reason = count(T.R_STUCK if self._stuck.check(bytes(reply)) else T.R_OK)
+            break
         return [(T.AIR_TEMPERATURE, centi_c, reason), (T.RELATIVE_HUMIDITY, centi_rh, reason)]

@@ -7,30 +7,17 @@ Source: Stagnaro 2016; Segovia-Cardozo 2023 (tip spacing); reed contact sheets (
 
 from pantau_wire import _tables as T
 
-from . import base
-from .pulse import Counter
+from . import pulse
 
-MODEL = "tipping_bucket"
 BUS = "pulse"
 PROPERTIES = (T.RAIN_TIPS,)
 WARM_UP_MS = 0
 PERIOD_MS = 0
 
-DEBOUNCE_MS = 100
-SUSPECT_MS = 500  # nearer tips than any rain makes: the bucket rocked, kept and flagged
 
-
-class Driver:
+class Driver(pulse.Driver):
     """Tips since the last read."""
 
-    def __init__(self, bus, debounce_ms=DEBOUNCE_MS):
-        self.counters = base.Counters()
-        self._counter = Counter(bus, debounce_ms, SUSPECT_MS, self.counters)
-
-    async def collect(self):
-        """Take in the tips up to now."""
-        self._counter.collect()
-
-    async def read(self, deadline_ms):
-        n, reason = self._counter.take()
-        return [(T.RAIN_TIPS, n, reason)]
+    _property = T.RAIN_TIPS
+    _gap_ms = 100
+    _suspect_ms = 500  # nearer tips than any rain makes: the bucket rocked, kept and flagged

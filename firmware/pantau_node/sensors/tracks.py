@@ -1,19 +1,23 @@
 """Vehicles from radar targets: the LD2451 gives targets without identity, so neighbours in time are joined to tracks.
 
-A vehicle counts once, when its track has been seen BIRTH times; a track that is lost for LOST_MS has ended, and then its
+A vehicle counts once, when its track has been seen three times; a track that is lost for a second has ended, and then its
 greatest radial speed enters the histogram (far out the angle is small, so the greatest is nearest to the true speed).
 """
 
+from micropython import const
+
 from .base import since
 
-BIRTH = 3  # reports of 100 ms: a ghost lasts one or two
-LOST_MS = 1000
-MAX_TRACKS = 12  # the radar reports 5 targets at most; the others are tracks not seen for less than LOST_MS
-MAX_SPEED = 120  # km/h, the radar's own limit
-GATE_DM = 60  # how far from its predicted place a target may be: the range cell of 200 MHz is 0.75 m, a car is 4 m long
-MAX_ANGLE = 25  # degrees; nearer, slower and wider targets are walkers and reflections (field log)
-MIN_DISTANCE_M = 5
-MIN_SPEED = 8
+_BIRTH = const(3)  # reports of 100 ms: a ghost lasts one or two
+_LOST_MS = const(1000)
+MAX_TRACKS = const(12)  # the radar reports 5 targets at most; the others are tracks not seen for less than a second
+_MAX_SPEED = const(120)  # km/h, the radar's own limit
+_GATE_DM = const(
+    60
+)  # how far from its predicted place a target may be: the range cell of 200 MHz is 0.75 m, a car is 4 m long
+_MAX_ANGLE = const(25)  # degrees; nearer, slower and wider targets are walkers and reflections (field log)
+_MIN_DISTANCE_M = const(5)
+_MIN_SPEED = const(8)
 
 
 class _Track:
@@ -49,7 +53,7 @@ class Tracker:
         self._approach = approach
         self._zone_m = zone_m
         self._tracks = []
-        self._speeds = bytearray(2 * (MAX_SPEED + 1))  # 16-bit counts of 1 km/h bins
+        self._speeds = bytearray(2 * (_MAX_SPEED + 1))  # 16-bit counts of 1 km/h bins
         self._last = t
         self._reset(t)
 
@@ -70,17 +74,17 @@ class Tracker:
         busy = False
         free = list(self._tracks)
         for angle, distance_m, direction, speed, _ in sorted(targets, key=_by_distance):
-            if abs(angle) > MAX_ANGLE or distance_m < MIN_DISTANCE_M or speed < MIN_SPEED:
+            if abs(angle) > _MAX_ANGLE or distance_m < _MIN_DISTANCE_M or speed < _MIN_SPEED:
                 continue
             busy = busy or distance_m <= self._zone_m
-            self._join(t, free, direction == self._approach, distance_m * 10, min(speed, MAX_SPEED))
+            self._join(t, free, direction == self._approach, distance_m * 10, min(speed, _MAX_SPEED))
         if busy:
             self._busy_ms += max(0, min(since(self._last, t), 200))  # a lost report or two is bridged, a silence is not
         self._last = t
 
     def _join(self, t, free, approaching, distance_dm, speed):
         best = None
-        least = GATE_DM
+        least = _GATE_DM
         for track in free:
             miss = track.miss(t, distance_dm)
             if track.approaching == approaching and miss <= least:
@@ -91,16 +95,16 @@ class Tracker:
             return
         free.remove(best)
         best.hit(t, distance_dm, speed)
-        if best.hits == BIRTH:
+        if best.hits == _BIRTH:
             self._counts[0 if approaching else 1] += 1
 
     def expire(self, t):
-        """End the tracks that were not seen for LOST_MS."""
+        """End the tracks that were not seen for a second."""
         alive = []
         for track in self._tracks:
-            if since(track.seen, t) < LOST_MS:
+            if since(track.seen, t) < _LOST_MS:
                 alive.append(track)
-            elif track.hits >= BIRTH:
+            elif track.hits >= _BIRTH:
                 at = 2 * track.top
                 n = min((self._speeds[at] | self._speeds[at + 1] << 8) + 1, 65535)
                 self._speeds[at], self._speeds[at + 1] = n & 0xFF, n >> 8
@@ -116,17 +120,20 @@ class Tracker:
         return approaching, receding, mean, v85, occupancy
 
     def _speed_figures(self):
-        bins = [self._speeds[2 * v] | self._speeds[2 * v + 1] << 8 for v in range(MAX_SPEED + 1)]
+        bins = [self._speeds[2 * v] | self._speeds[2 * v + 1] << 8 for v in range(_MAX_SPEED + 1)]
         n = sum(bins)
         if not n:
             return None, None
-        mean = (20 * sum([v * count for v, count in enumerate(bins)]) + n) // (2 * n)
+        total = 0
+        for v, count in enumerate(bins):
+            total += v * count
+        mean = (20 * total + n) // (2 * n)
         rank = (85 * n + 99) // 100  # nearest rank
         for v, count in enumerate(bins):
             rank -= count
             if rank <= 0:
                 return mean, 10 * v
-        return mean, 10 * MAX_SPEED
+        return mean, 10 * _MAX_SPEED
 
 
 def _by_distance(target):

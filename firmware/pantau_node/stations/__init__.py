@@ -19,15 +19,21 @@ class Station:
         """drivers: {model: Driver}."""
         self.drivers = drivers
         self._order = sorted(drivers, key=_period)
-        known = [ident for model in drivers for ident in load(model).PROPERTIES]
-        self.PROPERTIES = tuple([ident for ident in self.PROPERTIES if ident in known])
+        known = []
+        for model in drivers:
+            known.extend(load(model).PROPERTIES)
+        mine = []
+        for ident in self.PROPERTIES:
+            if ident in known:
+                mine.append(ident)
+        self.PROPERTIES = tuple(mine)
         self.broken = 0  # bugs of drivers survived
 
     async def sample(self, deadline_ms):
         """Return {property id: (value or None, quality code)} for PROPERTIES, within deadline_ms milliseconds from now."""
         start = base.now()
-        out = {ident: (None, quality(T.R_NOT_EVALUATED)) for ident in self.PROPERTIES}
-        filled = []
+        nothing = (None, quality(T.R_NOT_EVALUATED))
+        out = dict.fromkeys(self.PROPERTIES, nothing)
         for model in self._order:
             left = max(0, deadline_ms - base.since(start, base.now()))
             try:
@@ -36,14 +42,16 @@ class Station:
                 self.broken += 1
                 continue
             for ident, value, reason in readings:
-                if ident in out and ident not in filled:  # two sensors of one property: the first one speaks
-                    filled.append(ident)
+                if out.get(ident) is nothing:  # two sensors of one property: the first one speaks
                     out[ident] = (value, quality(reason))
         return out
 
     async def run(self):
         """Empty the receive buffers of the streaming sensors for ever; returns at once when there are none."""
-        streaming = [driver for driver in self.drivers.values() if hasattr(driver, "collect")]
+        streaming = []
+        for driver in self.drivers.values():
+            if hasattr(driver, "collect"):
+                streaming.append(driver)
         while streaming:
             for driver in streaming:
                 try:

@@ -23,8 +23,9 @@ STATED = {
     "asyncio_heap_bytes": 2096,
 }
 _ROWS = (
-    ("peak_heap_bytes", "heap: most at the end of a turn, garbage included"),
-    ("live_peak_heap_bytes", "heap: most after a collection"),
+    ("peak_heap_bytes", "heap: peak"),
+    ("live_peak_heap_bytes", "  most after a collection, the start included"),
+    ("uncollected_peak_heap_bytes", "  if nothing were collected within a turn"),
     ("import_heap_bytes", "  of it the code (imports)"),
     ("booted_heap_bytes", "  after the first minute"),
     ("boot_peak_heap_bytes", "  most while it starts"),

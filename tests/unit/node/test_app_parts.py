@@ -5,14 +5,16 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
+import time
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
 
-from pantau_node import app, config
-from pantau_node.health import Health, sensor_errors
+from pantau_node import config, start
+from pantau_node.health import Health, pack, sensor_errors
+from pantau_node.slots import FileSlots
 
 
 @pytest.fixture(autouse=True)
@@ -41,12 +43,17 @@ class Board:
     def heap_free(self) -> int:
         return 50000
 
+    heap_largest = heap_free
+
+    def battery_mv(self) -> int:
+        return 3700
+
 
 def build(sensors: list[Any], station: str = "flood") -> tuple[list[Any], Any, list[str]]:
     conf, problems = config.build({"broker": {"host": "h"}, "station": station, "sensors": sensors})
     assert problems == []
-    drivers = app.make_drivers(Board(), conf, problems)
-    return drivers, app.make_station(conf, drivers, problems), problems
+    drivers = start.make_drivers(Board(), conf, problems)
+    return drivers, start.make_station(conf, drivers, problems), problems
 
 
 def test_each_configured_sensor_becomes_a_driver_of_the_station() -> None:
@@ -86,6 +93,7 @@ def test_without_an_identity_it_waits_says_so_once_and_goes_on_when_provisioned(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = tmp_path / "identity.json"
+    slots = FileSlots(str(tmp_path / "identity"))
     waits = []
 
     async def sleep(_seconds: float) -> None:
@@ -93,8 +101,9 @@ def test_without_an_identity_it_waits_says_so_once_and_goes_on_when_provisioned(
         if len(waits) == 3:
             path.write_text(json.dumps({"node": "n-1", "keys": {"0": "00" * 32}}))
 
-    monkeypatch.setattr(app, "asyncio", SimpleNamespace(sleep=sleep))
-    assert asyncio.run(app.wait_for_identity(str(path))).node == "n-1"
+    monkeypatch.setattr(start, "asyncio", SimpleNamespace(sleep=sleep))
+    assert asyncio.run(start.wait_for_identity(slots, str(path), [])).node == "n-1"
+    assert len(slots.read()) == 2 and not path.exists(), "both copies hold it, the file is gone"
     said = capsys.readouterr().err
     assert said.count("run `pantau node provision`") == 1 and len(waits) == 3
 
@@ -107,9 +116,18 @@ def test_health_carries_sensor_errors_as_triples_and_the_heaps_low_water() -> No
     drivers = [Driver([(2, 1), (4, 300)]), None, Driver([(3, 5)])]
     assert sensor_errors(drivers) == bytes([0, 2, 1, 0, 4, 0xAC, 2, 2, 3, 5])
     assert len(sensor_errors([Driver([(2, 1 << 30)] * 20)] * 8)) <= 64
-    fields = Health(Board(), drivers, lambda: -70, "1.2.3").fields()
+    net = SimpleNamespace(rssi=lambda: -70)
+    health = Health(Board(), drivers, net, "1.2.3", SimpleNamespace(failures=2))
+    health.link = SimpleNamespace(causes={10: 300, 3: 1})
+    health.late_ms, health.defect = 40, "OSError: 5 at node.py:1 seal"
+    fields = health.fields()
     assert (fields["rssi"], fields["reset_cause"], fields["heap_min"], fields["firmware"]) == (-70, 3, 50000, "1.2.3")
-    assert "rssi" not in Health(Board(), [], lambda: None, "1").fields()
+    assert (fields["restarts"], fields["late_ms"], fields["battery_mv"]) == (2, 40, 3700)
+    assert fields["reconnect_causes"] == bytes([3, 1, 10, 0xAC, 2]) and fields["last_exception"].startswith("OSError")
+    assert health.fields()["late_ms"] == 0, "the longest since the last frame"
+    quiet = Health(Board(), [], SimpleNamespace(rssi=lambda: None), "1", SimpleNamespace(failures=0)).fields()
+    assert not {"rssi", "sensor_errors", "restarts", "safe_profile", "shed", "last_exception"} & set(quiet)
+    assert len(pack([(1 << 30, 1 << 30)] * 20)) <= 64
 
 
 class Rtc:
@@ -118,11 +136,8 @@ class Rtc:
     fields: tuple[int, ...] = (2000, 1, 1, 5, 0, 0, 7, 0)
     kept = b""
 
-    def datetime(self, fields: tuple[int, ...] | None = None) -> tuple[int, ...] | None:
-        if fields is None:
-            return Rtc.fields
+    def datetime(self, fields: tuple[int, ...]) -> None:
         Rtc.fields = fields
-        return None
 
     def memory(self, data: bytes | None = None) -> bytes | None:
         if data is None:
@@ -153,29 +168,33 @@ def board(monkeypatch: pytest.MonkeyPatch) -> Any:
     sys.modules.pop("pantau_node.board", None)
 
 
-def test_an_rtc_is_believed_only_after_it_was_truly_set(board: Any) -> None:
-    Rtc.fields, Rtc.kept = (2000, 1, 1, 5, 0, 0, 7, 0), b""
-    b = board.Board(board.find("esp32-generic")[0])
-    assert b.rtc_get() is None
-    b.rtc_floor(1795478400)
+def test_the_rtc_counts_from_the_ports_own_epoch_and_is_read_and_set_in_unix_time(
+    board: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    since_2000 = 1795478400 - 946684800
+    monkeypatch.setattr("time.gmtime", lambda s, real=time.gmtime: real(s + 946684800))
+    monkeypatch.setattr("time.time_ns", lambda: since_2000 * 10**9 + 7_000_000)
+    b = board.Board()
+    assert (b.rtc_read(), b.rtc_ms()) == (1795478400, 1795478400007)
+    b.rtc_write(1795478400)
     assert Rtc.fields == (2026, 11, 24, 1, 0, 0, 0, 0)
-    assert b.rtc_get() is None, "a floor is no knowledge, also after a reset"
-    b.rtc_set(1800000000)
-    assert b.rtc_get() == 1800000000
-    b.rtc_floor(1795478400)
-    assert b.rtc_get() == 1800000000
+    b.memory(b"kept")
+    assert b.memory() == b"kept"
 
 
 def test_pins_come_from_the_boards_data_and_a_missing_bus_is_named(board: Any) -> None:
-    b = board.Board(board.find("esp32-c3")[0])
+    b = board.Board()
+    assert b.choose("esp32-c3") is None
     assert b.uart(1, 9600)[1]["tx"] == 4
     assert b.i2c(0) is b.i2c(0)
     with pytest.raises(OSError, match="no uart 2"):
         b.uart(2, 9600)
-    data, problem = board.find("toaster")
+    with pytest.raises(OSError, match="no ethernet"):
+        b.data("ethernet")
+    problem = board.Board().choose("toaster")
     assert "toaster" in problem and "esp32-c3" in problem
     with pytest.raises(OSError, match="no pulse 0"):
-        board.Board(data).pulse(0)
+        board.Board().pulse(0)
 
 
 def test_pulses_are_counted_beyond_the_stamps_that_are_kept(board: Any) -> None:

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
+from pantau_node import config, links
 from pantau_node.clock import Clock
-from pantau_node.links import Backoff, LinkError, wifi
+from pantau_node.links import Backoff, Broken, LinkError
+
+KINDS = next(limits for path, _, _, limits in config.SCHEMA if path == "link.kind")
 
 
 class Wlan:
@@ -19,9 +23,17 @@ class Wlan:
         self.calls: list[str] = []
         self.now = 0
         self.since: int | None = None
+        self.on = False
 
-    def active(self, on: bool) -> None:
-        self.calls.append(f"active {on}")
+    def active(self, on: bool | None = None) -> bool:
+        if on is not None:
+            self.calls.append(f"active {on}")
+            self.on = on
+            self.since = self.since if on else None
+        return self.on
+
+    def ifconfig(self, fields: tuple[str, ...]) -> None:
+        self.calls.append("/".join(fields))
 
     def isconnected(self) -> bool:
         return self.since is not None and self.after_ms is not None and self.now - self.since >= self.after_ms
@@ -41,12 +53,15 @@ class Wlan:
         return -61 if what else 202
 
 
-def station(monkeypatch: pytest.MonkeyPatch, wlan: Wlan) -> wifi.Wifi:
+def station(monkeypatch: pytest.MonkeyPatch, wlan: Wlan, address: str = "") -> Any:
     async def sleep(seconds: float) -> None:
         wlan.now += int(seconds * 1000)
 
-    monkeypatch.setattr(wifi, "asyncio", SimpleNamespace(sleep=sleep))
-    return wifi.Wifi(wlan, "net", "secret", Clock(lambda: wlan.now, 0))
+    monkeypatch.setattr(links, "asyncio", SimpleNamespace(sleep=sleep))
+    given = {"kind": "wifi", "ssid": "net", "password": "secret", "address": address}
+    conf, problems = config.build({"broker": {"host": "h"}, "link": given})
+    assert problems == []
+    return links.load("wifi").make(SimpleNamespace(wlan=lambda: wlan), conf, Clock(lambda: wlan.now, 0))
 
 
 def test_it_disconnects_before_it_connects_and_keeps_the_drivers_own_reconnects_off(
@@ -57,7 +72,7 @@ def test_it_disconnects_before_it_connects_and_keeps_the_drivers_own_reconnects_
     assert link.rssi() is None
     asyncio.run(link.up())
     assert wlan.calls == ["active True", "disconnect", "reconnects 0", "connect"]
-    assert link.state == wifi.UP and link.rssi() == -61
+    assert link.state == 2 and link.rssi() == -61
     asyncio.run(link.up())  # nothing to do
     assert wlan.calls[-1] == "connect" and len(wlan.calls) == 4
 
@@ -72,6 +87,59 @@ def test_it_gives_up_after_20_s_without_the_password_and_cycles_the_radio_in_the
             asyncio.run(link.up())
         assert "secret" not in str(said.value)
     assert wlan.calls.count("active False") == 1 and link.failures == 4
+
+
+def test_cycle_switches_the_radio_off_and_on_though_it_looks_well(monkeypatch: pytest.MonkeyPatch) -> None:
+    wlan = Wlan(1200)
+    link = station(monkeypatch, wlan)
+    asyncio.run(link.up())
+    link.cycle()
+    asyncio.run(link.up())
+    again = ["active True", "disconnect", "reconnects 0", "connect"]
+    assert wlan.calls == [*again, "active False", *again] and link.state == 2
+    asyncio.run(link.up())
+    assert wlan.calls.count("active False") == 1, "once for each cycle()"
+
+
+def test_a_fixed_address_is_set_before_it_connects(monkeypatch: pytest.MonkeyPatch) -> None:
+    wlan = Wlan(300)
+    asyncio.run(station(monkeypatch, wlan, "10.0.0.7/255.255.255.0/10.0.0.1/9.9.9.9").up())
+    assert wlan.calls[:2] == ["active True", "10.0.0.7/255.255.255.0/10.0.0.1/9.9.9.9"]
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "10.0.0.7",
+        "10.0.0.7/24/10.0.0.1/10.0.0.1",
+        "10.0.0.256/255.255.255.0/10.0.0.1/10.0.0.1",
+        "a.b.c.d/1.1.1.1//",
+        "/",
+    ],
+)
+def test_a_malformed_address_names_its_key_and_the_form(monkeypatch: pytest.MonkeyPatch, address: str) -> None:
+    with pytest.raises(ValueError, match=r"link.address: .* is not ip/mask/gateway/dns, as 10"):
+        station(monkeypatch, Wlan(300), address)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_kind_has_one_factory_and_one_interface(kind: str) -> None:
+    conf, _ = config.build({"link": {"kind": kind}})
+    board = SimpleNamespace(data=lambda _name: {})  # nothing is switched on yet
+    net = links.load(kind).make(board, conf, Clock(lambda: 0, 0))
+    assert net.state == (2 if kind == "none" else 0) and net.rssi() is None
+    net.cycle()
+    assert asyncio.iscoroutinefunction(net.up)
+
+
+def test_a_link_that_could_not_be_made_says_why() -> None:
+    net = Broken(OSError("this board has no lan"))
+    net.cycle()
+    assert net.state == 0 and net.rssi() is None
+    with pytest.raises(LinkError, match="this board has no lan"):
+        asyncio.run(net.up())
+    none = links.load("none").make(None, None, None)
+    asyncio.run(none.up())
 
 
 def test_backoff_stays_within_its_limits_spreads_and_starts_over() -> None:

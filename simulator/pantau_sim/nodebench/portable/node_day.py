@@ -84,13 +84,14 @@ def ours():
 def begin():
     """Make the node and its peer."""
     global bridge, node_task, stage
+    import pantau_boot
     from pantau_node import app
     from pantau_wire import frame, mqtt
 
     bridge = world.Bridge(frame, mqtt, bytes(range(32)), given["node"], given["order"])
     world.peer = loop.create_task(bridge.run(), True)
     loop.run_next(world.peer)
-    node_task = loop.create_task(app.main(given["root"], board))
+    node_task = loop.create_task(app.main(given["root"], board, pantau_boot.Starts(pantau_boot.Keep(board.memory), 1)))
     stage = "boot"
 
 

@@ -161,21 +161,19 @@ class Board:
     def partition(self, label):
         return self._flash.get(label)
 
-    def memory(self):
-        return self._memory
-
-    def remember(self, data):
-        self._memory = bytes(data)
-
-    def rtc_get(self):
+    def choose(self, name):
         return None
 
-    rtc_read = rtc_get
+    def memory(self, *data):
+        if data:
+            self._memory = bytes(data[0])
+        return self._memory
 
-    def rtc_set(self, unix_s):
+    def rtc_read(self):
+        return 0
+
+    def rtc_write(self, unix_s):
         pass
-
-    rtc_write = rtc_floor = rtc_set
 
     def reset_cause(self):
         return 1
@@ -183,7 +181,10 @@ class Board:
     def heap_free(self):
         return 60000
 
-    largest_block = heap_free
+    heap_largest = heap_free
+
+    def battery_mv(self):
+        return None
 
     def wlan(self):
         return Wlan()

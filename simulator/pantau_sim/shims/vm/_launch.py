@@ -94,6 +94,14 @@ def _mount(boot):
     sys.path[:] = path[:shims] + ["", "/", "/lib"] + path[shims:] + [".frozen"]
 
 
+def _flash(boot):
+    """Open the partitions' files, which the node itself has no path to: (label, sectors, address, subtype, file) of each."""
+    host = vfs.VfsPosix(boot["flash"])
+    return [
+        (label, n, address, kind, host.open("/" + name, "r+b")) for label, n, address, kind, name in boot["partitions"]
+    ]
+
+
 def _split_clocks():
     """Give asyncio the unwrapped clock and the firmware the wrapped one (see time.py)."""
     import time
@@ -129,10 +137,12 @@ def main():
     link = open(0, "r+b")  # the bus: one socket, both ways; print() stays free for the log
     link.write(b"\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00")
     boot = json.loads(link.read(int.from_bytes(link.read(4), "little")))
+    partitions = _flash(boot) if boot["partitions"] else []
     _mount(boot)
     import _simbus
 
     _simbus.begin(link, boot)
+    _simbus.flash.extend(partitions)
     _split_clocks()
     import _board_micropython
 

@@ -19,6 +19,7 @@ LINK, WAIT, SOCKET, SEED = 15, 16, 17, 18
 virtual = False
 isr_us = None  # uptime_us of the edge whose handler is running, else None
 boot = {}
+flash = []  # (label, sectors, address, subtype, open file) of each partition that the host wires
 
 _link = None
 _t0_us = 0

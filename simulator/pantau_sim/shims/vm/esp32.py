@@ -1,9 +1,18 @@
-# The ESP32's `esp32` for a node in the VM. A stock 4 MB image: no spare partition, so `find` finds only what the host wires.
+# The ESP32's `esp32` for a node in the VM. A stock 4 MB image has no spare partition, so `find` finds only what the host wires.
+import _simbus
+
 HEAP_DATA, HEAP_EXEC = 4, 1
 WAKEUP_ALL_LOW, WAKEUP_ANY_HIGH = 0, 1
 
 # total, free, largest block, least free in bytes with Wi-Fi and one TLS socket (facts/firmware.md 4.9).
 _HEAP = [(327680, 68564, 65536, 60000)]
+_SECTOR, _PAGE = 4096, 256
+_INVALID_ARG, _INVALID_SIZE = (
+    -258,
+    -260,
+)  # ESP_ERR_INVALID_ARG 0x102, ESP_ERR_INVALID_SIZE 0x104, as the port raises them
+_EOPNOTSUPP = 95
+_ERASED = b"\xff" * _PAGE
 
 
 def idf_heap_info(_capabilities):
@@ -27,13 +36,79 @@ def wake_on_ext1(_pins, _level):
 
 
 class Partition:
+    """A data partition in a file of the host: NOR, so a program only lets bits fall, and only an erase lifts them."""
+
     BOOT, RUNNING = 0, 1
     TYPE_APP, TYPE_DATA = 0, 1
 
+    def __init__(self, label):
+        for name, sectors, address, subtype, file in _simbus.flash:
+            if name == label:
+                self._info = (self.TYPE_DATA, subtype, address, sectors * _SECTOR, name, False)
+                self._size = sectors * _SECTOR
+                self._file = file
+                return
+        raise OSError(2)
+
     @classmethod
-    def find(cls, type=1, subtype=255, label=None, block_size=None):
-        return []
+    def find(cls, type=0, subtype=255, label=None, block_size=4096):
+        if block_size != _SECTOR:
+            raise NotImplementedError("only blocks of 4096 bytes are modelled")
+        if type != cls.TYPE_DATA:
+            return []
+        return [cls(f[0]) for f in _simbus.flash if label in (None, f[0]) and subtype in (255, f[3])]
 
     @classmethod
     def mark_app_valid_cancel_rollback(cls):
-        raise OSError(-261)  # ESP_ERR_NOT_SUPPORTED: the stock image has one application slot
+        raise OSError(_EOPNOTSUPP, "ESP_ERR_NOT_SUPPORTED")  # the stock image has one application slot
+
+    def info(self):
+        return self._info
+
+    def ioctl(self, cmd, arg):
+        if cmd == 4:
+            return self._size // _SECTOR
+        if cmd == 5:
+            return _SECTOR
+        if cmd == 6:
+            self._erase(arg * _SECTOR, _SECTOR)
+            return 0
+        return 0 if 1 <= cmd <= 3 else None
+
+    def readblocks(self, block, buf, offset=0):
+        self._seek(block * _SECTOR + offset, len(buf))
+        self._file.readinto(buf)
+
+    def writeblocks(self, block, buf, offset=None):
+        at = block * _SECTOR
+        if offset is None:
+            self._erase(at, len(buf))
+        else:
+            at += offset
+        self._seek(at, len(buf))
+        view = memoryview(buf)
+        for start in range(0, len(buf), _PAGE):
+            self._program(at + start, view[start : start + _PAGE])
+
+    def _seek(self, at, size):
+        if at < 0 or at > self._size:
+            raise OSError(_INVALID_ARG, "ESP_ERR_INVALID_ARG")
+        if at + size > self._size:
+            raise OSError(_INVALID_SIZE, "ESP_ERR_INVALID_SIZE")
+        self._file.seek(at)
+
+    def _erase(self, at, size):
+        self._seek(at, size)
+        if size % _SECTOR:
+            raise OSError(_INVALID_SIZE, "ESP_ERR_INVALID_SIZE")
+        for _ in range(size // _PAGE):
+            self._file.write(_ERASED)
+
+    def _program(self, at, data):
+        size = len(data)
+        self._file.seek(at)
+        old = self._file.read(size)
+        if old != (_ERASED if size == _PAGE else _ERASED[:size]):
+            data = bytes(old[k] & data[k] for k in range(size))
+        self._file.seek(at)
+        self._file.write(data)

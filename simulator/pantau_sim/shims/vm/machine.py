@@ -7,6 +7,7 @@ import _simbus
 PWRON_RESET, HARD_RESET, WDT_RESET, DEEPSLEEP_RESET, SOFT_RESET = 1, 2, 3, 4, 5
 _ENODEV, _ETIMEDOUT, _EBUSY = 19, 116, 16  # errno as the ESP32 port numbers them
 _POLLIN, _POLLOUT, _IOCTL_POLL = 1, 4, 3
+_RTC_MEMORY = 2048  # bytes: MICROPY_HW_RTC_USER_MEM_MAX
 
 
 def reset_cause():
@@ -241,25 +242,36 @@ class RTC:
     def memory(self, data=None):
         if data is None:
             return bytes(_simbus.boot["rtc_memory"])
-        _simbus.boot["rtc_memory"] = list(bytes(data))
-        _simbus.call(_simbus.RTC_MEMORY, bytes(data))
+        data = bytes(data)
+        if len(data) > _RTC_MEMORY:
+            raise ValueError("buffer too long")
+        _simbus.boot["rtc_memory"] = data
+        _simbus.call(_simbus.RTC_MEMORY, data)
         return None
 
 
 class WDT:
+    """One watchdog, as the port has: a second WDT() sets it anew, the objects made before feed the same one."""
+
+    _timeout = 0
+    _fed_us = 0
+
     def __init__(self, id=0, timeout=5000):
-        self._timeout = timeout
-        self._fed_us = 0
+        if id != 0:
+            raise ValueError
+        if timeout <= 0:
+            raise ValueError("WDT timeout too short")
+        WDT._timeout = timeout
         self._send()
 
     def feed(self):
         # One message per eighth of the timeout is enough for the host to judge, and spares it the rest.
-        if _simbus.uptime_us() - self._fed_us >= self._timeout * 125:
+        if _simbus.uptime_us() - WDT._fed_us >= WDT._timeout * 125:
             self._send()
 
     def _send(self):
-        self._fed_us = _simbus.uptime_us()
-        _simbus.call(_simbus.WDT, struct.pack("<I", self._timeout))
+        WDT._fed_us = _simbus.uptime_us()
+        _simbus.call(_simbus.WDT, struct.pack("<I", WDT._timeout))
 
 
 class Timer:

@@ -90,13 +90,43 @@ class WLAN(_Interface):
 
 
 class LAN(_Interface):
-    def __init__(self, *_args, **_options):
-        super().__init__()
+    _one = None
+
+    def __new__(cls, *_args, **_options):
+        # One MAC: a second LAN(...) is the first one.
+        if cls._one is None:
+            cls._one = super().__new__(cls)
+            _Interface.__init__(cls._one)
+        return cls._one
+
+    def __init__(self, _id=0, *, mdc, mdio, phy_type, phy_addr, power=None, ref_clk=None, ref_clk_mode=-1):
+        if not 0 <= phy_addr <= 31:
+            raise ValueError("invalid phy address")
 
     def active(self, on=None):
+        if on and self._active:
+            raise OSError("ethernet enable failed")
         if on:
             self._since_us = _simbus.uptime_us()
         return super().active(on)
+
+
+class PPP(_Interface):
+    # What follows ATD*99#: an address after the time of a join while the host's link is up, whatever the UART carries.
+    SEC_NONE, SEC_PAP, SEC_CHAP = 0, 1, 2
+
+    def __init__(self, stream):
+        super().__init__()
+        self._stream = stream
+
+    def connect(self, security=SEC_NONE, user=None, key=None):
+        if self._since_us is not None:
+            raise OSError(114)  # EALREADY
+        self._active = True
+        super().connect()
+
+    def poll(self, _irq=None):
+        return 0
 
 
 def country(_code=None):

@@ -1,13 +1,14 @@
-# `socket` in virtual time: TCP to the host's model network, plain; only a client's half.
+# `socket` in virtual time: TCP and UDP to the host's model network, plain; only a client's half.
 import struct
 
 import _simbus
 
 AF_INET, SOCK_STREAM, SOCK_DGRAM, SOL_SOCKET, SO_REUSEADDR, IPPROTO_TCP, TCP_NODELAY = 2, 1, 2, 1, 2, 6, 1
-_EAGAIN, _ENOTCONN, _EINPROGRESS, _ETIMEDOUT, _EHOSTUNREACH = 11, 107, 115, 110, 113
+_EAGAIN, _EBADF, _ENOTCONN, _EINPROGRESS, _ETIMEDOUT, _EDESTADDRREQ, _EPROTONOSUPPORT = 11, 9, 107, 115, 110, 89, 93
 _POLLIN, _POLLOUT, _POLLERR, _POLLHUP, _IOCTL_POLL = 1, 4, 8, 16, 3
-_CONNECT, _SEND, _CLOSE = 1, 2, 3  # to the host
+_CONNECT, _SEND, _CLOSE, _DATAGRAM = 1, 2, 3, 4  # to the host
 _DATA, _CONNECTED, _CLOSED, _ERROR = 0, 1, 2, 3  # from the host
+_DATAGRAMS = 6  # kept unread for one socket: the receive box of lwIP as ESP-IDF configures it
 _next_id = 0
 
 
@@ -15,36 +16,26 @@ def getaddrinfo(host, port, af=0, type=0, proto=0, flags=0):
     """Names are resolved by the host's model; without a link there is no resolver."""
     if not _simbus.call(_simbus.LINK)[0]:
         raise OSError(-2)
-    return [(AF_INET, SOCK_STREAM, 0, "", (host, port))]
+    return [(AF_INET, type or SOCK_STREAM, 0, "", (host, port))]
 
 
-class socket:
-    def __init__(self, af=AF_INET, type=SOCK_STREAM, proto=0):
+def socket(af=AF_INET, type=SOCK_STREAM, proto=0):
+    if type not in (SOCK_STREAM, SOCK_DGRAM):
+        raise OSError(_EPROTONOSUPPORT)
+    return _Tcp() if type == SOCK_STREAM else _Udp()
+
+
+class _Socket:
+    def __init__(self):
         global _next_id
-        if type != SOCK_STREAM:
-            raise OSError(_EHOSTUNREACH)
         _next_id += 1
         self._id = _next_id
-        self._buffer = b""
         self._timeout_ms = -1
-        self._connected = self._ended = False
-        self._error = 0
         _simbus._sockets[self._id] = self
 
     def _call(self, what, data=b""):
         _simbus.call(_simbus.SOCKET, struct.pack("<BH", what, self._id) + data)
         _simbus.acted()
-
-    def event(self, kind, data):
-        """What the host says of this connection."""
-        if kind == _DATA:
-            self._buffer += data
-        elif kind == _CONNECTED:
-            self._connected = True
-        elif kind == _CLOSED:
-            self._ended = True
-        else:
-            self._error = data[0]
 
     def setblocking(self, flag):
         self._timeout_ms = -1 if flag else 0
@@ -57,6 +48,87 @@ class socket:
 
     def fileno(self):
         return -1
+
+
+class _Udp(_Socket):
+    """Datagrams: what is sent without a link, or to nobody, is lost without a word."""
+
+    def __init__(self):
+        super().__init__()
+        self._to = None
+        self._got = []
+        self._closed = False
+
+    def event(self, _kind, data):
+        if len(self._got) < _DATAGRAMS:
+            self._got.append(data)
+
+    def bind(self, _address):
+        pass
+
+    def connect(self, address):
+        self._to = address
+
+    def send(self, data):
+        if self._to is None:
+            raise OSError(_EDESTADDRREQ)
+        return self.sendto(data, self._to)
+
+    def sendto(self, data, address):
+        self._check()
+        host = address[0].encode()
+        self._call(_DATAGRAM, struct.pack("<HB", address[1], len(host)) + host + bytes(data))
+        return len(data)
+
+    write = send
+
+    def recv(self, size):
+        self._check()
+        left_us = self._timeout_ms * 1000
+        while not self._got:
+            if not left_us:
+                raise OSError(_EAGAIN if not self._timeout_ms else _ETIMEDOUT)
+            before = _simbus.uptime_us()
+            _simbus.wait_us(left_us)
+            if left_us > 0:
+                left_us = max(0, left_us - (_simbus.uptime_us() - before))
+        return self._got.pop(0)[:size]  # the rest of a datagram is gone, as the port has it
+
+    def recvfrom(self, size):
+        return self.recv(size), self._to
+
+    def read(self, size=65535):
+        return self.recv(size) if self._got or self._timeout_ms else None
+
+    def _check(self):
+        if self._closed:
+            raise OSError(_EBADF)
+
+    def close(self):
+        self._closed = True
+        _simbus._sockets.pop(self._id, None)
+
+    def ioctl(self, request, arg):
+        return (_POLLOUT | (_POLLIN if self._got else 0)) if request == _IOCTL_POLL else 0
+
+
+class _Tcp(_Socket):
+    def __init__(self):
+        super().__init__()
+        self._buffer = b""
+        self._connected = self._ended = False
+        self._error = 0
+
+    def event(self, kind, data):
+        """What the host says of this connection."""
+        if kind == _DATA:
+            self._buffer += data
+        elif kind == _CONNECTED:
+            self._connected = True
+        elif kind == _CLOSED:
+            self._ended = True
+        else:
+            self._error = data[0]
 
     def connect(self, address):
         host, port = address

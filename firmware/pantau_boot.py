@@ -1,0 +1,155 @@
+"""The launcher: counts failed starts, chooses the slot, hands over, restarts the chip. It works when the application does not.
+
+Shared by both slots and never updated with them. What it counts is in RTC memory, which outlives resets, watchdog and deep
+sleep but not the power: mains that flicker never look like a boot loop. Reasons: docs/decisions/0010-always-comes-back.md.
+"""
+
+import binascii
+import os
+import struct
+import sys
+import time
+
+from micropython import const
+
+_SAFE = const(3)  # failed starts in a row from which on the node runs without sensors
+_OTHER = const(6)  # from which on the other slot is tried
+_STARTS = const(2)  # sections of the keep; 1 is the timekeeper's, 4 the sleeper's
+_DEFECT = const(3)
+_MAGIC = b"PK1"
+_MOST = const(2048)  # bytes of RTC memory (ESP32 port)
+_POWER_ON, _DEEPSLEEP = const(1), const(4)  # machine.reset_cause(); a brown-out is reported as power-on
+_UNPROVED, _FINE = const(0), const(1)
+_RESTART_S = const(5)  # a crash at each start must not wear out the flash with boot marks
+_DETAIL = const(120)  # characters of a defect
+
+
+class Keep:
+    """Sections of bytes that outlive a reset, by number. memory: machine.RTC().memory or what acts like it."""
+
+    def __init__(self, memory):
+        self._memory = memory
+        self._parts = {}
+        data = bytes(memory())
+        if data[:3] != _MAGIC or data[3:7] != _crc(data[7:]):
+            return  # power-on, or a brown-out that turned bits
+        at = 7
+        while at + 3 <= len(data):
+            key, size = struct.unpack_from("<BH", data, at)
+            self._parts[key] = data[at + 3 : at + 3 + size]
+            at += 3 + size
+
+    def get(self, key):
+        """Return the bytes of a section, or None."""
+        return self._parts.get(key)
+
+    def put(self, key, data):
+        """Replace a section; b"" removes it. One that does not fit into RTC memory is left out: it is a convenience."""
+        self._parts.pop(key, None)
+        if data:
+            self._parts[key] = data
+        out = b"".join([struct.pack("<BH", one, len(self._parts[one])) + self._parts[one] for one in self._parts])
+        if len(out) + 7 <= _MOST:
+            self._memory(_MAGIC + _crc(out) + out)
+
+
+def _crc(data):
+    return struct.pack("<I", binascii.crc32(data))
+
+
+class Starts:
+    """How the starts went. failures: failed ones in a row; safe: too many; crashed: the boot before this one ended by itself.
+
+    A start counts as failed unless proved() or planned() was called in it, or the power was cut.
+    """
+
+    def __init__(self, keep, cause):
+        self.keep = keep
+        data = keep.get(_STARTS)
+        self.failures, state = data if data is not None and len(data) == 2 else (0, _FINE)
+        self.crashed = state == _UNPROVED and cause not in (_POWER_ON, _DEEPSLEEP)
+        if self.crashed:
+            self.failures = min(self.failures + 1, 255)
+        self.safe = self.failures >= _SAFE
+        self._put(_UNPROVED)
+
+    def _put(self, state):
+        self.keep.put(_STARTS, bytes((self.failures, state)))
+
+    def proved(self, failures=0):
+        """This start did what a node is for."""
+        self.failures = failures
+        self._put(_FINE)
+
+    def planned(self):
+        """The coming restart, or sleep, is no failure, and no success either."""
+        self._put(_FINE)
+
+    def defect(self, error, what=""):
+        """Remember an exception, or a text, over the restart."""
+        self.keep.put(_DEFECT, (what + digest(error)).encode()[:_DETAIL])
+
+    def last_defect(self):
+        """Return what defect() remembered, or ""."""
+        return (self.keep.get(_DEFECT) or b"").decode()
+
+
+def digest(error):
+    """Return type, words and innermost place of an exception; a text is its own digest."""
+    if isinstance(error, str):
+        return error
+    import io
+
+    out = io.StringIO()
+    sys.print_exception(error, out)  # pyright: ignore[reportAttributeAccessIssue]  MicroPython's
+    place = ""
+    for line in out.getvalue().split("\n"):
+        if line.startswith("  File"):
+            place = line.replace('  File "', "").replace('", line ', ":").replace(", in ", " ")
+    return "%s: %s at %s" % (type(error).__name__, error, place)
+
+
+def choose(root, failures):
+    """Return the folder of the application below root: what the file `slot` names (a or b), the other one after six failures.
+
+    Where there are no slots, the one place that MicroPython imports from anyway: "".
+    """
+    there = [name for name in ("a", "b") if name in os.listdir(root)]
+    if not there:
+        return ""
+    try:
+        with open(root + "slot") as file:
+            name = file.read(1)
+    except OSError:
+        name = there[0]
+    if failures >= _OTHER and len(there) > 1:
+        name = "b" if name == "a" else "a"
+    return root + (name if name in there else there[0])
+
+
+def run(machine, root="/"):
+    """Run the application for ever; whatever escapes is printed, kept, and restarts the chip. Ctrl-C leads to the REPL."""
+    starts = Starts(Keep(machine.RTC().memory), machine.reset_cause())
+    try:
+        folder = choose(root, starts.failures)
+        if folder:
+            sys.path.insert(0, folder)
+        from pantau_node.app import run as application
+
+        application(starts, root)
+    except KeyboardInterrupt:
+        starts.planned()
+        raise
+    except BaseException as error:  # noqa: BLE001  an idle REPL on a pole measures nothing: SystemExit restarts, too
+        tell(starts, error)
+        time.sleep(_RESTART_S)
+    machine.reset()
+
+
+def tell(starts, error, what=""):
+    """Print a defect and keep it for the health frame; where there is no memory even for that, leave it."""
+    try:
+        sys.print_exception(error, sys.stderr)  # pyright: ignore[reportAttributeAccessIssue]  MicroPython's
+        starts.defect(error, what)
+    except MemoryError:
+        pass

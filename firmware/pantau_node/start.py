@@ -1,0 +1,287 @@
+"""Builds the node from what its flash keeps: identity, configuration, outbox, clock, sensors, link. Needed once per boot.
+
+A part that cannot be made is a problem that the node reports; what is measured must go on.
+"""
+
+import asyncio
+import gc
+import os
+import random
+import time
+
+from micropython import const
+
+from pantau_wire import topics
+
+from . import EARLIEST_S, VERSION, links, sensors
+from .app import App, build_config
+from .rare import drop
+from .storage import Storage
+
+_WAIT_S = const(10)  # between two looks for an identity
+_BUSES = ("uart", "i2c", "pulse")
+# Each is let go after its part of the start, before the next is loaded; an order loads again what it needs.
+_FIRST = ("provision", "identity", "config", "change")
+_LAST = ("start", "storage", "slots", "boards", "links.address", "timestart", "ringstart")
+
+
+def make_driver(board, item):
+    """Return the driver of one entry of config.sensors; raises ValueError, OSError, TypeError, KeyError."""
+    module = sensors.load(item["model"])
+    options = {name: item[name] for name in item if name != "model" and name not in _BUSES}
+    number = item[module.BUS]
+    if module.BUS == "uart":
+        bus = board.uart(number, module.BAUD, module.RXBUF)
+    elif module.BUS == "i2c":
+        bus = board.i2c(number)
+    else:
+        bus = board.pulse(number)
+    return sensors.driver(item["model"], bus, **options)
+
+
+def make_drivers(board, conf, problems):
+    """Return the drivers in the order of the configuration, None where one could not be made (a problem names it)."""
+    drivers = []
+    for index, item in enumerate(conf.sensors):
+        driver = None
+        try:
+            driver = make_driver(board, item)
+        except KeyError as error:
+            problems.append("sensors[%d] %s: needs %s" % (index, item["model"], error))
+        except (OSError, ValueError, TypeError) as error:
+            problems.append("sensors[%d] %s: %s" % (index, item["model"], error))
+        drivers.append(driver)
+    return drivers
+
+
+def make_station(conf, drivers, problems):
+    """Return the station; an unknown domain becomes a flood station, which records what its sensors have."""
+    from .stations import load_station
+
+    try:
+        kind = load_station(conf.station)
+    except ValueError as error:
+        problems.append("station: %s" % error)
+        kind = load_station("flood")
+    named = {}
+    for item, driver in zip(conf.sensors, drivers):
+        if item["model"] in named:
+            problems.append("sensors: %s twice" % item["model"])
+        elif driver is not None:
+            named[item["model"]] = driver
+    return kind(named)
+
+
+class Quiet:
+    """The station of the safe profile: no sensor is touched, each record says that its readings are missing.
+
+    Its property is one of the wire's own, so that nothing of the stations need be loaded: one of them may be the defect.
+    """
+
+    PROPERTIES = ()
+
+    async def sample(self, _deadline_ms):
+        """Return nothing: the sampler marks it missing."""
+        return {}
+
+    async def run(self):
+        """Return at once."""
+
+
+async def wait_for_identity(slots, path, problems):
+    """Return the Identity once there is one: without a key nothing that is measured could ever be believed."""
+    from . import identity, provision
+
+    told = None
+    while True:
+        problem = provision.identity(slots, path)
+        try:
+            who = identity.load(slots)
+        except identity.IdentityError as error:
+            text = problem or str(error)
+            if text != told:
+                told = text
+                log_problem(text)
+            await asyncio.sleep(_WAIT_S)
+            continue
+        if problem:
+            problems.append(problem)
+        return who
+
+
+def log_problem(text):
+    """Print one line about what was found at the start."""
+    from .log import log
+
+    log("error", "start", text)
+
+
+def open_outbox(storage, conf, safe, problems):
+    """Return the outbox. One that cannot be read is never replaced, but in the safe profile put aside: `outbox.bad`."""
+    try:
+        return storage.outbox(conf.outbox_bytes)
+    except OSError as error:
+        if not safe:
+            raise
+        problems.append("outbox: %s: put aside as outbox.bad" % error)
+        os.rename(storage.path("outbox.log"), storage.path("outbox.bad"))
+        return storage.outbox(conf.outbox_bytes)
+
+
+class Builder:
+    """The steps of a start, in order; each leaves what it made."""
+
+    def __init__(self, board, root, starts):
+        self.board = board
+        self.starts = starts
+        self.safe = starts.safe
+        self.storage = Storage(board, root)
+        self.problems = self.storage.problems
+        if self.safe:
+            self.problems.append("safe profile after %d failed starts: no sensors" % starts.failures)
+
+    async def who(self):
+        """Identity and configuration."""
+        from . import config, provision
+        from .trial import Trial
+
+        storage, problems = self.storage, self.problems
+        path = storage.path
+        problem = provision.config(storage.config, storage.committed, path("config.json"), config.build)
+        if problem:
+            problems.append(problem)
+        self.identity = who = await wait_for_identity(storage.identity, path("identity.json"), problems)
+        self.trial = Trial(storage.later, storage.committed, build_config)
+        body = self.trial.load(who.rescue, self.starts.crashed)[0]
+        if self.trial.problem:
+            problems.append(self.trial.problem)
+        self.conf, found = config.build(body)
+        problems.extend(found)
+        if self.conf.node and self.conf.node != who.node:
+            problems.append(
+                "node: %s in the configuration, %s in the identity, which rules" % (self.conf.node, who.node)
+            )
+        self.conf.broker_ca = path(self.conf.broker_ca)
+        problem = self.board.choose(self.conf.board)
+        if problem:
+            problems.append(problem)
+        seconds = self.conf.watchdog_s
+        self.wdt = self.board.wdt(seconds * 1000) if seconds else None  # what follows touches hardware
+
+    def senses(self):
+        """Drivers and station."""
+        self.drivers = []
+        if self.safe:
+            self.station = Quiet()
+            return
+        self.drivers = make_drivers(self.board, self.conf, self.problems)
+        self.station = make_station(self.conf, self.drivers, self.problems)
+
+    def memory(self):
+        """Outbox, boot, clock; a wake from deep sleep goes on in its boot."""
+        from . import clock
+        from .timekeeper import Timekeeper
+
+        storage, conf = self.storage, self.conf
+        self.outbox = outbox = open_outbox(storage, conf, self.safe, self.problems)
+        self.nap = self._nap()
+        boots, keep = storage.boots, self.starts.keep
+        woke = self.nap is not None and self.nap.wake(boots.value, outbox.last_boot, outbox.last_seq)
+        self.boot = boots.value if woke else max(boots.value, outbox.last_boot) + 1
+        if not woke:
+            try:
+                boots.advance(self.boot)
+            except OSError as error:
+                self.problems.append("boot counter: the flash refused it (%s)" % error)
+        self.clock = clock.Clock(time.ticks_ms, EARLIEST_S, self.nap.uptime_ms if woke else None)
+        self.timekeeper = Timekeeper(self.clock, self.board, keep, storage.floor)
+        if woke:
+            self.nap.set_clock(self.clock)
+        else:
+            self.timekeeper.restore(self.identity.made_s)
+
+    def _nap(self):
+        conf = self.conf
+        if conf.power_profile != "battery" or self.safe:
+            return None
+        from . import sleep
+
+        refusal = sleep.refusal(self.station.PROPERTIES)
+        if refusal:
+            self.problems.append(refusal)
+            return None
+        nap = sleep.Sleep(conf, self.board, self.starts.keep, [sensors.load(item["model"]) for item in conf.sensors])
+        nap.on_sleep = self.starts.planned
+        conf.broker_keepalive_s = nap.keepalive_s
+        return nap
+
+    def app(self):
+        """Put it together; return the App."""
+        from .health import Health
+        from .node import Node
+        from .sampler import Sampler
+
+        conf, who, board, nap, rand = self.conf, self.identity, self.board, self.nap, random.getrandbits
+        net = self._net()
+        facts = Health(board, self.drivers, net, VERSION, self.starts)
+        facts.safe = int(self.safe)
+        facts.defect = self.starts.last_defect()
+        for problem in self.problems:
+            log_problem(problem)
+        given = (
+            who,
+            conf,
+            self.clock,
+            self.outbox,
+            self.boot,
+            self.station.PROPERTIES,
+            self.storage.orders,
+            facts,
+            rand,
+        )
+        given += (self.problems, self.trial)
+        if nap is None:
+            node = Node(*given)
+        else:
+            from .batterynode import BatteryNode
+
+            node = BatteryNode(nap.resume, *given)
+        app = App(board, node, facts, self.timekeeper, self.starts, self.wdt)
+        app.station = self.station
+        names = {what: topics.topic(conf.city, who.node, what) for what in ("up", "ack", "cmd", "will")}
+        from .links.mqtt import MqttLink
+
+        app.link = facts.link = MqttLink(conf, who, names, self.clock, net, app, rand)
+        start_s = nap.next_s if nap is not None else 0
+        app.sampler = Sampler(
+            self.clock, self.station, conf.sampling_interval_s, conf.sampling_run_s, app.on_record, start_s
+        )
+        app.nap = nap
+        if conf.time_sntp:
+            from .links.sntp import SntpTask
+
+            app.sntp = SntpTask(conf.time_sntp, self.clock, net, app.on_clock, rand)
+        return app
+
+    def _net(self):
+        try:
+            return links.load(self.conf.link_kind).make(self.board, self.conf, self.clock)
+        except (OSError, ValueError) as error:
+            self.problems.append("link: %s" % error)  # no way out: everything stays in the outbox
+            return links.load("none").NoNet(error)
+
+
+async def build(root, board, starts):
+    """Return the App of the node whose files are below root; what only the start needed is let go."""
+    builder = Builder(board, root, starts)
+    await builder.who()
+    await asyncio.sleep(0)
+    drop(*_FIRST)
+    for step in (builder.senses, builder.memory):
+        await asyncio.sleep(0)
+        step()
+        gc.collect()
+    await asyncio.sleep(0)
+    app = builder.app()
+    drop(*_LAST)
+    return app

@@ -1,0 +1,46 @@
+"""What the clock takes from the RTC at the start; needed once. See timekeeper.py."""
+
+import struct
+
+from micropython import const
+
+from . import BUILT_S
+from . import clock as clocks
+from .timekeeper import KEY, MARK, WORST_MS
+
+_DEEPSLEEP = const(4)  # machine.reset_cause()
+_ASLEEP = const(33)  # 1/33 = 3 %: 2.6 % was needed elsewhere, a minute in an hour seen (facts/firmware.md 4.6)
+_AWAKE = const(100)  # 1 %: calibrated against the crystal at boot, what the weather adds
+_ROUND_MS = const(500)  # the RTC is read and set in seconds
+# mpremote rtc --set writes the computer's local time: up to 14 h from UTC. SNTP within that is believed at once.
+_LOCAL_MS = const(50400000)
+_GAP_S = const(90000)  # 25 h: longer than any sleep between two calls of save()
+
+
+def restore(keeper, made_s):
+    """Give the clock of a Timekeeper what the RTC knows; made_s: when the identity was made.
+
+    TLS looks at the RTC, and an ESP32 wakes in the year 2000, before every certificate; the clock stays unset then.
+    """
+    clock, board = keeper.clock, keeper.board
+    floor_s = clock.floor_s = max(BUILT_S, made_s, keeper.floor.value)
+    rtc_s = board.rtc_read()
+    if rtc_s is None or rtc_s < floor_s:
+        board.rtc_write(floor_s)
+        keeper.mark(0, floor_s * 1000, 0, 0)
+        return
+    rtc_ms = rtc_s * 1000 + _ROUND_MS
+    mark = keeper.keep.get(KEY)
+    if mark is None or len(mark) != struct.calcsize(MARK):
+        source, was_ms, error, uptime = 0, 0, 0, 0
+    else:
+        source, was_ms, error, uptime = struct.unpack(MARK, mark)
+    gone_ms = rtc_ms - was_ms
+    if gone_ms < -_ROUND_MS or (not source and gone_ms > _GAP_S * 1000):
+        # Not what we left there: somebody set it by hand.
+        clock.set_utc(rtc_ms, _LOCAL_MS, clocks.COARSE, clocks.TECHNICIAN)
+    elif source:
+        per = _ASLEEP if board.reset_cause() == _DEEPSLEEP else _AWAKE
+        error += _ROUND_MS + (uptime + max(0, gone_ms)) // per
+        if error <= WORST_MS:
+            clock.set_utc(rtc_ms, error, clocks.CARRIED, clocks.RTC)

