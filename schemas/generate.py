@@ -10,7 +10,6 @@ import argparse
 import json
 import sys
 import tomllib
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -45,10 +44,6 @@ def load() -> tuple[list[Row], list[Row], list[Row]]:
     return properties, reasons, kinds
 
 
-def _bytes(numbers: Iterable[int]) -> str:
-    return 'b"' + "".join(f"\\x{number:02x}" for number in numbers) + '"'
-
-
 def tables(properties: list[Row], reasons: list[Row], kinds: list[Row]) -> str:
     """Return the source of pantau_wire/_tables.py: what a node needs, in as little memory as it can have."""
     seen = [p for p in properties if p["origin"] != "host"]
@@ -56,11 +51,12 @@ def tables(properties: list[Row], reasons: list[Row], kinds: list[Row]) -> str:
     out += ["Only what a node needs, and dense, for it stands in its RAM. names.py has the rest.", '"""', ""]
     out += [f"{p['name'].upper()} = {p['id']}" for p in seen]
     out += ["", "# ids of all properties, and of those whose least raw value is below zero"]
-    out += [f"IDS = {_bytes(p['id'] for p in properties)}"]
-    out += [f"SIGNED = {_bytes(p['id'] for p in properties if p['range'][0] < 0)}", ""]
+    out += [f"IDS = {tuple(p['id'] for p in properties)}"]
+    out += [f"SIGNED = {tuple(p['id'] for p in properties if p['range'][0] < 0)}", ""]
     out += [f"R_{r['name'].upper()} = {r['id']}" for r in reasons]
     out += ["", "# quality code of each reason id: reason * 8 + index of its QARTOD flag"]
-    out += [f"QUALITY = {_bytes(8 * r['id'] + FLAGS.index(r['flag']) for r in reasons)}", ""]
+    codes = "".join(f"\\x{8 * r['id'] + FLAGS.index(r['flag']):02x}" for r in reasons)
+    out += [f'QUALITY = b"{codes}"', ""]
     out += [f"K_{k['name'].upper()} = {k['id']}" for k in kinds]
     ups = ", ".join(str(k["id"]) for k in kinds if k["direction"] == "up")
     out += [f"UP = ({ups})", ""]

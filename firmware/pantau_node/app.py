@@ -16,7 +16,7 @@ _PROVED_MS = const(600000)  # a boot that lived so long is no boot loop, whateve
 _SAFE_MS = const(3600000)  # so long the safe profile serves before the sensors are tried again
 _HOUR_MS = const(3600000)
 _AGAIN_S = const(5)  # a task that died of a defect is started again after this
-_RARE = ("orders", "change", "config", "slots", "links.why", "links.tls")
+_RARE = ("report", "facts", "orders", "change", "config", "slots", "links.why", "links.tls")
 _LOW = const(8192)  # bytes of heap below which work is put off
 _LONG = const(6)  # so many looks in a row: something has leaked
 _LEAST = const(4096)  # below this a restart is cleaner than a MemoryError somewhere
@@ -26,7 +26,7 @@ _GARBAGE = const(8192)  # collected at the latest after so many bytes: the heap 
 class App:
     """Glue between sampler, core and link; nothing here decides what is measured or sent.
 
-    link, station, sampler, nap, sntp: put there by start.py. starts: pantau_boot.Starts; wdt: the watchdog or None.
+    starts: pantau_boot.Starts; wdt: the watchdog or None. wire() completes it.
     """
 
     def __init__(self, board, node, facts, timekeeper, starts, wdt):
@@ -36,12 +36,19 @@ class App:
         self._timekeeper = timekeeper
         self._starts = starts
         self.clock = node.clock
-        self.link = self.station = self.sampler = self.nap = self.sntp = None
         self._sampling = True
         self._proved = False
         self._saved_ms = 0
         self._low = 0
         self._wdt = wdt
+
+    def wire(self, link, station, sampler, nap, sntp):
+        """Take what it runs; nap: Sleep of a battery profile or None, sntp: SntpTask or None."""
+        self.link = link
+        self.station = station
+        self.sampler = sampler
+        self.nap = nap
+        self.sntp = sntp
 
     # -- events of the sampler and the link
 
@@ -91,7 +98,7 @@ class App:
             name, value = action
             if name == "clock":
                 self._save_clock()
-            elif name == "ordered":
+            elif name == "rare":
                 drop(*_RARE)
             elif name == "restart":
                 self._starts.planned()

@@ -1,7 +1,6 @@
 """The node's clock: uptime that does not wrap, UTC as an offset to it, and how far that may be believed.
 
-The only module that knows of epochs: the ESP32 counts from 2000, the unix port from 1970, so it computes from civil
-dates and never asks time.time(). No I/O: ticks come in as a function, time as set_utc().
+No I/O and no epoch of a port: ticks come in as a function, time in Unix milliseconds through set_utc().
 """
 
 from micropython import const
@@ -18,7 +17,7 @@ TECHNICIAN = const(3)
 BRIDGE = const(4)  # signed, and the answer to our own question
 
 _WRAP = const(0x3FFFFFFF)  # ticks_ms of the ESP32 wraps at 2**30; a longer tick is masked to the same
-_LATEST_S = const(4102444800)  # 2100-01-01: later than any node lives
+LATEST_S = const(4102444800)  # 2100-01-01: later than any node lives
 _SLEW_MS = const(500)  # smaller corrections are slewed, so that records keep their order
 _SLEW_RATE = const(200)  # 1 ms of correction in 200 ms: 500 ms take 100 s
 _SLACK_MS = const(50)  # scheduling jitter of the node itself
@@ -73,8 +72,8 @@ class Clock:
         return self._offset + (now if at_ms is None else at_ms)
 
     def error_ms(self, now):
-        """Return by how much the time may be wrong at the uptime `now`, ms: as it was set, and the drift since."""
-        return _grown(now, *self._mine)
+        """Return by how much the time may be wrong at the uptime `now`, ms: as it was set, the drift since, a slew to come."""
+        return _grown(now, *self._mine) + abs(self._slew)
 
     def base(self, at_ms):
         """Return (clock quality, base_s) of an uptime instant: Unix seconds once the clock is set, else uptime."""
@@ -91,29 +90,32 @@ class Clock:
         self._settle(now)
         offset = utc_ms - now
         earliest_ms = self._earliest_ms if source == BRIDGE else self.floor_s * 1000
-        if not earliest_ms <= utc_ms < _LATEST_S * 1000 or self._contradicts(now, offset, error_ms, source):
+        if not earliest_ms <= utc_ms < LATEST_S * 1000 or self._contradicts(now, offset, error_ms, source):
             self.refused += 1
             return "refused"
-        change = offset - self._offset
+        change = offset - self._offset - self._slew  # against where a slew under way will lead
         size = abs(change)
-        known = self.error_ms(now)
+        known = _grown(now, *self._mine)
         if self.quality != UNSET and error_ms >= known and size <= error_ms + known:
+            self.quality = max(self.quality, quality)  # confirmed, if not improved
             return "kept"
         mine = (error_ms, now)
         if self.quality == UNSET or size > _SLEW_MS:
-            self.last_change_ms = change if self.quality else 0
+            self.last_change_ms = offset - self._offset if self.quality else 0
             self._offset = offset
             self._slew = 0
             self.epoch += 1
             self.steps += 1
             did = "stepped"
         elif size > error_ms + _SLACK_MS:
-            self._slew = self.last_change_ms = change
-            self._slewed_at = now
+            if not self._slew:
+                self._slewed_at = now
+            self._slew += change
+            self.last_change_ms = change
             self.slews += 1
             did = "slewed"
         else:
-            mine = (error_ms + size, now)  # not worth moving for
+            mine = (min(error_ms + size, known) if self.quality else error_ms, now)  # not worth moving for
             did = "kept"
         self.quality = quality
         self._mine = mine

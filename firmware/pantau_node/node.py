@@ -10,7 +10,6 @@ from pantau_wire import frame
 from pantau_wire.errors import WireError
 
 from . import clock as clocks
-from . import report
 from .index import ALARM, LIVE
 from .journal import Batch
 from .sender import Sender
@@ -143,7 +142,7 @@ class Node:
         return max(0, due - now)
 
     def take_action(self):
-        """Return the next thing the application has to do, or None: ("clock", None) | ("log", text) | ("ordered", None) | ("restart", why)."""
+        """Return the next thing the application has to do, or None: ("clock", None) | ("log", text) | ("rare", None) | ("restart", why)."""
         return self._actions.pop(0) if self._actions else None
 
     def flush(self):
@@ -244,7 +243,7 @@ class Node:
             ok, detail = 0, "the flash refused the counter; send it again"
         except MemoryError:
             ok, detail = 0, "no memory for it; send it again"
-        self._act("ordered", None)
+        self._act("rare", None)
         self._result_seq = self._seal_fields(
             T.K_RESULT, {"id": f.fields.get("id", 0), "ok": ok, "detail": detail[:_DETAIL]}
         )
@@ -332,6 +331,8 @@ class Node:
         return self._facts.errors(), self.outbox.overwritten_frames, self.outbox.errors, self.forged > 0, state
 
     def _health(self):
+        from . import report  # every quarter of an hour: not resident
+
         now = self.clock.uptime_ms()
         fields = self._facts.fields()
         oldest = self.outbox.oldest() or (self.boot, self._seq + 1)
@@ -341,6 +342,7 @@ class Node:
         self._news = self._now_news()
         self._health_at = now
         self._nonce_seq = self._seal_fields(T.K_HEALTH, fields)
+        self._act("rare", None)
         self._schedule(now)
 
     def _schedule(self, now):

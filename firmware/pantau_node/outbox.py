@@ -23,27 +23,20 @@ import binascii
 import os
 import struct
 
-from micropython import const
-
-from pantau_wire.bits import get_varint, put_varint
-from pantau_wire.errors import WireError
-from pantau_wire.frame import MAX_FRAME
+from pantau_wire.bits import put_varint
 
 from .files import missing
-from .index import Index
-from .journal import decode_open
+from .index import ALARM, Index
 
 MAX_FRAMES = 512  # 8 KiB of index: two and a half days of a frame of records and one of health each quarter of an hour
-_STATE = const(1)
-_OPEN = const(2)
-_FRAME = const(3)
-_ACK = const(4)
-_DROP = const(5)
-_ROW = const(6)
-_SHORT = const(0x40)
-_TAKEN = const(2)  # flag of a frame entry: its records come from the open batch
-_LONGEST = MAX_FRAME + 32
-_WINDOW = const(2048)  # read buffer of the scan: holds the longest entry
+STATE = 1
+OPEN = 2
+FRAME = 3
+ACK = 4
+DROP = 5
+ROW = 6
+SHORT = 0x40
+TAKEN = 2  # flag of a frame entry: its records come from the open batch
 _IDLE = 8192  # a log shorter than this is not worth rewriting
 
 
@@ -57,9 +50,9 @@ def _entry(kind, payload):
 
 def _row(payload):
     if len(payload) > 63:
-        return _entry(_ROW, payload)
+        return _entry(ROW, payload)
     out = bytearray(3 + len(payload))
-    out[0] = _SHORT | len(payload)
+    out[0] = SHORT | len(payload)
     out[1:-2] = payload
     struct.pack_into(">H", out, len(out) - 2, binascii.crc32(memoryview(out)[:-2]) & 0xFFFF)
     return out
@@ -72,29 +65,6 @@ def _numbers(*numbers):
     return out
 
 
-def _parse(buf, at, end):
-    """Return (whole size, type, payload start, payload end); size 0: not all there, -1: not an entry."""
-    kind = buf[at]
-    if kind & 0xC0 == _SHORT:
-        size = 3 + (kind & 63)
-        if at + size > end:
-            return 0, 0, 0, 0
-        crc = binascii.crc32(memoryview(buf)[at : at + size - 2]) & 0xFFFF
-        good = struct.unpack_from(">H", buf, at + size - 2)[0] == crc
-        return (size if good else -1), _ROW, at + 1, at + size - 2
-    if not _STATE <= kind <= _ROW:
-        return -1, 0, 0, 0
-    if at + 3 > end:
-        return 0, 0, 0, 0
-    size = 7 + struct.unpack_from(">H", buf, at + 1)[0]
-    if size > _LONGEST:
-        return -1, 0, 0, 0
-    if at + size > end:
-        return 0, 0, 0, 0
-    good = struct.unpack_from(">I", buf, at + size - 4)[0] == binascii.crc32(memoryview(buf)[at : at + size - 4])
-    return (size if good else -1), kind, at + 3, at + size - 4
-
-
 class FileOutbox:
     """An outbox in one file. limit: bytes of frames held at most (the file itself stays below about twice that)."""
 
@@ -103,126 +73,41 @@ class FileOutbox:
         self._limit = limit
         self.index = Index(most)
         self.batch = None
-        self._before = None  # while reading the log: the open batch of which a shorter copy follows
-        self._whole = True  # every row of the open batch is in the log, and its last one is the log's
+        self.whole = True  # every row of the open batch is in the log, and its last one is the log's
         self.last_boot = 0
         self.last_seq = 0
         self.overwritten_frames = 0
         self.overwritten_records = 0
         self.errors = 0  # writes that the flash refused
         self.skipped = 0  # damaged bytes passed over at boot
-        self._end = 0
+        self.end = 0
         try:
             os.remove(path + ".new")  # a rewrite that was cut: the old log is still the whole one
         except OSError:
             pass
         try:
-            self._file = open(path, "r+b")
+            self.file = open(path, "r+b")
         except OSError:
             if not missing(path):
                 raise  # what cannot be read now may be whole: never replace it by an empty one
             open(path, "wb").close()
-            self._file = open(path, "r+b")
-        self._scan()
-        # A row continues the last one of the log: after damage, or after a shorter copy, the journal is written anew.
-        self._whole = self._before is None and not self.skipped
-        if self._before is not None:
-            self.batch, self._before = self._before, None
-        if self.batch is not None and not self.batch.count:
-            self.batch = None
+            self.file = open(path, "r+b")
+        from .outboxstart import Start  # not at the top: what only a start needs can leave the memory again
+
+        Start(self).run()
 
     def close(self):
         """Release the file; nothing is pending."""
-        self._file.close()
+        self.file.close()
 
-    # -- boot: read the log once
-
-    def _scan(self):
-        buf = bytearray(_WINDOW)
-        lost = False  # inside damage only a whole CRC-32 is trusted
-        pos = 0
-        while True:
-            self._file.seek(pos)
-            have = self._file.readinto(buf)
-            if not have:
-                break
-            at = 0
-            while at < have:
-                size, kind, start, end = _parse(buf, at, have)
-                if not size and have == _WINDOW and at:
-                    break
-                if size > 0 and not (lost and kind == _ROW):
-                    lost = not self._replay(kind, memoryview(buf)[start:end], pos + start)
-                    at += size
-                else:
-                    lost = True
-                    self.skipped += 1
-                    at += 1
-            pos += at
-        self._end = pos
-
-    def _replay(self, kind, data, at):
-        """Apply one entry; False if it makes no sense, which only a fault of the writer can cause."""
-        try:
-            if kind == _FRAME:
-                self._replay_frame(data, at)
-            elif kind == _OPEN:
-                self._replay_open(decode_open(bytes(data)))
-            elif kind == _ROW:
-                if self.batch is not None:
-                    self.batch.replay(bytes(data))
-                    if self._before is not None and self.batch.count >= self._before.count:
-                        self._before = None
-            else:
-                self._replay_mark(kind, data)
-        except WireError:
-            return False
-        return True
-
-    def _replay_open(self, batch):
-        """A journal written anew stands for the old one only when it holds as much: the power may fail in between."""
-        old = self.batch if self._before is None else self._before
-        again = old is not None and old.count and (old.boot, old.seq) == (batch.boot, batch.seq)
-        self._before = old if again else None
-        self.batch = batch
-        self._seen(batch.boot, batch.seq)
-
-    def _replay_frame(self, data, at):
-        boot, i = get_varint(data, 0)
-        seq, i = get_varint(data, i)
-        flags, records = data[i], data[i + 1]
-        i += 2
-        self._seen(boot, seq)
-        if flags & _TAKEN:
-            self._take(boot, records)
-        while self.index.live >= self.index.most:
-            self._forget(*self.index.oldest()[:2])
-        self.index.add(at + i, boot, seq, flags & ~_TAKEN, records, len(data) - i)
-
-    def _replay_mark(self, kind, data):
-        first, i = get_varint(data, 0)
-        second, i = get_varint(data, i)
-        if kind == _ACK:
-            self.index.ack(first, second, int.from_bytes(data[i:], "big"))
-            return
-        if kind == _DROP and second:
-            self.index.remove(first, second)
-        elif kind == _DROP:
-            self.batch = None
-        self.overwritten_frames, i = get_varint(data, i)
-        self.overwritten_records, i = get_varint(data, i)
-        if kind == _STATE:
-            self._seen(first, second)
-
-    def _seen(self, boot, seq):
+    def seen(self, boot, seq):
         if boot > self.last_boot:
             self.last_boot, self.last_seq = boot, 0
         if boot == self.last_boot:
             self.last_seq = max(self.last_seq, seq)
 
-    def _take(self, boot, records):
+    def take(self, boot, records):
         batch = self.batch
-        self._before = None
         if batch is not None and batch.boot == boot:
             batch.drop(min(records, batch.count))
             batch.seq = 0  # its number is used: a rest takes the next one
@@ -233,13 +118,13 @@ class FileOutbox:
 
     def _append(self, *parts):
         """Write entries at the end and make them durable; raises OSError, and then the next write covers the torn one."""
-        self._file.seek(self._end)
+        self.file.seek(self.end)
         size = 0
         for part in parts:
-            self._file.write(part)
+            self.file.write(part)
             size += len(part)
-        self._file.flush()
-        self._end += size
+        self.file.flush()
+        self.end += size
 
     def _try(self, *parts):
         try:
@@ -252,18 +137,18 @@ class FileOutbox:
     def open_batch(self, batch):
         """Begin the journal of an empty batch; False if it is in RAM only."""
         self.batch = batch
-        self._seen(batch.boot, batch.seq)
-        self._whole = self._try(*_journal(batch))
-        return self._whole
+        self.seen(batch.boot, batch.seq)
+        self.whole = self._try(*_journal(batch))
+        return self.whole
 
     def record(self, row):
         """Add one record to the open batch; True once it is durable, False if the flash refused and RAM holds it."""
         # Rows are differences: after one that did not reach the flash, the whole batch is written anew. Whatever may
         # escape from here (no memory) counts as not reached.
-        whole, self._whole = self._whole, False
+        whole, self.whole = self.whole, False
         data = self.batch.add(row)
-        self._whole = self._try(_row(data)) if whole else self._try(*_journal(self.batch))
-        return self._whole
+        self.whole = self._try(_row(data)) if whole else self._try(*_journal(self.batch))
+        return self.whole
 
     def seal(self, boot, seq, wire, records, flags, taken):
         """Keep a frame; the first `taken` records of the open batch (recovered or current) are in it.
@@ -274,13 +159,13 @@ class FileOutbox:
         while self.index.live and (self.index.live >= self.index.most or self.index.bytes + len(wire) > self._limit):
             self.discard(*self.index.oldest()[:2])
         head = _numbers(boot, seq)
-        head.append(flags | (_TAKEN if taken else 0))
+        head.append(flags & ALARM | (TAKEN if taken else 0))  # LIVE, which is the same bit, ends with this start
         head.append(records)
-        at = self._end + 3 + len(head)
-        kept = self._try(_entry(_FRAME, bytes(head) + wire))
-        self._seen(boot, seq)
+        at = self.end + 3 + len(head)
+        kept = self._try(_entry(FRAME, bytes(head) + wire))
+        self.seen(boot, seq)
         if taken:
-            self._take(boot, taken)
+            self.take(boot, taken)
         if kept:
             self.index.add(at, boot, seq, flags, records, len(wire))
         else:
@@ -293,18 +178,18 @@ class FileOutbox:
         """Give up the open batch (no frame can be made of it), counted."""
         batch = self.batch
         self.overwritten_records += batch.count
-        self._take(batch.boot, batch.count)
+        self.take(batch.boot, batch.count)
         self._try(self._drop_mark(batch.boot, 0))
 
     def _drop_mark(self, boot, seq):
-        return _entry(_DROP, _numbers(boot, seq, self.overwritten_frames, self.overwritten_records))
+        return _entry(DROP, _numbers(boot, seq, self.overwritten_frames, self.overwritten_records))
 
     def discard(self, boot, seq):
         """Give up a frame that the flash does not give back, counted as overwritten; nothing if it is not held."""
-        if self._forget(boot, seq):
+        if self.forget(boot, seq):
             self._try(self._drop_mark(boot, seq))
 
-    def _forget(self, boot, seq):
+    def forget(self, boot, seq):
         records = self.index.remove(boot, seq)
         if records is None:
             return False
@@ -316,7 +201,7 @@ class FileOutbox:
         """Let the confirmed frames go; returns how many. A mark that the flash refuses costs a resend, no data."""
         removed = self.index.ack(boot, through, bitmap)
         if removed:
-            self._try(_entry(_ACK, bytes(_numbers(boot, through)) + bitmap.to_bytes(8, "big")))
+            self._try(_entry(ACK, bytes(_numbers(boot, through)) + bitmap.to_bytes(8, "big")))
             self._tidy()
         return removed
 
@@ -326,8 +211,8 @@ class FileOutbox:
         if place is None:
             return None
         try:
-            self._file.seek(place[0])
-            data = self._file.read(place[1])
+            self.file.seek(place[0])
+            data = self.file.read(place[1])
         except OSError:
             self.errors += 1
             return None
@@ -349,11 +234,12 @@ class FileOutbox:
 
     def _tidy(self):
         held = self.index.bytes
-        if self._end > 2 * self._limit + _IDLE or self._end > _IDLE + 4 * held:
+        if self.end > 2 * self._limit + _IDLE or self.end > _IDLE + 4 * held:
             try:
                 self._rewrite()
             except OSError:
                 self.errors += 1
+                self.whole = False  # the old log's last row may not be what the batch would continue
 
     def _rewrite(self):
         """Copy what is held to a new file and put it in the old one's place."""
@@ -361,27 +247,27 @@ class FileOutbox:
         new = self._path + ".new"
         with open(new, "wb") as out:
             counts = (self.overwritten_frames, self.overwritten_records)
-            end = out.write(_entry(_STATE, _numbers(self.last_boot, self.last_seq, *counts)))
+            end = out.write(_entry(STATE, _numbers(self.last_boot, self.last_seq, *counts)))
             for boot, seq, flags, records, offset, size in self.index.places():
-                self._file.seek(offset)
+                self.file.seek(offset)
                 head = _numbers(boot, seq)
-                head.append(flags & ~_TAKEN)
+                head.append(flags & ALARM)
                 head.append(records)
                 offsets.append(end + 3 + len(head))
-                end += out.write(_entry(_FRAME, bytes(head) + self._file.read(size)))
+                end += out.write(_entry(FRAME, bytes(head) + self.file.read(size)))
             if self.batch is not None:
                 for part in _journal(self.batch):
                     end += out.write(part)
             out.flush()
-        self._file.close()
+        self.file.close()
         try:
             os.rename(new, self._path)
-            self._end = end
+            self.end = end
             self.index.moved(offsets)
         finally:
-            self._file = open(self._path, "r+b")
+            self.file = open(self._path, "r+b")
 
 
 def _journal(batch):
     """Return the entries that make up an open batch."""
-    return [_entry(_OPEN, batch.encode_open())] + [_row(data) for data in batch.encode_rows()]
+    return [_entry(OPEN, batch.encode_open())] + [_row(data) for data in batch.encode_rows()]

@@ -1,7 +1,7 @@
 """Time from an SNTP server (RFC 4330, RFC 5905): what to ask, and whether an answer can be believed. No I/O.
 
 Nobody signs it. So the random cookie must come back, everything that can be checked is, three samples have to agree,
-and the clock takes it for no more than it is: it never moves what the bridge has said (clock.py).
+and the clock takes it for no more than it is: it never moves what the bridge has said in this boot (clock.py).
 """
 
 import struct
@@ -56,9 +56,9 @@ def choose(samples):
     for offset, error in samples:
         if best is None or error < best[1]:
             best = (offset, error)
-    for offset, error in samples:
-        if abs(offset - best[0]) > error + best[1]:
-            return None
+        for other, its in samples:
+            if abs(offset - other) > error + its:
+                return None
     return best if len(samples) > 1 else None
 
 

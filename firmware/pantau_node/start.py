@@ -247,20 +247,20 @@ class Builder:
 
             node = BatteryNode(nap.resume, *given)
         app = App(board, node, facts, self.timekeeper, self.starts, self.wdt)
-        app.station = self.station
         names = {what: topics.topic(conf.city, who.node, what) for what in ("up", "ack", "cmd", "will")}
         from .links.mqtt import MqttLink
 
-        app.link = facts.link = MqttLink(conf, who, names, self.clock, net, app, rand)
+        link = MqttLink(conf, who, names, self.clock, net, app, rand)
+        facts.causes = link.causes
         start_s = nap.next_s if nap is not None else 0
-        app.sampler = Sampler(
-            self.clock, self.station, conf.sampling_interval_s, conf.sampling_run_s, app.on_record, start_s
-        )
-        app.nap = nap
+        interval_s, run_s = conf.sampling_interval_s, conf.sampling_run_s
+        sampler = Sampler(self.clock, self.station, interval_s, run_s, app.on_record, start_s)
+        sntp = None
         if conf.time_sntp:
             from .links.sntp import SntpTask
 
-            app.sntp = SntpTask(conf.time_sntp, self.clock, net, app.on_clock, rand)
+            sntp = SntpTask(conf.time_sntp, self.clock, net, app.on_clock, rand)
+        app.wire(link, self.station, sampler, nap, sntp)
         return app
 
     def _net(self):

@@ -14,7 +14,9 @@ _AWAKE = const(100)  # 1 %: calibrated against the crystal at boot, what the wea
 _ROUND_MS = const(500)  # the RTC is read and set in seconds
 # mpremote rtc --set writes the computer's local time: up to 14 h from UTC. SNTP within that is believed at once.
 _LOCAL_MS = const(50400000)
-_GAP_S = const(90000)  # 25 h: longer than any sleep between two calls of save()
+# More than passes between two calls of save(): hourly awake, a day asleep. A floor is no time: there the greater one rules.
+_AWAKE_MS = const(7200000)
+_DAY_MS = const(90000000)
 
 
 def restore(keeper, made_s):
@@ -25,7 +27,7 @@ def restore(keeper, made_s):
     clock, board = keeper.clock, keeper.board
     floor_s = clock.floor_s = max(BUILT_S, made_s, keeper.floor.value)
     rtc_s = board.rtc_read()
-    if rtc_s is None or rtc_s < floor_s:
+    if rtc_s is None or not floor_s <= rtc_s < clocks.LATEST_S:
         board.rtc_write(floor_s)
         keeper.mark(0, floor_s * 1000, 0, 0)
         return
@@ -36,11 +38,12 @@ def restore(keeper, made_s):
     else:
         source, was_ms, error, uptime = struct.unpack(MARK, mark)
     gone_ms = rtc_ms - was_ms
-    if gone_ms < -_ROUND_MS or (not source and gone_ms > _GAP_S * 1000):
+    slept = board.reset_cause() == _DEEPSLEEP
+    if gone_ms < -_ROUND_MS or gone_ms > (_AWAKE_MS if source and not slept else _DAY_MS):
         # Not what we left there: somebody set it by hand.
         clock.set_utc(rtc_ms, _LOCAL_MS, clocks.COARSE, clocks.TECHNICIAN)
     elif source:
-        per = _ASLEEP if board.reset_cause() == _DEEPSLEEP else _AWAKE
+        per = _ASLEEP if slept else _AWAKE
         error += _ROUND_MS + (uptime + max(0, gone_ms)) // per
         if error <= WORST_MS:
             clock.set_utc(rtc_ms, error, clocks.CARRIED, clocks.RTC)

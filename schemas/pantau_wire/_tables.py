@@ -24,8 +24,8 @@ PARTICLES_0_3 = 36
 AIR_PRESSURE = 40
 
 # ids of all properties, and of those whose least raw value is below zero
-IDS = b"\x01\x02\x03\x04\x05\x06\x07\x10\x11\x12\x13\x14\x15\x20\x21\x22\x23\x24\x28\x80\x81"
-SIGNED = b"\x01\x04\x80"
+IDS = (1, 2, 3, 4, 5, 6, 7, 16, 17, 18, 19, 20, 21, 32, 33, 34, 35, 36, 40, 128, 129)
+SIGNED = (1, 4, 128)
 
 R_OK = 0
 R_NOT_EVALUATED = 1

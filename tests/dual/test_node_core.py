@@ -233,9 +233,9 @@ def test_a_frame_damaged_in_flash_is_given_up_and_counted():
     r.node.on_link(True)
     r.sent()
     place = r.box.index.place(1, 2)
-    r.box._file.seek(place[0] + 5)
-    r.box._file.write(b"\xff\xff")
-    r.box._file.flush()
+    r.box.file.seek(place[0] + 5)
+    r.box.file.write(b"\xff\xff")
+    r.box.file.flush()
     r.node._health_due = 1 << 40
     for _ in range(60):
         r.now += 60000

@@ -328,3 +328,16 @@ def test_what_cannot_be_opened_is_not_replaced_by_nothing():
         raise AssertionError("opened a file under a file")
     assert os.stat(PATH)[6] == 9
     remove()
+
+
+def test_a_live_frame_takes_nothing_from_the_open_batch_of_an_interrupted_boot():
+    remove()
+    box = FileOutbox(PATH, 65536)
+    box.open_batch(batch())
+    box.record(flood_row(0))
+    box.seal(1, 2, b"health", 0, LIVE, 0)
+    box.close()
+    box = FileOutbox(PATH, 65536)
+    assert (box.batch.seq, box.batch.count) == (1, 1), "or seq 1 is never sent: a gap for ever"
+    box.close()
+    remove()

@@ -228,6 +228,34 @@ def test_a_flash_that_refuses_for_a_while_costs_no_record():
     assert (box.overwritten_frames, box.overwritten_records) == (1, 15)
 
 
+def test_a_rest_that_is_written_anew_reads_as_it_was():
+    flash = NorFlash(16)
+    box = RingOutbox(flash)
+    box.open_batch(batch(1, 1))
+    box.record({2: (500, 0)})
+    box.record({3: (1, 0)})
+    box.seal(1, 1, b"first", 1, 0, 1)  # the rest has no value of the first column to continue
+    flash.refuse = True
+    assert not box.record({3: (2, 0)})
+    flash.refuse = False
+    assert box.record({3: (3, 0)}) and box.record({2: (700, 0)})
+    values = box.batch.values
+    assert values[0] == [None, None, None, 700] and RingOutbox(flash).batch.values == values
+
+
+def test_an_alarm_that_the_flash_lost_is_given_up_when_it_is_looked_for():
+    flash = NorFlash(16)
+    box = RingOutbox(flash)
+    for seq in (1, 2):
+        box.seal(1, seq, bytes([seq]) * 100, 3, ALARM, 0)
+    for seq in range(3, 60):
+        box.seal(1, seq, bytes([seq]) * 100, 1, 0, 0)
+    flash.data[flash.data.find(bytes([1]) * 100) + 20] ^= 1
+    box = RingOutbox(flash)
+    assert box.index.pick(ALARM, nobody) == (1, 2)
+    assert (box.overwritten_frames, box.overwritten_records, box.index.alarms) == (1, 3, 1)
+
+
 def life(box, random, steps, done):
     """Do random things and keep the model `done` right at every moment: what must, and what may be held."""
     for _ in range(steps):

@@ -127,6 +127,21 @@ def test_a_day_without_a_save_and_somebody_has_set_the_rtc():
         assert Boot(chip, after_s=after_s).clock.quality == quality
 
 
+def test_an_rtc_that_was_set_by_hand_over_a_known_time_is_a_technicians():
+    for after_s, quality in ((7199, CARRIED), (7 * 3600, COARSE)):
+        chip = Chip()
+        Boot(chip).told()
+        again = Boot(chip, after_s=after_s).clock
+        assert again.quality == quality, after_s
+    assert again.source == TECHNICIAN and again.error_ms(0) == 14 * HOUR_MS
+
+
+def test_an_rtc_beyond_a_life_is_set_to_the_floor():
+    chip = Chip(4260211200)  # 2105
+    boot = Boot(chip)
+    assert boot.says() == NOTHING and chip.written == [BUILT_S]
+
+
 def test_what_the_bridge_said_is_carried_over_a_reset_with_what_the_oscillator_may_be_off():
     # the saved error and its rounding (20 + 500), the rounding of reading (500), and a part of uptime and gone time
     for cause, error_ms in ((HARD, 1020 + 36605), (DEEPSLEEP, 1020 + 110924)):

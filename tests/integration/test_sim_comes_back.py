@@ -39,7 +39,9 @@ DIES = HANGS.replace("await asyncio.sleep(100000)", "return {}").replace(
 LEAKS = HANGS.replace(
     "await asyncio.sleep(100000)",
     "for _ in range(150):\n            self.kept = (self.kept, bytearray(100))\n        return {}",
-).replace("    def __init__(self, drivers):\n        pass", "    def __init__(self, drivers):\n        self.kept = None")
+).replace(
+    "    def __init__(self, drivers):\n        pass", "    def __init__(self, drivers):\n        self.kept = None"
+)
 BROKEN = "raise ImportError('half an application')\n"
 
 
@@ -195,7 +197,7 @@ def test_memory_that_runs_out_is_shed_and_then_restarted_with_every_record_in_fl
     async def live() -> None:
         await node.start()
         async with asyncio.timeout(50):
-            while node.log_path.read_text().count("name cannot be resolved") < 2:  # up a second time
+            while node.log_path.read_text().count("name cannot be resolved") < 2:  # noqa: ASYNC110  up a second time
                 await asyncio.sleep(0.1)
         await node.stop()
 

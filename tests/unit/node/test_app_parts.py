@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 
 from pantau_node import config, start
-from pantau_node.health import Health, pack, sensor_errors
+from pantau_node.facts import pack, sensor_errors
+from pantau_node.health import Health
 from pantau_node.slots import FileSlots
 
 
@@ -118,7 +119,7 @@ def test_health_carries_sensor_errors_as_triples_and_the_heaps_low_water() -> No
     assert len(sensor_errors([Driver([(2, 1 << 30)] * 20)] * 8)) <= 64
     net = SimpleNamespace(rssi=lambda: -70)
     health = Health(Board(), drivers, net, "1.2.3", SimpleNamespace(failures=2))
-    health.link = SimpleNamespace(causes={10: 300, 3: 1})
+    health.causes = {10: 300, 3: 1}
     health.late_ms, health.defect = 40, "OSError: 5 at node.py:1 seal"
     fields = health.fields()
     assert (fields["rssi"], fields["reset_cause"], fields["heap_min"], fields["firmware"]) == (-70, 3, 50000, "1.2.3")

@@ -129,7 +129,7 @@ class FullDisk:
 def test_a_flash_that_refuses_for_a_while_costs_no_record(tmp_path: Path) -> None:
     path = tmp_path / "outbox.log"
     box = FileOutbox(str(path), 1 << 16)
-    box._file = disk = FullDisk(box._file)
+    box.file = disk = FullDisk(box.file)
     box.open_batch(Batch(1, 1, 0, 60, 60, 1, COLUMNS))
     assert box.record({2: (1, 0)})
     disk.full = True
@@ -146,7 +146,7 @@ def test_a_flash_that_refuses_for_a_while_costs_no_record(tmp_path: Path) -> Non
 
 def test_a_frame_that_the_flash_refuses_is_declared_lost(tmp_path: Path) -> None:
     box = FileOutbox(str(tmp_path / "outbox.log"), 1 << 16)
-    box._file = disk = FullDisk(box._file)
+    box.file = disk = FullDisk(box.file)
     disk.full = True
     assert not box.seal(1, 1, b"frame", 15, 0, 0)
     assert (box.overwritten_frames, box.overwritten_records, box.index.live) == (1, 15, 0)

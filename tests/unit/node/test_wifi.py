@@ -10,7 +10,8 @@ import pytest
 
 from pantau_node import config, links
 from pantau_node.clock import Clock
-from pantau_node.links import Backoff, Broken, LinkError
+from pantau_node.links import Backoff, LinkError
+from pantau_node.links.none import NoNet
 
 KINDS = next(limits for path, _, _, limits in config.SCHEMA if path == "link.kind")
 
@@ -133,7 +134,7 @@ def test_every_kind_has_one_factory_and_one_interface(kind: str) -> None:
 
 
 def test_a_link_that_could_not_be_made_says_why() -> None:
-    net = Broken(OSError("this board has no lan"))
+    net = NoNet(OSError("this board has no lan"))
     net.cycle()
     assert net.state == 0 and net.rssi() is None
     with pytest.raises(LinkError, match="this board has no lan"):
