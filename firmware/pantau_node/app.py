@@ -16,11 +16,11 @@ _PROVED_MS = const(600000)  # a boot that lived so long is no boot loop, whateve
 _SAFE_MS = const(3600000)  # so long the safe profile serves before the sensors are tried again
 _HOUR_MS = const(3600000)
 _AGAIN_S = const(5)  # a task that died of a defect is started again after this
-_RARE = ("report", "facts", "orders", "change", "config", "slots", "links.why", "links.tls")
+_RARE = ("report", "facts", "orders", "change", "config", "slots", "wiring", "links.why", "links.tls")
 _LOW = const(8192)  # bytes of heap below which work is put off
 _LONG = const(6)  # so many looks in a row: something has leaked
 _LEAST = const(4096)  # below this a restart is cleaner than a MemoryError somewhere
-_GARBAGE = const(8192)  # collected at the latest after so many bytes: the heap must not grow into what TLS needs
+_GARBAGE = const(4096)  # collected at the latest after so many bytes: the heap must not grow into what TLS needs
 
 
 class App:

@@ -10,8 +10,8 @@ from pantau_wire import frame
 from pantau_wire.errors import WireError
 
 from . import clock as clocks
-from .index import ALARM, LIVE
 from .journal import Batch
+from .lanes import ALARM, LIVE
 from .sender import Sender
 from .trial import TRIAL
 

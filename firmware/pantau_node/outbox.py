@@ -26,9 +26,10 @@ import struct
 from pantau_wire.bits import put_varint
 
 from .files import missing
-from .index import ALARM, Index
+from .index import Index
+from .lanes import ALARM
 
-MAX_FRAMES = 512  # 8 KiB of index: two and a half days of a frame of records and one of health each quarter of an hour
+MAX_FRAMES = 512  # 6 KiB of index: two and a half days of a frame of records and one of health each quarter of an hour
 STATE = 1
 OPEN = 2
 FRAME = 3

@@ -5,9 +5,12 @@ import sys
 
 
 def drop(*names):
-    """Let modules of pantau_node go; the next import loads them again. Nothing that stays may hold a function of theirs."""
+    """Let modules of pantau_node (or named in full) go; the next import loads them again.
+
+    Nothing that stays may hold a function of theirs.
+    """
     for name in names:
-        package, _, last = ("pantau_node." + name).rpartition(".")
+        package, _, last = (name if name.startswith("pantau_") else "pantau_node." + name).rpartition(".")
         if sys.modules.pop(package + "." + last, None) is not None and hasattr(sys.modules[package], last):
             delattr(sys.modules[package], last)
     gc.collect()

@@ -14,7 +14,7 @@ from pantau_wire.bits import get_varint, put_varint
 from pantau_wire.errors import WireError
 
 from . import ringlog
-from .index import ALARM
+from .lanes import ALARM
 from .ringindex import FRAMES, RingIndex
 
 FRAME = 1  # entry: boot, seq, flags, records, ordinal, with TAKEN name's seq and records taken; then the frame

@@ -9,7 +9,7 @@ from micropython import const
 from pantau_wire import frame
 from pantau_wire.errors import WireError
 
-from .index import ALARM, ANY, LIVE
+from .lanes import ALARM, ANY, LIVE
 
 WINDOW = 8  # frames on their way: 8 KiB at the broker per node, and no more unconfirmed work than that
 _RESERVED = const(2)  # of these only for alarms and live frames, so that a backlog never shuts them out

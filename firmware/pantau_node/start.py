@@ -22,7 +22,18 @@ _WAIT_S = const(10)  # between two looks for an identity
 _BUSES = ("uart", "i2c", "pulse")
 # Each is let go after its part of the start, before the next is loaded; an order loads again what it needs.
 _FIRST = ("provision", "identity", "config", "change")
-_LAST = ("start", "storage", "slots", "boards", "links.address", "timestart", "ringstart")
+_LAST = (
+    "start",
+    "storage",
+    "slots",
+    "boards",
+    "wiring",
+    "links.address",
+    "timestart",
+    "ringstart",
+    "outboxstart",
+    "pantau_wire.topics",
+)
 
 
 def make_driver(board, item):

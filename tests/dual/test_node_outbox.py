@@ -2,8 +2,9 @@
 
 import os
 
-from pantau_node.index import ALARM, ANY, LIVE, Index
+from pantau_node.index import Index
 from pantau_node.journal import Batch, decode_open
+from pantau_node.lanes import ALARM, ANY, LIVE
 from pantau_node.outbox import FileOutbox
 from pantau_wire import _tables as T
 from pantau_wire import frame

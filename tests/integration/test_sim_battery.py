@@ -90,7 +90,7 @@ class Broker(BrokerModel):
         return super().connect()
 
 
-def battery(tmp_path, interval_s, *, sleep_ppm=0):
+def battery(tmp_path, interval_s, *, sleep_ppm=0, supply_mv=0):
     simulation = Simulation(VirtualClock(), Broker())
     station = World(1).station("flood-01")
     config = {
@@ -104,7 +104,8 @@ def battery(tmp_path, interval_s, *, sleep_ppm=0):
     (root / "config.json").write_text(json.dumps(config))
     identity = {"node": "flood-01", "keys": {"0": KEY.hex()}, "key_id": 0, "mqtt_password": "p"}
     (root / "identity.json").write_text(json.dumps(identity))
-    node = SimNode(root, wiring={"uart": {1: a02yyuw.Emulator(station, 1)}}, clock=simulation.clock)
+    wiring = {"uart": {1: a02yyuw.Emulator(station, 1)}, "adc_uv": {35: lambda _t: supply_mv * 500}}  # half, in uV
+    node = SimNode(root, wiring=wiring, clock=simulation.clock)
     node.bus.sleep_ppm = sleep_ppm
     simulation.add(node)
     bridge = Bridge(simulation)
@@ -148,6 +149,16 @@ def test_a_day_of_minutes_is_96_frames_of_15_records(tmp_path):
     check(node, bridge, 24, 60)
     assert 96 <= simulation.broker.connects <= 100
     assert sum(f.count == 15 for f in bridge.kinds(T.K_RECORDS)) >= 90
+
+
+def test_a_low_battery_is_told_and_reports_every_hour(tmp_path):
+    simulation, node, bridge = battery(tmp_path, 300, supply_mv=3300)
+    try:
+        simulation.run(6 * HOUR)
+    finally:
+        simulation.close()
+    assert simulation.broker.connects <= 8, node.log_path.read_text()
+    assert {f.fields["battery_mv"] for f in bridge.kinds(T.K_HEALTH)} == {3300}
 
 
 def test_a_slow_rtc_an_outage_and_a_power_cut_lose_nothing(tmp_path):

@@ -62,6 +62,10 @@ def lines(found: Mapping[str, Mapping[str, Any]]) -> list[str]:
     out.append(
         f"heap: bytes over an empty VM of 32 bits, outbox in a {first['outbox']} (peak without partitions: {on_files})"
     )
+    out.append(
+        f"peak: what lives after a collection, and at most {first['collect_after_bytes']:,} bytes of garbage, after which the "
+        "firmware collects; this VM collects between turns only"
+    )
     out.append("power-on to first frame: in virtual time, where code costs nothing; a chip also loads its .mpy files")
     out.append(f"air: {overhead} bytes for each segment: TLS 1.2 record 29, TCP/IP 40, its TCP acknowledgement 40")
     out.append(

@@ -27,6 +27,7 @@ _VM32 = _HERE.parent / "vm32.mjs"
 _HEAP = "400k"  # far more than a node needs: it must not grow while it is measured
 _RING_SECTORS = 256
 _TIMEOUT_S = 300
+_FIRST_POOL, _NAME_BYTES = 20, 7  # of MicroPython's qstr pools on 32 bits: pointer, hash of 2 bytes, length (py/qstr.c)
 _PARTS = (
     ("wire", "pantau_wire"),
     ("drivers", ("pantau_node.sensors", "pantau_node.stations")),
@@ -50,7 +51,10 @@ def compile_node(target: Path) -> Path:
 
 
 def run_vm32(script: Path, given: Path, mounts: Sequence[Path]) -> dict[str, Any]:
-    """Run a script of steps; return what it printed after RESULT. RuntimeError with its last words."""
+    """Run a script of steps; return what it printed after RESULT, and in "names" how many the VM knew each time it told.
+
+    RuntimeError with its last words.
+    """
     node = shutil.which("node")
     if node is None:
         raise MissingVmError("no Node.js found; it runs the 32-bit MicroPython: install nodejs")
@@ -66,10 +70,11 @@ def run_vm32(script: Path, given: Path, mounts: Sequence[Path]) -> dict[str, Any
         raise RuntimeError(f"the 32-bit VM did not finish within {_TIMEOUT_S} s") from None
     if done.returncode == 3:
         raise MissingVmError(done.stderr.strip())
+    names = [int(count) for count in re.findall(r"n_qstr=(\d+)", done.stdout)]
     for line in done.stdout.splitlines():
         if line.startswith("RESULT "):
             found: dict[str, Any] = json.loads(line[7:])
-            return found
+            return {**found, "names": names}
     raise RuntimeError(f"the 32-bit VM gave no answer: {(done.stderr or done.stdout)[-800:]}")
 
 
@@ -109,10 +114,10 @@ def measure(domain: str, folder: Path, hours: int) -> dict[str, Any]:
     modules = in_order(found["ring"]["modules"])
     alone = _imports(folder, firmware, modules)
     sizes = {name: _size(firmware, name) for name in modules}
-    figures = {
-        name: _figures(one, _imports(folder, firmware, in_order(one["first_modules"]))["total"])
-        for name, one in found.items()
-    }
+    figures = {}
+    for name, one in found.items():
+        first = _imports(folder, firmware, in_order(one["first_modules"]))
+        figures[name] = _figures(one, first["total"], first["names"][0])
     return {
         **figures["ring"],
         "on_files": figures["files"],
@@ -121,6 +126,7 @@ def measure(domain: str, folder: Path, hours: int) -> dict[str, Any]:
         "imports": alone["modules"],
         "mpy_bytes": sum(sizes.values()),
         "mpy_files": sizes,
+        "collect_after_bytes": threshold(),
         "outbox": "flash ring" if "pantau_node.ring" in modules else "file",
         "turns": found["ring"]["turns"],
         "frames_acknowledged": found["ring"]["through"],
@@ -152,17 +158,32 @@ def _size(firmware: Path, name: str) -> int:
     return (path / "__init__.mpy" if path.is_dir() else path.with_suffix(".mpy")).stat().st_size
 
 
-def _figures(found: dict[str, Any], imports: int) -> dict[str, int]:
-    """Return the figures on top of the imports, all over an empty VM."""
-    base = found["loaded"] - imports
+def pool_bytes(names: int) -> int:
+    """Return what the VM's tables for so many names take: each holds twice as many as the one before, 7 bytes a name."""
+    size = room = 0
+    step = _FIRST_POOL
+    while room < names:
+        size += step * _NAME_BYTES
+        room += step
+        step *= 2
+    return size
+
+
+def _figures(found: dict[str, Any], imports: int, empty: int) -> dict[str, int]:
+    """Return the figures on top of the imports, all over an empty VM, which knows so many names."""
+    before, *later = found["names"]
+    # The rig's own names may begin a table of names that the node alone does not need: at the first minute, at the end.
+    rig = [pool_bytes(n) - pool_bytes(before) - pool_bytes(n - before + empty) + pool_bytes(empty) for n in later]
+    start, base = (found["loaded"] - imports + max(0, surplus) for surplus in rig)
     least = found["least"]
     peak = max(found["peak"], found["boot_peak"])
     return {
         "peak_heap_bytes": found["live_peak"] + min(peak - found["live_peak"], threshold()) - base,
         "uncollected_peak_heap_bytes": peak - base,
+        "names": later[-1] - before,
         "live_peak_heap_bytes": found["live_peak"] - base,
-        "boot_peak_heap_bytes": found["boot_peak"] - base,
-        "booted_heap_bytes": found["booted"] - base,
+        "boot_peak_heap_bytes": found["boot_peak"] - start,
+        "booted_heap_bytes": found["booted"] - start,
         "day_peak_heap_bytes": found["peak"] - base,
         "peak_at_s": found["peak_at_ms"] // 1000,
         "heap_growth_bytes": least[-2] - least[1] if len(least) > 3 else 0,

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from pantau_node import config, start
+from pantau_node import config, pulseinput, start
 from pantau_node.facts import pack, sensor_errors
 from pantau_node.health import Health
 from pantau_node.slots import FileSlots
@@ -199,7 +199,7 @@ def test_pins_come_from_the_boards_data_and_a_missing_bus_is_named(board: Any) -
 
 
 def test_pulses_are_counted_beyond_the_stamps_that_are_kept(board: Any) -> None:
-    pulse = board.PulseInput(25)
+    pulse = pulseinput.PulseInput(board.machine, 25)
     for _ in range(70):
         pulse._pin.fall(pulse._pin)
     assert pulse.count() == 70 and len(pulse.take()) == 64 and pulse.overflow == 6

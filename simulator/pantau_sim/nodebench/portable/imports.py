@@ -11,6 +11,8 @@ import struct  # noqa: F401
 import sys
 import time  # noqa: F401
 
+import micropython
+
 
 class Nothing:
     pass
@@ -24,6 +26,7 @@ with open(sys.argv[1]) as file:
 sys.path.insert(0, given["firmware"])
 left = given["modules"]
 took = dict.fromkeys(left, 0)
+micropython.qstr_info()
 state = ["", 0, 0]  # the module loaded last, the heap before it, the heap before all
 
 

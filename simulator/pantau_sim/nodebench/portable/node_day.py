@@ -10,6 +10,7 @@ import random
 import sys
 
 import loop
+import micropython
 import world
 from loop import clock
 
@@ -102,6 +103,8 @@ def step():
         live = gc.mem_alloc()
         collected = False
     if stage == "import":
+        if not base:
+            micropython.qstr_info()
         base = base or live
         if left:
             __import__(left.pop(0))
@@ -115,6 +118,7 @@ def step():
     if stage == "boot" and clock.now > 60000:
         stage = "day"
         booted, boot_peak, peak = live, peak, 0
+        micropython.qstr_info()
     if hour >= hours:
         done()
         return False
@@ -136,6 +140,7 @@ def collect():
 
 
 def done():
+    micropython.qstr_info()
     answer = {
         "base": base,
         "loaded": loaded,
