@@ -8,7 +8,7 @@ BIN := .venv/bin
 WASM := node_modules/.stamp
 ARGS ?=
 
-.PHONY: help setup servers demo test long check gen bench clean
+.PHONY: help setup servers demo test long check gen firmware bench clean
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -35,6 +35,9 @@ gen: .venv/.stamp ## regenerate what schemas/*.toml and boards.py define, and fo
 	@$(BIN)/python schemas/generate.py
 	@$(BIN)/python tools/wiring.py
 	@$(BIN)/ruff format --quiet .
+
+firmware: .venv/.stamp ## dist/firmware: the compiled node, laid out as a board's file system
+	@$(BIN)/python tools/firmware.py dist/firmware
 
 bench: .venv/.stamp ## bytes per record and codec cost
 	@$(BIN)/pantau bench wire $(ARGS)

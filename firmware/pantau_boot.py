@@ -12,8 +12,10 @@ import time
 
 from micropython import const
 
-_SAFE = const(3)  # failed starts in a row from which on the node runs without sensors
-_OTHER = const(6)  # from which on the other slot is tried
+# A round of failed starts: three as configured, two without sensors, one with the configuration of last resort as well; then
+# the next round is the other slot's, where there is one.
+_SAFE, _LAST, _ROUND = const(3), const(5), const(6)
+_MOST_FAILURES = const(240)  # whole rounds for both slots
 _STARTS = const(2)  # sections of the keep; 1 is the timekeeper's, 4 the sleeper's
 _DEFECT = const(3)
 _MAGIC = b"PK1"
@@ -58,7 +60,9 @@ def _crc(data):
 
 
 class Starts:
-    """How the starts went. failures: failed ones in a row; safe: too many; crashed: the boot before this one ended by itself.
+    """How the starts went. failures: failed ones in a row; safe: run without sensors; last: and without the configuration.
+
+    crashed: the boot before this one ended by itself; slot: (root, name) to make the usual one if this start proves itself.
 
     A start counts as failed unless proved() or planned() was called in it, or the power was cut.
     """
@@ -69,16 +73,30 @@ class Starts:
         self.failures, state = data if data is not None and len(data) == 2 else (0, _FINE)
         self.crashed = state == _UNPROVED and cause not in (_POWER_ON, _DEEPSLEEP)
         if self.crashed:
-            self.failures = min(self.failures + 1, 255)
-        self.safe = self.failures >= _SAFE
+            self.failures = (self.failures + 1) % _MOST_FAILURES
+        self.safe = self.failures % _ROUND >= _SAFE
+        self.last = self.failures % _ROUND >= _LAST
+        self.slot = None
         self._put(_UNPROVED)
 
     def _put(self, state):
         self.keep.put(_STARTS, bytes((self.failures, state)))
 
-    def proved(self, failures=0):
-        """This start did what a node is for."""
-        self.failures = failures
+    def proved(self):
+        """This start did what a node is for; its slot is the usual one from now on."""
+        self.failures = 0
+        self._put(_FINE)
+        if self.slot is not None:
+            root, name = self.slot
+            try:
+                with open(root + "slot", "w") as file:
+                    file.write(name)
+            except OSError:
+                pass  # the flash refuses: the next round of failures finds it again
+
+    def once_more(self):
+        """The safe profile has served its time: the next start is with sensors, and one more failure leads back here."""
+        self.failures += _SAFE - 1 - self.failures % _ROUND
         self._put(_FINE)
 
     def planned(self):
@@ -87,7 +105,8 @@ class Starts:
 
     def defect(self, error, what=""):
         """Remember an exception, or a text, over the restart."""
-        self.keep.put(_DEFECT, (what + digest(error)).encode()[:_DETAIL])
+        text = what + digest(error)
+        self.keep.put(_DEFECT, bytes([ord(char) if " " <= char <= "~" else 63 for char in text[:_DETAIL]]))
 
     def last_defect(self):
         """Return what defect() remembered, or ""."""
@@ -109,8 +128,8 @@ def digest(error):
     return "%s: %s at %s" % (type(error).__name__, error, place)
 
 
-def choose(root, failures):
-    """Return the folder of the application below root: what the file `slot` names (a or b), the other one after six failures.
+def choose(root, starts):
+    """Return the folder of the application below root: what the file `slot` names (a or b), in every other round not that one.
 
     Where there are no slots, the one place that MicroPython imports from anyway: "".
     """
@@ -119,30 +138,36 @@ def choose(root, failures):
         return ""
     try:
         with open(root + "slot") as file:
-            name = file.read(1)
+            usual = file.read(1)
     except OSError:
-        name = there[0]
-    if failures >= _OTHER and len(there) > 1:
+        usual = there[0]
+    name = usual if usual in there else there[0]
+    if starts.failures // _ROUND % 2 and len(there) > 1:
         name = "b" if name == "a" else "a"
-    return root + (name if name in there else there[0])
+    if name != usual:
+        starts.slot = (root, name)
+    return root + name
 
 
 def run(machine, root="/"):
     """Run the application for ever; whatever escapes is printed, kept, and restarts the chip. Ctrl-C leads to the REPL."""
     starts = Starts(Keep(machine.RTC().memory), machine.reset_cause())
     try:
-        folder = choose(root, starts.failures)
-        if folder:
-            sys.path.insert(0, folder)
-        from pantau_node.app import run as application
+        try:
+            folder = choose(root, starts)
+            if folder:
+                sys.path.insert(0, folder)
+            from pantau_node.app import run as application
 
-        application(starts, root)
+            application(starts, root)
+        except Exception as error:  # noqa: BLE001  an idle REPL on a pole measures nothing
+            tell(starts, error)
+            time.sleep(_RESTART_S)
     except KeyboardInterrupt:
         starts.planned()
         raise
-    except BaseException as error:  # noqa: BLE001  an idle REPL on a pole measures nothing: SystemExit restarts, too
+    except BaseException as error:  # noqa: BLE001  SystemExit restarts, too
         tell(starts, error)
-        time.sleep(_RESTART_S)
     machine.reset()
 
 

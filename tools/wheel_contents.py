@@ -4,7 +4,7 @@ import sys
 from importlib.resources import files
 
 wanted = {
-    "pantau": ("_firmware/main.py", "_firmware/pantau_node/app.py"),
+    "pantau": ("_firmware/main.py", "_firmware/pantau_boot.py", "_firmware/pantau_node/app.py"),
     "pantau_wire": ("properties.toml", "frames.toml"),
 }
 missing = [

@@ -6,7 +6,7 @@ import sys
 
 from micropython import const
 
-from .log import log
+from . import log
 from .rare import drop
 
 _TICK_MS = const(10000)  # how often the watchdog is fed
@@ -16,7 +16,7 @@ _PROVED_MS = const(600000)  # a boot that lived so long is no boot loop, whateve
 _SAFE_MS = const(3600000)  # so long the safe profile serves before the sensors are tried again
 _HOUR_MS = const(3600000)
 _AGAIN_S = const(5)  # a task that died of a defect is started again after this
-_RARE = ("report", "facts", "orders", "change", "config", "slots", "wiring", "links.why", "links.tls")
+_RARE = ("report", "facts", "orders", "change", "config", "slots", "clockset", "wiring", "links.why", "links.tls")
 _LOW = const(8192)  # bytes of heap below which work is put off
 _LONG = const(6)  # so many looks in a row: something has leaked
 _LEAST = const(4096)  # below this a restart is cleaner than a MemoryError somewhere
@@ -26,14 +26,14 @@ _GARBAGE = const(4096)  # collected at the latest after so many bytes: the heap 
 class App:
     """Glue between sampler, core and link; nothing here decides what is measured or sent.
 
-    starts: pantau_boot.Starts; wdt: the watchdog or None. wire() completes it.
+    floor: Mark of the least time; starts: pantau_boot.Starts; wdt: the watchdog or None. wire() completes it.
     """
 
-    def __init__(self, board, node, facts, timekeeper, starts, wdt):
+    def __init__(self, board, node, facts, floor, starts, wdt):
         self._board = board
         self.node = node
         self._facts = facts
-        self._timekeeper = timekeeper
+        self._floor = floor
         self._starts = starts
         self.clock = node.clock
         self._sampling = True
@@ -87,9 +87,9 @@ class App:
         return self.node.ack_age_ms()
 
     def on_stuck(self):
-        """No acknowledgement for a day, whatever the link tried."""
+        """The link is at its wits' end: no acknowledgement for a day, or no memory for TLS."""
         self._starts.planned()
-        self._restart("no acknowledgement for a day")
+        self._restart("the link is stuck")
 
     def _settle(self):
         self.node.on_tick()
@@ -109,7 +109,10 @@ class App:
 
     def _save_clock(self):
         self._saved_ms = self.clock.uptime_ms()
-        self._timekeeper.save()
+        from .timekeeper import Timekeeper  # once an hour
+
+        Timekeeper(self.clock, self._board, self._starts.keep, self._floor).save()
+        drop("timekeeper", "clockset")
 
     def _restart(self, why):
         log("warn", "app", "restart: " + why)
@@ -146,11 +149,12 @@ class App:
         if now - self._saved_ms >= _HOUR_MS:
             self._save_clock()
         safe = self._facts.safe
-        if not self._proved and (self.node.acked or now >= _PROVED_MS) and not safe:
+        # By age alone only without a configuration on trial: its crash must be told from its success.
+        if not self._proved and not safe and (self.node.acked or (now >= _PROVED_MS and not self.node.restless())):
             self._proved = True
             self._starts.proved()
         if safe and now >= _SAFE_MS:
-            self._starts.proved(2)  # one more failure and it is back here
+            self._starts.once_more()
             self._restart("the sensors once more")
         if self._wdt is not None:
             self._wdt.feed()

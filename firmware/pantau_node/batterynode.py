@@ -42,4 +42,4 @@ class BatteryNode(Node):
             quality, base_s = self.clock.base(self._next_s * 1000)
             late = base_s - batch.base_s - batch.count * batch.interval_s
             if batch.boot != self.boot or batch.clock != quality or abs(late) > 1:
-                self._seal_batch(False)  # the clock has drifted in the sleep: what follows has another time base
+                self.seal_open()  # the clock has drifted in the sleep: what follows has another time base

@@ -82,7 +82,7 @@ def apply(trial, patch, generation):
     """See Trial.apply."""
     found = _bodies(trial.slots())
     newest = max([trial.committed.value, trial.generation] + [one[0] for one in found])
-    if type(generation) is not int or not newest < generation < 1 << 32:
+    if type(generation) is not int or not newest < generation < 1 << 31:
         return 0, "generation %s is not greater than %d" % (generation, newest)
     if not isinstance(patch, dict):
         return 0, "not a JSON object"

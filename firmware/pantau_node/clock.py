@@ -10,7 +10,7 @@ CARRIED = const(1)  # the RTC kept running over a reset: right when it was set, 
 COARSE = const(2)  # more than a second off is possible
 SYNCED = const(3)
 
-# Who said so, the less reliable first. What a better one said no other moves out of its error for _TRUST_MS.
+# Who said so, the less reliable first. What a better one said no other moves out of its error for 7 days.
 RTC = const(1)  # carried over a reset
 SNTP = const(2)  # anybody on the way may have written it
 TECHNICIAN = const(3)
@@ -18,12 +18,9 @@ BRIDGE = const(4)  # signed, and the answer to our own question
 
 _WRAP = const(0x3FFFFFFF)  # ticks_ms of the ESP32 wraps at 2**30; a longer tick is masked to the same
 LATEST_S = const(4102444800)  # 2100-01-01: later than any node lives
-_SLEW_MS = const(500)  # smaller corrections are slewed, so that records keep their order
 _SLEW_RATE = const(200)  # 1 ms of correction in 200 ms: 500 ms take 100 s
-_SLACK_MS = const(50)  # scheduling jitter of the node itself
 _DRIFT = const(10000)  # 100 ppm: crystals of 10 to 20 ppm, ageing and the heat of a closed box
 _SYNCED_MS = const(1000)
-_TRUST_MS = const(604800000)  # 7 days: the drift is a minute by then, and a technician's slip must not last for ever
 
 
 class Clock:
@@ -39,13 +36,13 @@ class Clock:
         self._ticks = ticks
         self._last = ticks() & _WRAP
         self._uptime = self._last if start_ms is None else start_ms
-        self._earliest_ms = floor_s * 1000
+        self.earliest_ms = floor_s * 1000
         self.floor_s = floor_s
-        self._offset = 0
-        self._slew = 0  # what is still to be added to the offset, ms
-        self._slewed_at = 0
-        self._mine = (0, 0)  # (error in ms, uptime when it was that) of the offset
-        self._sure = (0, 0, 0)  # (offset, error, uptime) as `source` last said
+        self.offset = 0
+        self.slew = 0  # what is still to be added to the offset, ms
+        self.slewed_at = 0
+        self.mine = (0, 0)  # (error in ms, uptime when it was that) of the offset
+        self.sure = (0, 0, 0)  # (offset, error, uptime) as `source` last said
         self.quality = UNSET
         self.source = 0
         self.epoch = 0
@@ -66,14 +63,14 @@ class Clock:
         if self.quality == UNSET:
             return None
         now = self.uptime_ms()
-        self._settle(now)
+        self.settle(now)
         if self.quality == SYNCED and self.error_ms(now) > _SYNCED_MS:
             self.quality = COARSE  # nobody has confirmed it for hours
-        return self._offset + (now if at_ms is None else at_ms)
+        return self.offset + (now if at_ms is None else at_ms)
 
     def error_ms(self, now):
         """Return by how much the time may be wrong at the uptime `now`, ms: as it was set, the drift since, a slew to come."""
-        return _grown(now, *self._mine) + abs(self._slew)
+        return grown(now, *self.mine) + abs(self.slew)
 
     def base(self, at_ms):
         """Return (clock quality, base_s) of an uptime instant: Unix seconds once the clock is set, else uptime."""
@@ -86,66 +83,24 @@ class Clock:
         Refused: outside of what a node can live to see, or in contradiction to a better source for as long as that is
         trusted. Kept: no better than what is known, or a difference that the error explains.
         """
-        now = self.uptime_ms()
-        self._settle(now)
-        offset = utc_ms - now
-        earliest_ms = self._earliest_ms if source == BRIDGE else self.floor_s * 1000
-        if not earliest_ms <= utc_ms < LATEST_S * 1000 or self._contradicts(now, offset, error_ms, source):
-            self.refused += 1
-            return "refused"
-        change = offset - self._offset - self._slew  # against where a slew under way will lead
-        size = abs(change)
-        known = _grown(now, *self._mine)
-        if self.quality != UNSET and error_ms >= known and size <= error_ms + known:
-            self.quality = max(self.quality, quality)  # confirmed, if not improved
-            return "kept"
-        mine = (error_ms, now)
-        if self.quality == UNSET or size > _SLEW_MS:
-            self.last_change_ms = offset - self._offset if self.quality else 0
-            self._offset = offset
-            self._slew = 0
-            self.epoch += 1
-            self.steps += 1
-            did = "stepped"
-        elif size > error_ms + _SLACK_MS:
-            if not self._slew:
-                self._slewed_at = now
-            self._slew += change
-            self.last_change_ms = change
-            self.slews += 1
-            did = "slewed"
-        else:
-            mine = (min(error_ms + size, known) if self.quality else error_ms, now)  # not worth moving for
-            did = "kept"
-        self.quality = quality
-        self._mine = mine
-        return did
+        from . import clockset  # now and then
 
-    def _contradicts(self, now, offset, error_ms, source):
-        """Whether a better source denies it; else remember what this one vouches for, if it is as good or nobody is."""
-        was, error, at = self._sure
-        known = _grown(now, error, at)
-        apart = abs(offset - was) > error_ms + known
-        if source < self.source and now - at < _TRUST_MS:
-            return apart
-        if source != self.source or apart or error_ms <= known or now - at >= _TRUST_MS:
-            self.source = source
-            self._sure = (offset, error_ms, now)
-        return False
+        return clockset.set_utc(self, utc_ms, error_ms, quality, source)
 
-    def _settle(self, now):
+    def settle(self, now):
         """Move the offset by what the slew allows since it was last asked."""
-        if not self._slew:
+        if not self.slew:
             return
-        part = (now - self._slewed_at) // _SLEW_RATE
+        part = (now - self.slewed_at) // _SLEW_RATE
         if not part:
             return
-        part = min(part, abs(self._slew))
-        self._slewed_at += part * _SLEW_RATE
-        step = part if self._slew > 0 else -part
-        self._offset += step
-        self._slew -= step
+        part = min(part, abs(self.slew))
+        self.slewed_at += part * _SLEW_RATE
+        step = part if self.slew > 0 else -part
+        self.offset += step
+        self.slew -= step
 
 
-def _grown(now, error, at):
+def grown(now, error, at):
+    """Return an error of the uptime `at` with the drift until now."""
     return error + (now - at) // _DRIFT

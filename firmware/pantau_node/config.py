@@ -5,6 +5,9 @@ A bad configuration never stops measuring: what is wrong keeps its default and i
 
 import json
 
+from pantau_wire.topics import valid_id
+
+_WATCHDOG_S = 60  # it is fed every 10 s, and a name server that is silent may hold up the node for 20 s
 _MODELS = 8  # sensors on one node: more than the buses of any supported board
 
 # path, type, default, (least, greatest) or choices or None
@@ -34,12 +37,12 @@ SCHEMA = (
     ("sampling.batch", int, 15, (1, 255)),
     ("sampling.run_s", int, 0, (0, 0x7FFFFFFF)),
     ("sampling.health_s", int, 900, (5, 86400)),
-    ("outbox.bytes", int, 196608, (4096, 16777216)),
+    ("outbox.bytes", int, 196608, (4096, 4194304)),
     ("time.sntp", str, "", None),
     ("power.profile", str, "mains", ("mains", "battery")),
     ("power.report_s", int, 900, (60, 86400)),
     ("trial_s", int, 300, (30, 3600)),
-    ("watchdog_s", int, 120, (0, 600)),
+    ("watchdog_s", int, 120, (0, 600)),  # 0: none; else at least a minute, see _together
 )
 KINDS = {str: "a text", int: "an integer", bool: "true or false"}
 
@@ -144,6 +147,21 @@ def build(data):
         setattr(config, path.replace(".", "_"), default if problem or not found else value)
     config.sensors = _sensors(data.get("sensors", []), problems)
     _unknown(data, "", problems)
+    _together(config, problems)
+    return config, problems
+
+
+def _together(config, problems):
+    """Check what the table cannot say; what does not do gets its default."""
+    if not valid_id(config.city):
+        problems.append("city: must be 1 to 23 of a-z, 0-9 and hyphen")
+        config.city = "city"
+    if config.time_sntp and not _is_host(config.time_sntp):
+        problems.append("time.sntp: must be a name or an IPv4 address, :port may follow")
+        config.time_sntp = ""
+    if 0 < config.watchdog_s < _WATCHDOG_S:
+        problems.append("watchdog_s: %d is not 0 or in %d..600" % (config.watchdog_s, _WATCHDOG_S))
+        config.watchdog_s = _WATCHDOG_S
     if not config.broker_host:
         problems.append("broker.host: missing, so nothing can be sent")
     if not config.broker_tls and not config.broker_lab_plain:
@@ -152,7 +170,11 @@ def build(data):
     if config.broker_backoff_max_s * 1000 < config.broker_backoff_min_ms:
         problems.append("broker.backoff_max_s: less than backoff_min_ms")
         config.broker_backoff_min_ms = config.broker_backoff_max_s * 1000
-    return config, problems
+
+
+def _is_host(text):
+    name, colon, port = text.partition(":")
+    return bool(name) and (not colon or (port.isdigit() and 0 < int(port) < 65536))
 
 
 def load(path):

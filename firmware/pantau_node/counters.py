@@ -14,6 +14,7 @@ _SIZE = const(16)
 _SECTOR = const(4096)
 _WINDOW = const(256)
 _BLANK = b"\xff" * 16
+_BLANK_WINDOW = _BLANK * 16
 
 
 def _entry(which, value):
@@ -52,6 +53,8 @@ class Counters:
         found = {}
         for base in range(0, _SECTOR, _WINDOW):
             self._device.readblocks(self._first + i, buf, base)
+            if buf == _BLANK_WINDOW:
+                continue
             for at in range(0, _WINDOW, _SIZE):
                 one = bytes(buf[at : at + _SIZE])
                 if one == _BLANK:

@@ -4,7 +4,7 @@ from array import array
 
 from micropython import const
 
-from .lanes import ALARM, LIVE
+from . import ALARM, LIVE
 
 # An entry is three words of 32 bits: offset (24 bits) and records; boot (22) and bytes of the frame less one (10); seq (29)
 # and flags. They last for 16 MiB of log, for a restart a minute over 8 years, for a frame a second over 17.

@@ -5,12 +5,10 @@ entry says everything else once: boot, seq, time base, interval, profile, column
 """
 
 from pantau_wire import _tables as T
-from pantau_wire.bits import get_varint, put_varint, unzigzag, zigzag
-from pantau_wire.errors import WireError
+from pantau_wire.bits import put_varint, zigzag
 from pantau_wire.frame import Frame, quality
 
-MAX_COLUMNS = 12  # one mask of two varint bytes; a station has at most six to eight
-_MISSING = 0x80  # set in a quality byte whose reading has no value
+MISSING = 0x80  # set in a quality byte whose reading has no value
 _GONE = 4  # index of QARTOD 9 in T.FLAGS: the wire wants None exactly there
 _LIMIT = 1 << 31  # what a column of the wire can carry
 
@@ -50,7 +48,7 @@ class Batch:
         """
         readings = [_clean(ident, row.get(ident)) for ident in self.columns]
         data = _encode(readings, self.last)
-        self._append(readings)  # last: a MemoryError before it leaves the batch whole
+        self.append(readings)  # last: a MemoryError before it leaves the batch whole
         return data
 
     def encode_rows(self):
@@ -62,36 +60,13 @@ class Batch:
             _follow(last, readings)
         self.last = last  # what the next row continues
 
-    def _append(self, readings):
+    def append(self, readings):
+        """Append one record, [(value or None, quality code), ...] as add() takes it."""
         for i, (value, code) in enumerate(readings):
             self.values[i].append(value)
             self.codes[i].append(code)
         _follow(self.last, readings)
         self.count += 1
-
-    def replay(self, data):
-        """Append one record from its journal entry; raises WireError if it does not fit this batch."""
-        mask, at = get_varint(data, 0)
-        width = len(self.columns)
-        codes = []
-        for i in range(width):
-            code = 0
-            if mask >> i & 1:
-                if at >= len(data):
-                    raise WireError("truncated", "row")
-                code = data[at]
-                at += 1
-            codes.append(code)
-        readings = []
-        for i in range(width):
-            value = None
-            if not codes[i] & _MISSING:
-                delta, at = get_varint(data, at)
-                value = self.last[i] + unzigzag(delta)
-            readings.append((value, codes[i] & ~_MISSING))
-        if mask >> width or at != len(data):
-            raise WireError("bad_field", "row")
-        self._append(readings)
 
     def drop(self, count):
         """Forget the first `count` records: they are in a frame of their own."""
@@ -125,7 +100,7 @@ def _encode(readings, last):
     for i, (value, code) in enumerate(readings):
         if code:
             mask |= 1 << i
-            bad.append(code | (_MISSING if value is None else 0))
+            bad.append(code | (MISSING if value is None else 0))
         if value is not None:
             put_varint(deltas, zigzag(value - last[i]))
     out = bytearray()
@@ -147,17 +122,3 @@ def _clean(ident, reading):
     if value is None or not (-_LIMIT if ident in T.SIGNED else 0) <= value < _LIMIT:
         return None, code if code & 7 == _GONE else quality(T.R_NO_SAMPLE)
     return (None if code & 7 == _GONE else value), code
-
-
-def decode_open(data):
-    """Return the empty Batch of an opening entry; raises WireError."""
-    numbers = []
-    at = 0
-    for _ in range(7):
-        number, at = get_varint(data, at, 7)
-        numbers.append(number)
-    width = numbers.pop()
-    if width > MAX_COLUMNS or len(data) - at != width:
-        raise WireError("bad_field", "columns")
-    boot, seq, clock, base_s, interval_s, profile = numbers
-    return Batch(boot, seq, clock, base_s, interval_s, profile, list(data[at:]))

@@ -9,9 +9,9 @@ from pantau_wire import _tables as T
 from pantau_wire import frame
 from pantau_wire.errors import WireError
 
+from . import ALARM, LIVE
 from . import clock as clocks
 from .journal import Batch
-from .lanes import ALARM, LIVE
 from .sender import Sender
 from .trial import TRIAL
 
@@ -73,8 +73,8 @@ class Node:
         self._begin()
 
     def _begin(self):
-        self._seal_batch(False)  # what the interrupted boot had open goes first, under its own name
-        self._health()
+        self.seal_open()  # what the interrupted boot had open goes first, under its own name
+        self._regular(0)
 
     # -- events
 
@@ -82,7 +82,7 @@ class Node:
         """Take the record of the sampling instant (seconds of uptime): {property id: (value or None, quality code)}."""
         batch = self.outbox.batch
         if batch is not None and (self.clock.epoch != self._epoch or instant_s != self._next_s):
-            self._seal_batch(False)  # a batch has one time base and no holes
+            self.seal_open()  # a batch has one time base and no holes
         if self.outbox.batch is None:
             self._open_batch(instant_s)
         self.outbox.record(row)
@@ -90,7 +90,7 @@ class Node:
         self._next_s = instant_s + self.config.sampling_interval_s
         batch = self.outbox.batch
         if alarm or batch.count >= self.config.sampling_batch or self._seq - batch.seq >= _APART:
-            self._seal_batch(alarm)
+            self.seal_open(alarm)
 
     def on_message(self, payload):
         """Take one down-going frame as the broker delivered it; anything not signed for this node is counted and ignored."""
@@ -125,7 +125,7 @@ class Node:
         if self._up and now < self._health_due and now - self._health_at >= _NEWS_MS and self._now_news() != self._news:
             self._health_due = now
         if now >= self._health_due:
-            self._health()
+            self._regular(now)
         if self.trial is not None and self.trial.due(now):
             self._act("restart", "no acknowledgement with the configuration on trial: back to the one before")
         if self._restart_at is not None and (
@@ -133,6 +133,13 @@ class Node:
         ):
             self._restart_at = None
             self._act("restart", "ordered")
+
+    def _regular(self, now):
+        """Report, but never at the cost of records: mains that flicker begin a boot every few seconds."""
+        if self._up or not self.outbox.crowded():
+            self.report()
+        else:
+            self._health_due = now + _NEWS_MS
 
     def due_ms(self):
         """Return how many milliseconds from now something is due."""
@@ -147,8 +154,8 @@ class Node:
 
     def flush(self):
         """Seal what is open and report: sampling ends here."""
-        self._seal_batch(False)
-        self._health()
+        self.seal_open()
+        self.report()
 
     def ack_age_ms(self):
         """Return for how long something has been waiting without a sign of the bridge, ms; None when nothing waits."""
@@ -226,9 +233,9 @@ class Node:
         self._act("clock", None)
         if did == "stepped":
             self._act("log", "clock set by source %d, by %d ms" % (self.clock.source, self.clock.last_change_ms))
-            self._seal_batch(False)  # a batch has one time base
+            self.seal_open()  # a batch has one time base
             self._epoch = self.clock.epoch
-            self._health()  # carries the mapping that dates what was recorded before
+            self.report()  # carries the mapping that dates what was recorded before
 
     def _on_order(self, f):
         if f.counter <= self._replay.value:
@@ -249,20 +256,6 @@ class Node:
         )
 
     # -- what orders.py may ask for
-
-    def records(self):
-        """Return how many records are held."""
-        return self.outbox.records()
-
-    def seal_open(self):
-        """Make a frame of the open batch; return how many records it had."""
-        count = self.outbox.batch.count if self.outbox.batch is not None else 0
-        self._seal_batch(False)
-        return count
-
-    def report(self):
-        """Seal a health frame now."""
-        self._health()
 
     def restart_soon(self):
         """Restart the chip once the result of the order is acknowledged, or after 10 s."""
@@ -285,8 +278,9 @@ class Node:
         seq = self._take_seq()
         self.outbox.open_batch(Batch(self.boot, seq, quality, base_s, interval_s, profile, self._columns))
 
-    def _seal_batch(self, alarm):
-        """Make frames of the open batch: one, or more where one would be too long."""
+    def seal_open(self, alarm=False):
+        """Make frames of the open batch: one, or more where one would be too long. Return how many records it had."""
+        held = self.outbox.batch.count if self.outbox.batch is not None else 0
         while self.outbox.batch is not None:
             batch = self.outbox.batch
             if not batch.seq:
@@ -303,10 +297,11 @@ class Node:
                 self.faults += 1
                 self._act("log", "a batch of %d records cannot be encoded" % batch.count)
                 self.outbox.drop_batch()
-                return
+                break
             flags = (ALARM if alarm else 0) | (LIVE if self._up and batch.boot == self.boot else 0)
             self._seal(batch.boot, batch.seq, wire, count, flags, count)
             self._facts.note()  # memory was tightest just now
+        return held
 
     def _key(self):
         return self._identity.keys[self._identity.key_id]
@@ -330,7 +325,8 @@ class Node:
         state = self.trial.state if self.trial is not None else 0
         return self._facts.errors(), self.outbox.overwritten_frames, self.outbox.errors, self.forged > 0, state
 
-    def _health(self):
+    def report(self):
+        """Seal a health frame now."""
         from . import report  # every quarter of an hour: not resident
 
         now = self.clock.uptime_ms()

@@ -43,7 +43,7 @@ def _config(node, fields):
 
 
 def _ping(node, _args):
-    return 1, "uptime %d ms, boot %d, %d records held" % (node.clock.uptime_ms(), node.boot, node.records())
+    return 1, "uptime %d ms, boot %d, %d records held" % (node.clock.uptime_ms(), node.boot, node.outbox.records())
 
 
 def _flush(node, _args):
@@ -62,12 +62,12 @@ def _restart(node, _args):
 
 def _get(node, args):
     """Tell one value in force: {"key": "sampling.interval_s"}."""
+    from .config import SCHEMA
+
     key = args.get("key")
-    if not isinstance(key, str) or key.startswith("_"):
-        return 0, "key: must name a configuration value"
-    value = getattr(node.config, key.replace(".", "_"), None)
-    if value is None:
-        return 0, "%s: unknown key" % key[:32]
+    if key not in [row[0] for row in SCHEMA]:
+        return 0, "%s: unknown key" % str(key)[:32]
+    value = getattr(node.config, key.replace(".", "_"))
     return 1, "%s=%s" % (key, "***" if key.split(".")[-1] in _SECRET and value else json.dumps(value))
 
 

@@ -12,6 +12,7 @@ Interface (a raw flash ring can stand in for FileOutbox):
     index                         Index: pick(), sent(), demote(), live, records, bytes
     read(boot, seq)               bytes of a frame, or None once it left
     oldest(), overwritten_frames, overwritten_records, errors
+    crowded()                     half of the room is taken: what has no records must wait
 
 FileOutbox is one append-only log. Entry: type, length u16, payload, CRC-32; a journal row is shorter: 0x40 | length,
 payload, low half of the CRC-32. A torn or damaged stretch is skipped byte by byte up to the next entry with a
@@ -25,9 +26,9 @@ import struct
 
 from pantau_wire.bits import put_varint
 
+from . import ALARM
 from .files import missing
 from .index import Index
-from .lanes import ALARM
 
 MAX_FRAMES = 512  # 6 KiB of index: two and a half days of a frame of records and one of health each quarter of an hour
 STATE = 1
@@ -230,6 +231,10 @@ class FileOutbox:
     def records(self):
         """Return the number of records held, the open batch included."""
         return self.index.records + (self.batch.count if self.batch is not None else 0)
+
+    def crowded(self):
+        """Return whether half of the room is taken."""
+        return 2 * self.index.live >= self.index.most or 2 * self.index.bytes >= self._limit
 
     # -- the log does not grow for ever
 

@@ -9,7 +9,7 @@ from pantau_wire.bits import get_varint
 from pantau_wire.errors import WireError
 from pantau_wire.frame import MAX_FRAME
 
-from .journal import decode_open
+from .journalstart import decode_open, replay
 from .outbox import ACK, DROP, FRAME, OPEN, ROW, SHORT, STATE, TAKEN
 
 _LONGEST = MAX_FRAME + 32
@@ -92,7 +92,7 @@ class Start:
                 self._replay_open(decode_open(bytes(data)))
             elif kind == ROW:
                 if box.batch is not None:
-                    box.batch.replay(bytes(data))
+                    replay(box.batch, bytes(data))
                     if self._before is not None and box.batch.count >= self._before.count:
                         self._before = None
             else:

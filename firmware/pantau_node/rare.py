@@ -25,3 +25,35 @@ def slots(device, path):
         return FlashSlots(device, 0) if device is not None else FileSlots(path)
 
     return give
+
+
+class Mark:
+    """A number that only grows. value: the greatest one ever passed to advance(). What keeps it is loaded to write only.
+
+    place: path of its file, or (device, number) of one of the counters in two sectors of a device, or None where nothing
+    can be kept; value: where it is known.
+    """
+
+    def __init__(self, place, value=None):
+        self._place = place
+        self.value = self._kept().value if value is None else value
+
+    def _kept(self):
+        if self._place is None:
+            raise OSError(5)
+        if isinstance(self._place, str):
+            from .marks import Monotonic
+
+            return Monotonic(self._place)
+        from .counters import Counter, Counters
+
+        device, which = self._place
+        return Counter(Counters(device, 2), which)
+
+    def advance(self, value):
+        """Make `value` durable; raises ValueError if it is not greater than before, OSError if the flash refuses."""
+        try:
+            self._kept().advance(value)
+        finally:
+            drop("counters", "marks")
+        self.value = value

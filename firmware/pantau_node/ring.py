@@ -132,6 +132,10 @@ class RingOutbox(FrameRing):
         """Return the number of records held, the open batch included."""
         return self.index.records + (self.batch.count if self.batch is not None else 0)
 
+    def crowded(self):
+        """Return whether half of the room is taken."""
+        return 2 * (self.log.head - self.index.first + 1) >= self.log.count and self.index.live > 0
+
     def close(self):
         """Nothing is pending."""
 

@@ -13,8 +13,7 @@ from micropython import const
 from pantau_wire.bits import get_varint, put_varint
 from pantau_wire.errors import WireError
 
-from . import ringlog
-from .lanes import ALARM
+from . import ALARM, ringlog
 from .ringindex import FRAMES, RingIndex
 
 FRAME = 1  # entry: boot, seq, flags, records, ordinal, with TAKEN name's seq and records taken; then the frame

@@ -8,7 +8,7 @@ import struct
 
 from micropython import const
 
-from .lanes import ALARM, LIVE
+from . import ALARM, LIVE
 
 FRAMES = 48  # frames in a sector at most: the width of its marks and of the bitmap
 # Least name (boot, seq); boots up to the greatest name, its seq above the least one's or, of another boot, above 0, in both

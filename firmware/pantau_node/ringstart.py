@@ -9,7 +9,7 @@ from pantau_wire.bits import get_varint
 from pantau_wire.errors import WireError
 
 from . import ringlog
-from .journal import decode_open
+from .journalstart import decode_open, replay
 from .ringframes import DROP, FRAME, MARKS, RETIRE, TAKEN, UNBATCH
 from .ringindex import FRAMES
 from .ringjournal import OPEN, REOPEN
@@ -253,7 +253,7 @@ class RowStart:
         try:
             if kind == ringlog.ROW:
                 if rows.batch is not None:
-                    rows.batch.replay(data)
+                    replay(rows.batch, data)
                 return True
             if kind not in (OPEN, REOPEN):
                 return False

@@ -7,7 +7,7 @@ from micropython import const
 from pantau_wire import _tables as T
 from pantau_wire.frame import quality
 
-from .log import log
+from . import log
 
 _GRACE_MS = const(60000)  # a start later than this (soft reset, late app) begins with the next instant
 _SAMPLE_MS = const(20000)  # no supported sensor needs longer

@@ -9,7 +9,7 @@ from micropython import const
 from pantau_wire import frame
 from pantau_wire.errors import WireError
 
-from .lanes import ALARM, ANY, LIVE
+from . import ALARM, ANY, LIVE
 
 WINDOW = 8  # frames on their way: 8 KiB at the broker per node, and no more unconfirmed work than that
 _RESERVED = const(2)  # of these only for alarms and live frames, so that a backlog never shuts them out
@@ -21,6 +21,8 @@ _START_BITS = const(10)  # the backlog starts up to a second late: neighbours ca
 _VERIFY_AT = const(2)  # after so many vain tries the stored bytes themselves are suspected
 _REACH = const(64)  # the acknowledgement's map ends so far above its watermark
 _BOOTS = const(8)  # boots whose watermark is known
+_VAIN = const(4)  # tries and later acknowledgements of others, after which the bridge is taken not to want a frame
+_PASSED_MS = const(300000)  # and so long until what it did not want gets another turn
 _FAR = const(16)  # frames that were sent early and cannot be acknowledged yet
 
 
@@ -32,15 +34,17 @@ class Sender:
         self._outbox = outbox
         self._identity = identity
         self._rand = rand
-        self._flight = []  # [boot, seq, uptime ms when to send again, tries], at most WINDOW
+        self._flight = []  # [boot, seq, uptime ms when to send again, tries, acks of others since], at most WINDOW
         self._through = {boot: 0}  # watermarks of the bridge, as far as it told them
         self._far = []  # (boot, seq): sent, but no acknowledgement can name them before the frames below are there
         self._backlog_at = 0
+        self._passed = None  # the backlog goes on after this (boot, seq), which the bridge does not want, until its end
 
     def on_link(self, up, now):
         """The link came or went at uptime `now` ms: whatever was on its way is sent again."""
         self._flight = []
         self._far = []
+        self._passed = None
         if up:
             self._backlog_at = now + self._rand(_START_BITS)
         else:
@@ -59,6 +63,7 @@ class Sender:
                 self._flight.remove(item)
             elif not self._put_off(item):
                 item[2] = min(item[2], soon)
+                item[4] += 1
         return removed
 
     def through(self, boot):
@@ -96,10 +101,10 @@ class Sender:
         name = self._pick(now)
         while name is not None:
             boot, seq = name
-            data = self._outbox.read(boot, seq)
+            data = self._read(boot, seq)
             if data is not None:
                 self._outbox.index.sent(boot, seq)
-                self._flight.append([boot, seq, now + self._patience(0), 0])
+                self._flight.append([boot, seq, now + self._patience(0), 0, 0])
                 return boot, seq, data
             self._outbox.discard(boot, seq)  # the flash does not give it back
             name = self._pick(now)
@@ -107,10 +112,14 @@ class Sender:
 
     def _again(self, item, now):
         """Return the bytes of a frame whose acknowledgement is overdue, or None if it is not to be sent now."""
-        boot, seq, _, tries = item
+        boot, seq, _, tries, others = item
         if self._put_off(item):
             return None
-        data = self._outbox.read(boot, seq)
+        if tries >= _VAIN and others >= _VAIN:
+            self._flight.remove(item)  # refused there, for a key that is gone, say: it must not keep out all others
+            self._passed = max(self._passed or (0, 0), (boot, seq))
+            return None
+        data = self._read(boot, seq)
         if data is None or (tries == _VERIFY_AT and self._rotten(data)):
             self._flight.remove(item)
             self._outbox.discard(boot, seq)  # overwritten meanwhile, or damaged in flash: it would be sent for ever
@@ -118,6 +127,10 @@ class Sender:
         item[2] = now + self._patience(tries + 1)
         item[3] = tries + 1
         return data
+
+    def _read(self, boot, seq):
+        """Read twice before a frame is given up: one error of the flash is not the end of it."""
+        return self._outbox.read(boot, seq) or self._outbox.read(boot, seq)
 
     def _rotten(self, data):
         try:
@@ -132,8 +145,11 @@ class Sender:
             return None
         name = index.pick(ALARM, self._early) or index.pick(LIVE, self._busy)
         if name is None and len(self._flight) < WINDOW - _RESERVED and now >= self._backlog_at:
-            name = index.pick(ANY, self._busy)
+            name = index.pick(ANY, self._waits)
             self._backlog_at = now + _BACKLOG_MS + self._rand(_BACKLOG_BITS)
+            if name is None and self._passed is not None:
+                self._passed = None
+                self._backlog_at = now + _PASSED_MS
             if name is not None and self._beyond(*name):
                 self._backlog_at = now + self._patience(0)  # only the bridge can fill the gap: no hurry
         return name
@@ -141,6 +157,9 @@ class Sender:
     def _early(self, boot, seq):
         """Return whether an alarm is on its way, or has to wait for its turn in the backlog."""
         return self._busy(boot, seq) or (len(self._far) >= _FAR and self._beyond(boot, seq))
+
+    def _waits(self, boot, seq):
+        return self._busy(boot, seq) or (self._passed is not None and (boot, seq) <= self._passed)
 
     def _busy(self, boot, seq):
         for item in self._flight:

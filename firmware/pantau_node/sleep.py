@@ -12,8 +12,8 @@ from micropython import const
 
 from pantau_wire import _tables as T
 
+from . import ALARM
 from . import clock as clocks
-from .lanes import ALARM
 
 KEY = const(4)  # section of the keep
 LOW_MV = const(3500)  # one lithium cell with a tenth of its charge left

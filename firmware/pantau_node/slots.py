@@ -38,16 +38,18 @@ class Slots:
         payload = data[HEAD:]
         return (generation, payload) if len(payload) == size and _crc(data, payload) == crc else None
 
-    def read(self):
-        """Return [(generation, payload), ...] of the sound copies, the newest first."""
-        found = []
+    def _copies(self):
+        copies = []
         for i in (0, 1):
             try:
-                copy = self._copy(i)
+                copies.append(self._copy(i))
             except OSError:
-                continue  # unreadable is not sound; the other copy is there for that
-            if copy is not None:
-                found.append(copy)
+                copies.append(None)  # unreadable is not sound; the other copy is there for that
+        return copies
+
+    def read(self):
+        """Return [(generation, payload), ...] of the sound copies, the newest first."""
+        found = [copy for copy in self._copies() if copy is not None]
         return found[::-1] if len(found) == 2 and found[1][0] > found[0][0] else found
 
     def write(self, generation, payload, keep):
@@ -57,8 +59,7 @@ class Slots:
         """
         if len(payload) > MOST:
             raise ValueError("%d bytes, more than %d" % (len(payload), MOST))
-        copies = self._copy(0), self._copy(1)
-        there = [copy[0] if copy is not None else -1 for copy in copies]
+        there = [copy[0] if copy is not None else -1 for copy in self._copies()]
         i = 1 - there.index(keep) if keep in there else int(there[1] < there[0])
         head = bytearray(HEAD)
         struct.pack_into(">4sII", head, 0, _MAGIC, generation, len(payload))

@@ -30,8 +30,14 @@ _LAST = (
     "wiring",
     "links.address",
     "timestart",
+    "timekeeper",
+    "clockset",
+    "counters",
+    "marks",
+    "files",
     "ringstart",
     "outboxstart",
+    "journalstart",
     "pantau_wire.topics",
 )
 
@@ -122,7 +128,7 @@ async def wait_for_identity(slots, path, problems):
 
 def log_problem(text):
     """Print one line about what was found at the start."""
-    from .log import log
+    from . import log
 
     log("error", "start", text)
 
@@ -158,14 +164,20 @@ class Builder:
 
         storage, problems = self.storage, self.problems
         path = storage.path
+        before = storage.config.read()[:1]
         problem = provision.config(storage.config, storage.committed, path("config.json"), config.build)
+        # What a technician has just brought did not crash: it was not there.
+        crashed = self.starts.crashed and storage.config.read()[:1] == before
         if problem:
             problems.append(problem)
         self.identity = who = await wait_for_identity(storage.identity, path("identity.json"), problems)
         self.trial = Trial(storage.later, storage.committed, build_config)
-        body = self.trial.load(who.rescue, self.starts.crashed)[0]
+        body = self.trial.load(who.rescue, crashed)[0]
         if self.trial.problem:
             problems.append(self.trial.problem)
+        if self.starts.last:
+            problems.append("config: set aside after %d failed starts, the safe profile's too" % self.starts.failures)
+            body = who.rescue or {}
         self.conf, found = config.build(body)
         problems.extend(found)
         if self.conf.node and self.conf.node != who.node:
@@ -205,11 +217,10 @@ class Builder:
             except OSError as error:
                 self.problems.append("boot counter: the flash refused it (%s)" % error)
         self.clock = clock.Clock(time.ticks_ms, EARLIEST_S, self.nap.uptime_ms if woke else None)
-        self.timekeeper = Timekeeper(self.clock, self.board, keep, storage.floor)
         if woke:
             self.nap.set_clock(self.clock)
         else:
-            self.timekeeper.restore(self.identity.made_s)
+            Timekeeper(self.clock, self.board, keep, storage.floor).restore(self.identity.made_s)
 
     def _nap(self):
         conf = self.conf
@@ -221,7 +232,8 @@ class Builder:
         if refusal:
             self.problems.append(refusal)
             return None
-        nap = sleep.Sleep(conf, self.board, self.starts.keep, [sensors.load(item["model"]) for item in conf.sensors])
+        modules = [sensors.load(item["model"]) for item, driver in zip(conf.sensors, self.drivers) if driver]
+        nap = sleep.Sleep(conf, self.board, self.starts.keep, modules)
         nap.on_sleep = self.starts.planned
         conf.broker_keepalive_s = nap.keepalive_s
         return nap
@@ -257,7 +269,7 @@ class Builder:
             from .batterynode import BatteryNode
 
             node = BatteryNode(nap.resume, *given)
-        app = App(board, node, facts, self.timekeeper, self.starts, self.wdt)
+        app = App(board, node, facts, self.storage.floor, self.starts, self.wdt)
         names = {what: topics.topic(conf.city, who.node, what) for what in ("up", "ack", "cmd", "will")}
         from .links.mqtt import MqttLink
 

@@ -4,19 +4,23 @@ pantau_id: two sectors, the copies of the identity; pantau_cfg: four, the copies
 pantau_ring: the outbox. Reasons: docs/decisions/0007-identity-and-config-in-flash.md.
 """
 
+import os
+
 from micropython import const
 
-from .rare import slots
+from .rare import Mark, slots
 
 _SECTOR = const(4096)
+_LOST_BOOT = const(1048576)  # more restarts than a node lives to see
+_NEVER = const(1 << 62)
 _FILES = ("boot.cnt", "orders.cnt", "config.cnt", "floor.cnt")
 
 
 class Storage:
-    """identity, config: Slots; later: function that gives config's again; boots, orders, committed, floor: Monotonic or Counter; problems: texts, one for each fallback.
+    """identity, config: Slots; later: function that gives config's again; boots, orders, committed, floor: Mark; problems: texts, one for each fallback.
 
     boots: this boot's number; orders: counter of the last order; committed: generation of the last configuration that has
-    proved itself; floor: Unix seconds that have surely passed. Raises OSError if a counter's file is there and cannot be read.
+    proved itself; floor: Unix seconds that have surely passed.
     """
 
     def __init__(self, board, root):
@@ -25,22 +29,33 @@ class Storage:
         self._ring = self._partition(board, "pantau_ring", 16)
         self.identity = slots(self._partition(board, "pantau_id", 2), self._root + "identity")()
         device = self._partition(board, "pantau_cfg", 4)
-        made = None
+        marks = None
         if device is not None:
-            from .counters import Counter, Counters
+            from .counters import Counters
 
             try:
-                counters = Counters(device, 2)
-                made = [Counter(counters, which) for which in (1, 2, 3, 4)]
+                values = Counters(device, 2).values
+                marks = [Mark((device, which), values.get(which, 0)) for which in (1, 2, 3, 4)]
             except OSError as error:
                 device = self._fall("pantau_cfg", error)
+        if marks is None:
+            marks = [self._file(name) for name in _FILES]
+        self.boots, self.orders, self.committed, self.floor = marks
         self.later = slots(device, self._root + "config")
         self.config = self.later()
-        if made is None:
-            from .marks import Monotonic
 
-            made = [Monotonic(self._root + name) for name in _FILES]
-        self.boots, self.orders, self.committed, self.floor = made
+    def _file(self, name):
+        """Return the Mark of a counter's file. One that is there and cannot be read must not end the node, nor begin at 0."""
+        try:
+            return Mark(self._root + name)
+        except OSError as error:
+            self.problems.append("%s: cannot be read (%s): remove it" % (name, error))
+        lost = 0
+        if name == "boot.cnt":
+            lost = _LOST_BOOT + int.from_bytes(os.urandom(2), "big")  # a number that surely no boot had
+        elif name == "orders.cnt":
+            lost = _NEVER  # no order is safe from a replay
+        return Mark(None, lost)
 
     def _partition(self, board, label, least):
         """Return a device of at least that many sectors that can be read, else None; missing is no problem, a small one is."""

@@ -20,7 +20,7 @@ WORST_MS = const(600000)
 _DAY_S = const(86400)
 _LIFE_S = const(
     315360000
-)  # 10 years: a bridge with a mad clock must not lift the floor out of every certificate's life
+)  # 10 years: a bridge with a mad clock must not lift RTC and floor out of every certificate's life
 
 
 class Timekeeper:
@@ -50,16 +50,18 @@ class Timekeeper:
         elif clock.quality > clocks.CARRIED and clock.error_ms(now) <= WORST_MS:
             # What was carried over keeps the mark of when it was known, a technician's time stays as he left it.
             unix_s = (utc + 500) // 1000
+            if unix_s >= BUILT_S + _LIFE_S:
+                return  # or TLS would find every certificate expired, and nobody could set it right
             self.board.rtc_write(unix_s)
             self.mark(clock.source, unix_s * 1000, clock.error_ms(now) + _ROUND_MS, now)
-            if clock.source == clocks.BRIDGE and self.floor.value + _DAY_S <= unix_s < BUILT_S + _LIFE_S:
+            if clock.source == clocks.BRIDGE and self.floor.value + _DAY_S <= unix_s:
                 self._advance(unix_s)
 
     def _advance(self, unix_s):
         try:
             self.floor.advance(unix_s)
-        except OSError:
-            pass  # the flash refuses: the old floor holds
+        except (OSError, MemoryError):
+            pass  # not now: the old floor holds
 
     def mark(self, *fields):
         """Write down what the RTC holds now: the fields of MARK."""

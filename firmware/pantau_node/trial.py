@@ -46,7 +46,7 @@ class Trial:
         """Make it known that the configurations up to this generation have proved themselves; False if the flash refuses."""
         try:
             self.committed.advance(generation)
-        except OSError:
+        except (OSError, MemoryError):
             return False  # it stays on trial, and the next acknowledgement tries again
         return True
 

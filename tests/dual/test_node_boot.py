@@ -94,7 +94,7 @@ def test_the_safe_profile_can_be_left_for_one_try():
     for _ in range(3):
         one = start(memory, HARD)
     assert one.safe
-    one.proved(2)
+    one.once_more()
     one = start(memory, HARD)
     assert (one.failures, one.safe) == (2, False)
     assert start(memory, HARD).safe
@@ -110,24 +110,54 @@ def test_the_last_defect_outlives_restarts_and_is_bounded():
     assert len(start(memory, HARD).last_defect()) == 120
 
 
-def test_the_slot_is_the_one_named_and_after_six_failures_the_other():
+def test_rounds_of_failures_go_through_safe_profile_last_resort_and_the_slots_for_ever():
+    memory = Memory()
+    start(memory, POWER_ON)
+    for n in range(1, 500):
+        one = start(memory, HARD)
+        n %= 240
+        assert (one.failures, one.safe, one.last) == (n, n % 6 >= 3, n % 6 == 5), n
+
+
+def test_a_defect_in_any_script_is_kept_as_ascii():
+    memory = Memory()
+    start(memory, POWER_ON).defect("x" * 119 + "\u00e9\u00e9 \u6c34\n")
+    assert start(memory, HARD).last_defect() == "x" * 119 + "?"
+
+
+class Failed:
+    def __init__(self, failures):
+        self.failures = failures
+        self.slot = None
+
+
+def test_the_slot_is_the_one_named_and_in_every_other_round_the_other():
     root = "slots-of-a-test/"
     made = []
     try:
         os.mkdir(root[:-1])
-        assert choose(root, 9) == ""
+        assert choose(root, Failed(9)) == ""
         for name in ("a", "b"):
             os.mkdir(root + name)
             made.append(root + name)
-        assert choose(root, 0) == root + "a"
+        assert choose(root, Failed(0)) == root + "a"
         with open(root + "slot", "w") as file:
             file.write("b")
-        assert (choose(root, 5), choose(root, 6)) == (root + "b", root + "a")
+        for failures, name in ((5, "b"), (6, "a"), (11, "a"), (12, "b")):
+            failed = Failed(failures)
+            assert choose(root, failed) == root + name, failures
+            assert failed.slot == (None if name == "b" else (root, "a"))
         os.rmdir(made.pop(0))
-        assert choose(root, 6) == root + "b"
+        assert choose(root, Failed(6)) == root + "b"
         with open(root + "slot", "w") as file:
             file.write("a")
-        assert choose(root, 0) == root + "b", "the one that is named is not there"
+        assert choose(root, Failed(0)) == root + "b", "the one that is named is not there"
+        memory = Memory()
+        one = start(memory, HARD)
+        choose(root, one)
+        one.proved()
+        with open(root + "slot") as file:
+            assert file.read() == "b", "what proved itself is the usual one"
     finally:
         for name in made:
             os.rmdir(name)

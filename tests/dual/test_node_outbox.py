@@ -2,9 +2,10 @@
 
 import os
 
+from pantau_node import ALARM, ANY, LIVE
 from pantau_node.index import Index
-from pantau_node.journal import Batch, decode_open
-from pantau_node.lanes import ALARM, ANY, LIVE
+from pantau_node.journal import Batch
+from pantau_node.journalstart import decode_open, replay
 from pantau_node.outbox import FileOutbox
 from pantau_wire import _tables as T
 from pantau_wire import frame
@@ -45,7 +46,7 @@ def test_a_row_comes_back_with_its_values_and_codes():
     rows[2][T.TIME_OFFSET] = (7, 0)
     copy = decode_open(b.encode_open())
     for row in rows:
-        copy.replay(b.add(row))
+        replay(copy, b.add(row))
     assert copy.values == b.values and copy.codes == b.codes and copy.count == 3
     assert b.values[0] == [3001, None, 3003] and b.codes[1][1] == quality(T.R_NO_SAMPLE)
     f = frame.decode(wire_of(b, 9))

@@ -1,7 +1,7 @@
 """The ring on raw flash on all interpreters: cuts, damage, overwriting, figures. The simulated flash runs in the same VM."""
 
+from pantau_node import ALARM, ANY, LIVE
 from pantau_node.journal import Batch
-from pantau_node.lanes import ALARM, ANY, LIVE
 from pantau_node.ring import RingOutbox
 from pantau_sim.flash import SECTOR, NorFlash, PowerCut
 from pantau_wire import _tables as T

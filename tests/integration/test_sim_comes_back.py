@@ -101,6 +101,11 @@ class Bridge:
     def health(self) -> list[dict[str, Any]]:
         return [self.frames[name].fields for name in sorted(self.frames) if self.frames[name].kind == T.K_HEALTH]
 
+    def values(self) -> int:
+        """Readings that have a value."""
+        columns = (f.columns.get(T.AIR_TEMPERATURE, ([], None))[0] for f in self.frames.values())
+        return sum(value is not None for column in columns for value in column)
+
     def records(self) -> int:
         return sum(f.count for f in self.frames.values())
 
@@ -127,7 +132,8 @@ def test_an_application_that_cannot_be_imported_gives_way_to_the_other_slot(tmp_
     assert log.count("half an application") == 6, log
     health = bridge.health()
     assert health[0]["last_exception"].startswith("ImportError: half an application") and health[0]["restarts"] == 6
-    assert bridge.records() >= 14, log  # slot b measures, at first in the safe profile
+    assert bridge.records() >= 14 and bridge.values() >= 10, log
+    assert (node.root / "slot").read_text() == "b", "what proved itself is the usual one"
 
 
 def test_a_sampler_that_hangs_is_named_and_after_three_restarts_the_node_reports_without_sensors(
@@ -166,6 +172,30 @@ def test_a_task_that_dies_is_started_again_and_told_and_the_others_live_on(tmp_p
     assert node.boots == 1 and bridge.records() == 60, log
     assert log.count("no such pole") > 100
     assert bridge.health()[-1]["last_exception"].startswith("station: ValueError: no such pole at /a/pantau_node/st")
+
+
+def test_the_repair_that_a_technician_brings_to_a_crashing_node_is_taken(tmp_path: Path) -> None:
+    simulation, node, bridge = simulated(tmp_path)
+    write(node.root, sampling={"interval_s": 61})
+    sampler = (firmware_folder() / "pantau_node" / "sampler.py").read_text()
+    begin = "        self._clock = clock\n"
+    assert begin in sampler
+    crash = begin + "        if interval_s == 61:\n            raise ValueError('sixty-one')\n"
+    slot(node.root, "a", "sampler", sampler.replace(begin, crash))
+    simulation.power_on(node)
+    simulation.run(13)
+    config = json.loads((node.root / "config.a").read_bytes()[16:])
+    config["sampling"]["interval_s"] = 60
+    (node.root / "config.json").write_text(json.dumps(config))
+    try:
+        simulation.run(1000)
+    finally:
+        simulation.close()
+    log = node.log_path.read_text()
+    assert log.count("sixty-one at sampler") == 3 or log.count("ValueError: sixty-one") == 3, log
+    last = bridge.health()[-1]
+    assert (last["config_generation"], last["config_state"]) == (2, 0), log
+    assert bridge.records() >= 14 and not (node.root / "config.json").exists()
 
 
 def test_flickering_mains_are_no_boot_loop_and_configuration_and_identity_stay(tmp_path: Path) -> None:

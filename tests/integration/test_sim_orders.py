@@ -121,7 +121,11 @@ def test_a_bad_configuration_is_refused_with_every_reason_and_changes_nothing(st
     bad = {"sampling": {"interval_s": 0, "batch": "many"}, "broker": {"lab_plain": False}, "colour": "red"}
     ok, detail = s.answer(s.bridge.configure(2, bad))
     assert not ok
-    for said in ("sampling.interval_s: 0 is not in 1..86400", "sampling.batch: must be an integer", "colour: unknown key"):
+    for said in (
+        "sampling.interval_s: 0 is not in 1..86400",
+        "sampling.batch: must be an integer",
+        "colour: unknown key",
+    ):
         assert said in detail
     assert s.node.boots == 1 and s.config() == (1, 0)
 
@@ -176,6 +180,23 @@ def test_a_damaged_identity_is_made_whole_again_and_without_any_the_node_waits_a
     (s.root / "identity.json").write_bytes(good[16:])
     s.simulation.run(100)
     assert len(s.bridge.frames) > stored, "provisioned while it waited"
+
+
+def test_counters_that_cannot_be_read_cost_what_they_counted_and_nothing_else(street: Any) -> None:
+    s = street()
+    s.simulation.power_off(s.node)
+    for name in ("boot.cnt", "orders.cnt", "floor.cnt"):
+        (s.root / name).unlink(missing_ok=True)
+        (s.root / name).mkdir()
+    s.on()
+    health = s.bridge.kinds(T.K_HEALTH)[-1]
+    assert health.boot > 1 << 20 and "boot.cnt: cannot be read" in health.fields["config_errors"], (
+        s.node.log_path.read_text()
+    )
+    order = s.bridge.command("restart")
+    s.simulation.run(100)
+    assert order not in s.bridge.results and s.node.boots == 2, "no order is safe from a replay"
+    assert s.bridge.kinds(T.K_HEALTH)[-1].boot == health.boot
 
 
 def test_a_wrong_board_measures_nothing_and_still_delivers_records_that_say_so(street: Any) -> None:

@@ -57,7 +57,7 @@ class Net:
         self.state = _JOINING
         try:
             await self._join()
-        except OSError as error:
+        except (OSError, RuntimeError) as error:  # "Wifi Unknown Error": the driver has no memory
             self.state = _DOWN
             self.failures += 1
             self._off = self.failures % _CYCLE_AFTER == 0

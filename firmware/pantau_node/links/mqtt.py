@@ -2,16 +2,16 @@
 
 The packets are pantau_wire.mqtt; this file has the socket, the deadlines and the reconnects. PUBACK only frees a slot
 here: what may leave the outbox is decided by the bridge's signed acknowledgement, and by its age the link judges itself.
+dial.py brings a session up.
 
 One task reads; the other one is the session: it sends, watches the deadlines and falls with the first of the two.
 """
 
 import asyncio
-import gc
 
 from micropython import const
 
-from pantau_node.log import log
+from pantau_node import log
 from pantau_node.rare import drop
 from pantau_wire import mqtt
 from pantau_wire.errors import WireError
@@ -20,8 +20,6 @@ from pantau_wire.frame import MAX_FRAME
 from . import Backoff, LinkError
 
 _NET = const(1)
-_DNS = const(2)
-_TCP = const(3)
 _CERTIFICATE = const(4)
 _TLS = const(5)
 _LOGIN = const(6)
@@ -82,23 +80,23 @@ class MqttLink:
     OPEN_S = 20  # each for TCP and for TLS; an ESP32 shakes hands in 1 to 3 s
 
     def __init__(self, config, who, topics, clock, net, events, rand, stream=None):
-        self._config = config
-        self._who = who
-        self._topics = topics
-        self._clock = clock
-        self._net = net
-        self._events = events
-        self._stream = stream or asyncio.open_connection
+        self.config = config
+        self.who = who
+        self.topics = topics
+        self.clock = clock
+        self.net = net
+        self.events = events
+        self.stream = stream or asyncio.open_connection
         self._backoff = Backoff(config.broker_backoff_min_ms, config.broker_backoff_max_s * 1000, rand)
-        self._context = None  # one for all reconnects: each costs heap that TLS needs
+        self.context = None  # one for all reconnects: each costs heap that TLS needs
         self._wake = asyncio.Event()
-        self._writer = None
-        self._address = None  # what the name was last resolved to
-        self._via = ""
+        self.writer = None
+        self.address = None  # what the name was last resolved to
+        self.via = ""
         self._pid = 0
-        self._rung_ms = _SILENT_MS
-        self._cause = _NET
-        self._told = ""
+        self.rung_ms = _SILENT_MS
+        self.cause = _NET
+        self.told = ""
         self.causes = {}
         self.attempts = 0
         self.beat_ms = 0
@@ -112,7 +110,7 @@ class MqttLink:
         """Keep the session up for ever."""
         while True:
             self.attempts += 1
-            self.beat_ms = self._clock.uptime_ms() + _ATTEMPT_MS
+            self.beat_ms = self.clock.uptime_ms() + _ATTEMPT_MS
             try:
                 await self._session()
             except (OSError, LinkError, WireError, asyncio.TimeoutError, ValueError, MemoryError) as error:
@@ -120,196 +118,107 @@ class MqttLink:
             finally:
                 await self._close()
             wait_ms = self._backoff.next_ms()
-            if self._cause == _NET:
+            if self.cause == _NET:
                 wait_ms = min(wait_ms, _NET_MS)
-            self.beat_ms = self._clock.uptime_ms() + wait_ms
+            self.beat_ms = self.clock.uptime_ms() + wait_ms
             await asyncio.sleep(wait_ms / 1000)
 
     # -- coming up
 
     async def _session(self):
-        config = self._config
-        if self._cause == _CERTIFICATE:
-            self._context = None  # read the CA file anew: that may be the remedy
-        self._cause = _NET
-        self._climb()
-        await self._net.up()
-        if self._context is None and (config.broker_tls or not config.broker_lab_plain):
-            self._cause = _CERTIFICATE
-            from .tls import context
+        if self.cause == _CERTIFICATE:
+            self.context = None  # read the CA file anew: that may be the remedy
+        self.cause = _NET
+        from . import dial
 
-            self._context = Context(context(config, self._who))
-            del context
-            drop("links.tls")
-        gc.collect()  # the handshake wants the largest block there is
-        reading = asyncio.create_task(self._read_all(await self._open()))
+        dial.climb(self)
+        await self.net.up()
+        self.packets = mqtt.Reader(_MAX_PACKET)
+        self.unacked = {}  # packet id -> uptime when it was published
+        self.acks = b""
+        self.reply = self.error = self.pinged = None
+        reading = asyncio.create_task(self._read_all(await dial.connect(self)))
         try:
-            await self._login()
+            await dial.login(self)
+            del dial
+            drop("links.dial")
             await self._serve()
         finally:
             reading.cancel()
 
-    def _climb(self):
-        """Take the next step of the ladder if the last acknowledgement is too old for less."""
-        age = self._events.ack_age_ms() or 0
-        if age < _SILENT_MS:
-            self._rung_ms = _SILENT_MS
-        elif age >= self._rung_ms:
-            if self._rung_ms >= _DAY_MS:
-                self._events.on_stuck()
-            elif self._rung_ms > _SILENT_MS:
-                self._net.cycle()
-            while age >= self._rung_ms:
-                rung = self._rung_ms
-                self._rung_ms = rung * 2 if rung < _DAY_MS // 2 else (rung // _DAY_MS + 1) * _DAY_MS
-
-    def _resolve(self):
-        """Return the broker's address, asked for once an attempt; the last known one while no name server answers.
-
-        Blocks: lwIP gives up after some seconds a server, well below the watchdog. An address in broker.host and the
-        name in broker.server_name avoid it.
-        """
-        import socket
-
-        self._cause = _DNS
-        self._via = ""
-        host = self._config.broker_host
-        try:
-            where = socket.getaddrinfo(host, self._config.broker_port, 0, socket.SOCK_STREAM)[0][-1]
-        except OSError as error:
-            if self._address is None:
-                raise LinkError("the name cannot be resolved: check broker.host and the name server (%s)" % error)
-            self._via = " (name not resolved: at its last address %s)" % self._address
-            self.causes[_DNS] = self.causes.get(_DNS, 0) + 1
-            return self._address
-        if isinstance(where, tuple):  # the unix port's is opaque
-            self._address = where[0]
-        return self._address or host
-
-    async def _open(self):
-        """Connect, shake hands and send CONNECT; return the reader."""
-        config, who, context = self._config, self._who, self._context
-        address = self._resolve()
-        self._cause = _TCP
-        if context is None:
-            stream = self._stream(address, config.broker_port)
-        else:
-            name = config.broker_server_name or config.broker_host
-            stream = self._stream(address, config.broker_port, ssl=context, server_hostname=name)
-        reader, self._writer = await asyncio.wait_for(stream, self.OPEN_S)
-        if context is not None:
-            self._cause = _TLS  # stream.py defers it to the first write, step by step, so the others go on
-        self._packets = mqtt.Reader(_MAX_PACKET)
-        self._unacked = {}  # packet id -> uptime when it was published
-        self._acks = b""
-        self._reply = self._error = self._pinged = None
-        will = (self._topics["will"], b"offline", 1, True)
-        hello = mqtt.connect(who.node, who.user, who.password or None, config.broker_keepalive_s, False, will)
-        await self._write(hello, self.OPEN_S)
-        return reader
-
-    async def _login(self):
-        self._cause = _LOGIN
-        code = mqtt.parse_connack(await self._answer(mqtt.CONNACK))[1]
-        if code:
-            from pantau_wire.refused import REFUSED  # rare
-
-            why = REFUSED.get(code, "code %d" % code)
-            raise LinkError("refused: %s: check this node's account at the broker" % why)
-        self._cause = _SUBSCRIBE
-        await self._write(mqtt.subscribe(self._next_pid(), [(self._topics["ack"], 1), (self._topics["cmd"], 1)]))
-        if 128 in mqtt.parse_suback(await self._answer(mqtt.SUBACK))[1]:
-            raise LinkError("the broker refused the subscription: check its access list")
-        self.up = True
-        self._up_ms = self._clock.uptime_ms()
-        self._told = ""
-        log("info", "mqtt", "connected to %s:%d%s" % (self._config.broker_host, self._config.broker_port, self._via))
-        self._events.on_up(True)
-        await self._publish("will", b"online", True)
-
-    async def _answer(self, kind):
-        """Return the body of the reply of this type; messages of the kept session may come before it."""
-        end_ms = self._clock.uptime_ms() + _REPLY_MS
-        while self._reply is None or self._reply[0] != kind:
-            left = end_ms - self._clock.uptime_ms()
-            if left <= 0:
-                raise asyncio.TimeoutError
-            await self._idle(left)
-        return self._reply[2]
-
     # -- being up
 
     async def _serve(self):
-        self._cause = _CLOSED
+        self.cause = _CLOSED
         while True:
-            self.beat_ms = self._clock.uptime_ms() + _LOOK_MS
+            self.beat_ms = self.clock.uptime_ms() + _LOOK_MS
             wait_ms = await self._look()
-            payload = self._events.next_send() if len(self._unacked) < _SLOTS else None
+            payload = self.events.next_send() if len(self.unacked) < _SLOTS else None
             if payload is not None:
-                await self._publish("up", payload, False)
+                await self.publish("up", payload, False)
             else:
-                await self._idle(min(wait_ms, self._events.due_ms()))
+                await self.idle(min(wait_ms, self.events.due_ms()))
 
     async def _look(self):
         """Hold the session to its deadlines, ping when it is time; return when to look again, in ms."""
-        now = self._clock.uptime_ms()
-        age = self._events.ack_age_ms()
-        if age is not None and age >= self._rung_ms and now - self._up_ms >= _PUBACK_MS:
+        now = self.clock.uptime_ms()
+        age = self.events.ack_age_ms()
+        if age is not None and age >= self.rung_ms and now - self.up_ms >= _PUBACK_MS:
             self._end(_SILENT, "no acknowledgement of the bridge for %d min: trying a new session" % (age // 60000))
-        for since in self._unacked.values():
+        for since in self.unacked.values():
             if now - since >= _PUBACK_MS:
                 self._end(_PUBACK, "no PUBACK within %d s" % (_PUBACK_MS // 1000))
-        left = self._sent_ms + self._config.broker_keepalive_s * 750 - now
-        if self._pinged is not None:
-            left = self._pinged + _REPLY_MS - now
+        left = self._sent_ms + self.config.broker_keepalive_s * 750 - now
+        if self.pinged is not None:
+            left = self.pinged + _REPLY_MS - now
             if left <= 0:
                 self._end(_PING, "no PINGRESP within %d s" % (_REPLY_MS // 1000))
         elif left <= 0:
-            self._pinged = now
-            await self._write(mqtt.pingreq())
+            self.pinged = now
+            await self.write(mqtt.pingreq())
             left = _REPLY_MS
         return min(left, _LOOK_MS)
 
     def _end(self, cause, text):
-        self._cause = cause
+        self.cause = cause
         raise LinkError(text)
 
     async def _read_all(self, reader):
-        """Take packets until the connection ends; why it did is left in self._error."""
+        """Take packets until the connection ends; why it did is left in self.error."""
         try:
             while True:
-                packet = self._packets.next()
+                packet = self.packets.next()
                 if packet is not None:
                     self._take(packet)
                     continue
-                while len(self._acks) > _ACKS:
+                while len(self.acks) > _ACKS:
                     await asyncio.sleep(50 / 1000)
                 data = await reader.read(_READ)
                 if not data:
                     raise LinkError("the broker closed the connection")
-                self._packets.feed(data)
+                self.packets.feed(data)
         except Exception as error:  # noqa: BLE001  the session raises it again
-            self._error = error
+            self.error = error
         self._wake.set()
 
     def _take(self, packet):
         kind, flags, body = packet
-        self._pinged = None  # a sign of life
+        self.pinged = None  # a sign of life
         if kind == mqtt.PUBLISH:
             _, payload, qos, pid = mqtt.split_publish(flags, body)
-            self._events.on_message(payload)
+            self.events.on_message(payload)
             if qos:
-                self._acks += mqtt.puback(pid)
+                self.acks += mqtt.puback(pid)
         elif kind == mqtt.PUBACK:
-            self._unacked.pop(mqtt.parse_pid(body), None)
+            self.unacked.pop(mqtt.parse_pid(body), None)
         else:
-            self._reply = packet
+            self.reply = packet
         self._wake.set()
 
-    async def _idle(self, ms):
+    async def idle(self, ms):
         """Acknowledge what came, or wait for wake(); raises what ended the reading."""
-        if self._acks or self._error is not None:
-            await self._write(b"")
+        if self.acks or self.error is not None:
+            await self.write(b"")
         else:
             try:
                 await asyncio.wait_for(self._wake.wait(), max(ms, 10) / 1000)
@@ -317,64 +226,64 @@ class MqttLink:
                 pass
         self._wake.clear()
 
-    async def _publish(self, what, payload, retain):
-        pid = self._next_pid()
-        self._unacked[pid] = self._clock.uptime_ms()
-        await self._write(mqtt.publish(self._topics[what], payload, 1, pid, retain))
+    async def publish(self, what, payload, retain):
+        pid = self.next_pid()
+        self.unacked[pid] = self.clock.uptime_ms()
+        await self.write(mqtt.publish(self.topics[what], payload, 1, pid, retain))
 
-    def _next_pid(self):
+    def next_pid(self):
         self._pid = self._pid % 65535 + 1  # comes round long after the PUBACK of its last use was due
         return self._pid
 
-    async def _write(self, data, within_s=_WRITE_S):
-        if self._error is not None:
-            raise self._error
-        acks, self._acks = self._acks, b""
+    async def write(self, data, within_s=_WRITE_S):
+        if self.error is not None:
+            raise self.error
+        acks, self.acks = self.acks, b""
         try:
-            self._writer.write(acks + data)
-            await asyncio.wait_for(self._writer.drain(), within_s)
+            self.writer.write(acks + data)
+            await asyncio.wait_for(self.writer.drain(), within_s)
         except (OSError, asyncio.TimeoutError):
             if self.up:
-                self._cause = _WRITE
+                self.cause = _WRITE
             raise
-        self._sent_ms = self._clock.uptime_ms()
+        self._sent_ms = self.clock.uptime_ms()
 
     # -- going down
 
     def _failed(self, error):
         """Count the cause and log it once, not at each attempt; the text names the broker, never the login."""
-        cause = self._cause
+        cause = self.cause
         text = " ".join(str(error).split()) or "no answer in time"
         if cause == _TLS:
             from .why import explain
 
-            cause, text = explain(error, self._config.broker_auth)
+            cause, text = explain(error, self.config.broker_auth)
             del explain
             drop("links.why")
         elif isinstance(error, WireError):
             cause = _PROTOCOL
-        if self.up and self._clock.uptime_ms() - self._up_ms >= _STABLE_MS:
+        if self.up and self.clock.uptime_ms() - self.up_ms >= _STABLE_MS:
             self._backoff.reset()
         elif cause in (_LOGIN, _SUBSCRIBE):
             self._backoff.slow()
-        self._cause = cause
+        self.cause = cause
         self.causes[cause] = self.causes.get(cause, 0) + 1
-        text = "%s:%d: %s%s" % (self._config.broker_host, self._config.broker_port, text, self._via)
-        if text != self._told:
-            self._told = text
+        text = "%s:%d: %s%s" % (self.config.broker_host, self.config.broker_port, text, self.via)
+        if text != self.told:
+            self.told = text
             log("warn", "mqtt", text)
 
     async def _close(self):
         if self.up:
             self.up = False
-            self._events.on_up(False)
-        writer, self._writer = self._writer, None
+            self.events.on_up(False)
+        writer, self.writer = self.writer, None
         if writer is not None:
             try:
                 writer.close()
                 await asyncio.wait_for(writer.wait_closed(), 2)
             except (OSError, asyncio.TimeoutError):
                 pass  # it was dead already
-        if self._context is not None:
-            self._context.close()
-        gc.collect()  # also frees a socket whose opening timed out
+        if self.context is not None:
+            self.context.close()
+        drop("links.dial")  # and a socket whose opening timed out

@@ -7,8 +7,7 @@ import socket
 from micropython import const
 
 from pantau_node import clock as clocks
-from pantau_node import sntp
-from pantau_node.log import log
+from pantau_node import log, sntp
 
 from . import Backoff
 

@@ -6,6 +6,8 @@ password" may be false; IDLE flickers in between; the driver's own reconnects hi
 
 from micropython import const
 
+from pantau_node.rare import drop
+
 from . import Net
 
 _JOIN_MS = const(20000)  # association and DHCP take 1 to 6 s where they work at all
@@ -25,6 +27,7 @@ class Wifi(Net):
     async def _join(self):
         if self._nic is None:
             self._nic = self._board.wlan()  # its driver takes 28 KiB: not before they are needed
+            drop("wiring")
         wlan = self._nic
         await self._on()
         if wlan.isconnected():

@@ -137,9 +137,9 @@ class Driver:
             values = self._pull()
         else:
             # What came before is up to a minute old, and finding its 200 packets would cost 80 KB of garbage.
-            stale = self._bus.read()
+            stale = len(self._bus.read() or b"")
             if stale:
-                self._discard = max(0, self._discard - len(stale) // 4)
+                self._discard = max(0, self._discard - stale // 4)
                 self._parser.framer.cut()
         while len(values) < want:
             missing = 1 if self._trigger else want - len(values)

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from pantau_node.links import mqtt as link
+from pantau_node import rare
 from pantau_wire import mqtt_more
 from unit.node.mqtt_rig import Loop, Peer, Rig, end, now_s
 
@@ -21,7 +21,7 @@ FLEET = 1000
 @pytest.fixture(autouse=True)
 def _no_collecting(monkeypatch: pytest.MonkeyPatch) -> None:
     """A thousand nodes in one heap: each collection, which costs a node a millisecond, would look at all of them."""
-    monkeypatch.setattr(link, "gc", SimpleNamespace(collect=lambda: None))
+    monkeypatch.setattr(rare, "gc", SimpleNamespace(collect=lambda: None))
 
 
 class Broker:
