@@ -62,7 +62,7 @@ def _crc(data):
 class Starts:
     """How the starts went. failures: failed ones in a row; safe: run without sensors; last: and without the configuration.
 
-    crashed: the boot before this one ended by itself; slot: (root, name) to make the usual one if this start proves itself.
+    crashed: the boot before this one ended by itself; slot: (root, name) to make the usual one if this start proves itself, or ("", "").
 
     A start counts as failed unless proved() or planned() was called in it, or the power was cut.
     """
@@ -76,7 +76,7 @@ class Starts:
             self.failures = (self.failures + 1) % _MOST_FAILURES
         self.safe = self.failures % _ROUND >= _SAFE
         self.last = self.failures % _ROUND >= _LAST
-        self.slot = None
+        self.slot = ("", "")
         self._put(_UNPROVED)
 
     def _put(self, state):
@@ -86,8 +86,8 @@ class Starts:
         """This start did what a node is for; its slot is the usual one from now on."""
         self.failures = 0
         self._put(_FINE)
-        if self.slot is not None:
-            root, name = self.slot
+        root, name = self.slot
+        if name:
             try:
                 with open(root + "slot", "w") as file:
                     file.write(name)

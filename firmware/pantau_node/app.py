@@ -16,7 +16,21 @@ _PROVED_MS = const(600000)  # a boot that lived so long is no boot loop, whateve
 _SAFE_MS = const(3600000)  # so long the safe profile serves before the sensors are tried again
 _HOUR_MS = const(3600000)
 _AGAIN_S = const(5)  # a task that died of a defect is started again after this
-_RARE = ("report", "facts", "orders", "change", "config", "slots", "clockset", "wiring", "links.why", "links.tls")
+_RARE = (
+    "report",
+    "facts",
+    "orders",
+    "change",
+    "config",
+    "slots",
+    "files",
+    "clockset",
+    "counters",
+    "marks",
+    "wiring",
+    "links.why",
+    "links.tls",
+)
 _LOW = const(8192)  # bytes of heap below which work is put off
 _LONG = const(6)  # so many looks in a row: something has leaked
 _LEAST = const(4096)  # below this a restart is cleaner than a MemoryError somewhere
@@ -109,10 +123,13 @@ class App:
 
     def _save_clock(self):
         self._saved_ms = self.clock.uptime_ms()
-        from .timekeeper import Timekeeper  # once an hour
+        try:
+            from .timekeeper import Timekeeper  # hourly
 
-        Timekeeper(self.clock, self._board, self._starts.keep, self._floor).save()
-        drop("timekeeper", "clockset")
+            Timekeeper(self.clock, self._board, self._starts.keep, self._floor).save()
+        except MemoryError:
+            pass  # the RTC goes on as it was set last
+        drop("timekeeper", "clockset", "counters", "marks")
 
     def _restart(self, why):
         log("warn", "app", "restart: " + why)

@@ -27,7 +27,7 @@ def load(trial, rescue, crashed):
     proved = trial.committed.value
     if not found:
         trial.generation, trial.state = proved, DEFAULTS
-        what = "defaults: run `pantau node provision`" if rescue is None else "the rescue configuration"
+        what = "defaults: provision it anew (docs/install-by-hand.md)" if rescue is None else "the rescue configuration"
         trial.problem = "config: no copy can be read; " + what
         return rescue or {}
     generation, body, payload = found[0]

@@ -3,8 +3,6 @@
 A bad configuration never stops measuring: what is wrong keeps its default and is reported (log and health frame).
 """
 
-import json
-
 from pantau_wire.topics import valid_id
 
 _WATCHDOG_S = 60  # it is fed every 10 s, and a name server that is silent may hold up the node for 20 s
@@ -175,23 +173,3 @@ def _together(config, problems):
 def _is_host(text):
     name, colon, port = text.partition(":")
     return bool(name) and (not colon or (port.isdigit() and 0 < int(port) < 65536))
-
-
-def load(path):
-    """Return (Config, problems) from a JSON file; a missing or broken file gives the defaults and one problem."""
-    try:
-        with open(path) as file:
-            text = file.read()
-    except OSError:
-        return build_missing("%s is missing: run `pantau node provision`" % path)
-    try:
-        data = json.loads(text)
-    except ValueError:
-        return build_missing("%s is not JSON" % path)
-    return build(data)
-
-
-def build_missing(why):
-    """Return the safe defaults, with one reason for them."""
-    config, _ = build({})
-    return config, [why]

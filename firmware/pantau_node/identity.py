@@ -11,7 +11,7 @@ from pantau_wire.topics import valid_id
 from .who import Identity
 
 KEY_BYTES = 32
-_DO = "run `pantau node provision`"
+_DO = "provision it anew (docs/install-by-hand.md)"
 
 
 class IdentityError(Exception):

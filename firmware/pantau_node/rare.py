@@ -52,8 +52,5 @@ class Mark:
 
     def advance(self, value):
         """Make `value` durable; raises ValueError if it is not greater than before, OSError if the flash refuses."""
-        try:
-            self._kept().advance(value)
-        finally:
-            drop("counters", "marks")
+        self._kept().advance(value)
         self.value = value

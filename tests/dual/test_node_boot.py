@@ -128,7 +128,7 @@ def test_a_defect_in_any_script_is_kept_as_ascii():
 class Failed:
     def __init__(self, failures):
         self.failures = failures
-        self.slot = None
+        self.slot = ("", "")
 
 
 def test_the_slot_is_the_one_named_and_in_every_other_round_the_other():
@@ -146,7 +146,7 @@ def test_the_slot_is_the_one_named_and_in_every_other_round_the_other():
         for failures, name in ((5, "b"), (6, "a"), (11, "a"), (12, "b")):
             failed = Failed(failures)
             assert choose(root, failed) == root + name, failures
-            assert failed.slot == (None if name == "b" else (root, "a"))
+            assert failed.slot == (("", "") if name == "b" else (root, "a"))
         os.rmdir(made.pop(0))
         assert choose(root, Failed(6)) == root + "b"
         with open(root + "slot", "w") as file:

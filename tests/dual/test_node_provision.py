@@ -84,7 +84,7 @@ def test_no_copy_of_the_identity_names_the_remedy():
             identity.load(slots)
         except identity.IdentityError as error:
             said = str(error)
-        assert "pantau node provision" in said, said
+        assert "provision it anew" in said, said
         flash.data[8] ^= 1
 
 

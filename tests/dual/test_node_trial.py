@@ -126,7 +126,7 @@ def test_both_copies_damaged_gives_the_rescue_configuration_or_defaults():
     for at in (20, 4096 + 20):
         flash.data[at] ^= 1
     trial, body, generation, state = node(flash)
-    assert (body, generation, state) == ({}, 1, DEFAULTS) and "pantau node provision" in trial.problem
+    assert (body, generation, state) == ({}, 1, DEFAULTS) and "provision it anew" in trial.problem
     trial, body, _, state = node(flash, rescue=OLD)
     assert (body, state) == (OLD, DEFAULTS) and "rescue" in trial.problem
     trial.on_ack(0)

@@ -260,3 +260,20 @@ def test_a_broker_that_is_not_ours_is_refused_by_name_and_measuring_goes_on(
     assert KEY.hex() not in log and "wrong" not in log
     assert bridge.messages.empty()
     assert bench.outbox()[:2] == (1, 3)
+
+
+def test_a_renewed_ca_file_ends_the_outage_without_a_restart_and_everything_arrives(bench: Bench) -> None:
+    bench.configure(run_s=6)
+    old = bench.folder / "old"
+    old.mkdir()
+    certificates.make(old)
+    (bench.root / "ca.der").write_bytes((old / "ca.der").read_bytes())
+    bridge = bench.start()
+    bench.until_log("certificate is not trusted")
+    bench.until_log("sampling ended after 6 records")
+    assert bridge.frames == []
+    (bench.root / "ca.der").write_bytes((bench.folder / "ca.der").read_bytes())
+    last = bridge.until_frame(lambda f: f.kind == T.K_HEALTH and f.fields["records_produced"] == 6)
+    while sum(f.count for f in records(bridge.frames).values()) < 6:
+        bridge.until_frame(lambda f: f.kind == T.K_RECORDS)
+    assert bench.node.boots == 1 and last.fields["reconnect_causes"][0] == 4

@@ -221,7 +221,7 @@ def test_a_ca_file_that_cannot_be_read_is_named(bench: Bench) -> None:
     for name in ("none", "junk", "empty"):
         came, log = bench.link(1, ca=str(bench.folder / name))
         assert came["causes"] == {"4": 1}
-        assert f"CA file {bench.folder}/{name}: " in log and "run `pantau node provision`" in log
+        assert f"CA file {bench.folder}/{name}: " in log and "provision it anew" in log
 
 
 def test_a_client_certificate(bench: Bench) -> None:

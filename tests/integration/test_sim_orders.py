@@ -175,7 +175,7 @@ def test_a_damaged_identity_is_made_whole_again_and_without_any_the_node_waits_a
     for name in ("identity.a", "identity.b"):
         (s.root / name).write_bytes(good[:40])
     s.on()
-    assert "run `pantau node provision`" in s.node.log_path.read_text()
+    assert "provision it anew" in s.node.log_path.read_text()
     stored = len(s.bridge.frames)
     (s.root / "identity.json").write_bytes(good[16:])
     s.simulation.run(100)

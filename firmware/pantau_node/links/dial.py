@@ -64,13 +64,13 @@ def _resolve(link):
 
 
 async def connect(link):
-    """Connect, shake hands and send CONNECT; return the reader."""
-    config, who = link.config, link.who
+    """Return the streams of a connection, (reader, writer)."""
+    config = link.config
     if link.context is None and (config.broker_tls or not config.broker_lab_plain):
         link.cause = _CERTIFICATE
         from . import tls
 
-        link.context = Context(tls.context(config, who))
+        link.context = Context(tls.context(config, link.who))
         del tls
     drop("links.tls")  # the handshake wants the largest block there is
     context = link.context
@@ -81,13 +81,18 @@ async def connect(link):
     else:
         name = config.broker_server_name or config.broker_host
         stream = link.stream(address, config.broker_port, ssl=context, server_hostname=name)
-    reader, link.writer = await asyncio.wait_for(stream, link.OPEN_S)
+    streams = await asyncio.wait_for(stream, link.OPEN_S)
     if context is not None:
         link.cause = _TLS  # stream.py defers it to the first write, step by step, so the others go on
+    return streams
+
+
+async def hello(link):
+    """Shake hands and send CONNECT."""
+    who = link.who
     will = (link.topics["will"], b"offline", 1, True)
-    hello = mqtt.connect(who.node, who.user, who.password or None, config.broker_keepalive_s, False, will)
-    await link.write(hello, link.OPEN_S)
-    return reader
+    first = mqtt.connect(who.node, who.user, who.password or None, link.config.broker_keepalive_s, False, will)
+    await link.write(first, link.OPEN_S)
 
 
 async def login(link):

@@ -47,6 +47,8 @@ _NET_MS = const(30000)  # the longest wait while only our own network is down: i
 # restart. They double so that a bridge that is away for long is not answered by a storm of reconnects.
 _SILENT_MS = const(300000)
 _DAY_MS = const(86400000)
+_ENOMEM = const(12)
+_STARVED = const(3)  # attempts in a row that ended for want of memory
 
 
 class Context:
@@ -100,7 +102,9 @@ class MqttLink:
         self.causes = {}
         self.attempts = 0
         self.beat_ms = 0
+        self._starved = 0
         self.up = False
+        self.up_ms = 0  # uptime since when
 
     def wake(self):
         """There may be something to send."""
@@ -137,7 +141,9 @@ class MqttLink:
         self.unacked = {}  # packet id -> uptime when it was published
         self.acks = b""
         self.reply = self.error = self.pinged = None
-        reading = asyncio.create_task(self._read_all(await dial.connect(self)))
+        reader, self.writer = await dial.connect(self)
+        await dial.hello(self)
+        reading = asyncio.create_task(self._read_all(reader))
         try:
             await dial.login(self)
             del dial
@@ -254,6 +260,13 @@ class MqttLink:
         """Count the cause and log it once, not at each attempt; the text names the broker, never the login."""
         cause = self.cause
         text = " ".join(str(error).split()) or "no answer in time"
+        # mbedTLS has no memory of its own: a heap that has grown into it does not shrink, only a restart helps.
+        starved = (
+            isinstance(error, MemoryError) or "ALLOC" in text or (isinstance(error, OSError) and error.errno == _ENOMEM)
+        )
+        self._starved = self._starved + 1 if starved else 0
+        if self._starved >= _STARVED:
+            self.events.on_stuck()
         if cause == _TLS:
             from .why import explain
 

@@ -25,7 +25,7 @@ def context(config, who):
             what = "client certificate of the identity"
             made.load_cert_chain(who.tls_cert, who.tls_key)
     except (OSError, ValueError) as error:
-        raise LinkError("%s: %s: run `pantau node provision`" % (what, error))
+        raise LinkError("%s: %s: provision it anew (docs/install-by-hand.md)" % (what, error))
     return made
 
 
@@ -41,7 +41,7 @@ def _certificates(path):
 
 def _use_psk(made, psk):
     if psk is None:
-        raise LinkError("broker.auth psk: the identity has no psk: run `pantau node provision`")
+        raise LinkError("broker.auth psk: the identity has no psk: provision it anew (docs/install-by-hand.md)")
     if not hasattr(made, "psk_key"):
         raise LinkError("broker.auth psk: this MicroPython has no TLS-PSK, 1.29 has: use password or certificate")
     setattr(made, "psk_identity", psk[0])  # noqa: B010  nor this

@@ -106,7 +106,7 @@ def test_without_an_identity_it_waits_says_so_once_and_goes_on_when_provisioned(
     assert asyncio.run(start.wait_for_identity(slots, str(path), [])).node == "n-1"
     assert len(slots.read()) == 2 and not path.exists(), "both copies hold it, the file is gone"
     said = capsys.readouterr().err
-    assert said.count("run `pantau node provision`") == 1 and len(waits) == 3
+    assert said.count("provision it anew") == 1 and len(waits) == 3
 
 
 def test_health_carries_sensor_errors_as_triples_and_the_heaps_low_water() -> None:

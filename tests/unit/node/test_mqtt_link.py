@@ -212,6 +212,20 @@ def test_no_memory_ends_the_session_not_the_link(name: str, capsys: pytest.Captu
     assert rig.link.causes == {9: 1} and lasted < 0.1 and "allocating 600 bytes" in capsys.readouterr().err
 
 
+def test_three_handshakes_without_memory_ask_for_a_restart(capsys: pytest.CaptureFixture[str]) -> None:
+    tried = []
+
+    async def opens(_address: Any, _port: int) -> Any:
+        tried.append(now_s())
+        raise OSError(-0x7F00, "MBEDTLS_ERR_SSL_ALLOC_FAILED")
+
+    async def script(_rig: Rig) -> None:
+        await asyncio.sleep(60)
+
+    rig = play(script, opens=opens)
+    assert len(rig.stuck) == len(tried) - 2 > 0 and rig.stuck[0] == tried[2]
+
+
 def test_the_last_address_serves_while_no_name_server_answers(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
