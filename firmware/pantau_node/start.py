@@ -22,13 +22,11 @@ _WAIT_S = const(10)  # between two looks for an identity
 _BUSES = ("uart", "i2c", "pulse")
 # Each is let go after its part of the start, before the next is loaded; an order loads again what it needs.
 _FIRST = ("provision", "identity", "config", "change")
-_LAST = (
-    "start",
+_SECOND = (
     "storage",
     "slots",
     "boards",
     "wiring",
-    "links.address",
     "timestart",
     "timekeeper",
     "clockset",
@@ -38,8 +36,8 @@ _LAST = (
     "ringstart",
     "outboxstart",
     "journalstart",
-    "pantau_wire.topics",
 )
+_LAST = ("start", "wiring", "links.address", "pantau_wire.topics")
 
 
 def make_driver(board, item):
@@ -305,6 +303,7 @@ async def build(root, board, starts):
         step()
         gc.collect()
     await asyncio.sleep(0)
+    drop(*_SECOND)
     app = builder.app()
     drop(*_LAST)
     return app
