@@ -74,11 +74,11 @@ def test_what_an_outbox_that_is_too_small_overwrites_is_declared(tmp_path, parti
     start = scene.start_us
     scene.simulation.at(start, lambda: scene.power(on=True))
     scene.simulation.at(start + 630 * 1000000, lambda: scene.link(up=False))
-    scene.simulation.at(start + 8 * 3600 * 1000000, lambda: scene.power(on=False))
-    scene.simulation.at(start + (8 * 3600 + 90) * 1000000, lambda: scene.power(on=True))
-    scene.simulation.at(start + 9 * 3600 * 1000000, lambda: scene.link(up=True))
+    scene.simulation.at(start + 9 * 3600 * 1000000, lambda: scene.power(on=False))
+    scene.simulation.at(start + (9 * 3600 + 90) * 1000000, lambda: scene.power(on=True))
+    scene.simulation.at(start + 10 * 3600 * 1000000, lambda: scene.link(up=True))
     try:
-        scene.simulation.run(10 * 3600)
+        scene.simulation.run(11 * 3600)
     finally:
         scene.power(on=False)
         scene.simulation.close()

@@ -25,10 +25,10 @@ STATED = {
 _ROWS = (
     ("peak_heap_bytes", "heap: peak"),
     ("live_peak_heap_bytes", "  most after a collection, the start included"),
-    ("uncollected_peak_heap_bytes", "  if nothing were collected within a turn"),
+    ("uncollected_peak_heap_bytes", "  in a turn, if nothing were collected"),
     ("import_heap_bytes", "  of it the code (imports)"),
     ("booted_heap_bytes", "  after the first minute"),
-    ("boot_peak_heap_bytes", "  most while it starts"),
+    ("boot_peak_heap_bytes", "  while it starts, if nothing were collected"),
     ("heap_growth_bytes", "heap: growth, hour 2 to the last"),
     ("mpy_bytes", "code: .mpy files"),
     ("boot_to_first_frame_s", "power-on to first frame, s"),

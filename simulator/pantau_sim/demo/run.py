@@ -239,10 +239,14 @@ async def run(options: Options, say: Callable[[str], None], progress: Callable[[
         say("drain    sampling is over; the outboxes empty")
         await demo.drain()
     finally:
-        # From here on a signal changes nothing: it must not leave children behind.
+        # From here on a signal changes nothing: it must not leave children behind, nor change how an interrupted demo ends.
+        interrupted = isinstance(sys.exc_info()[1], asyncio.CancelledError)
         for number in _SIGNALS:
             loop.add_signal_handler(number, lambda: None)
         troubles = await demo.stop()
+        for number in _SIGNALS if interrupted else ():
+            loop.remove_signal_handler(number)
+            signal.signal(number, signal.SIG_IGN)
     if troubles:
         raise DemoError("; ".join(troubles))
     await asyncio.to_thread(measure.record_truth, options.folder / "truth.jsonl", demo.watched, demo.world)
