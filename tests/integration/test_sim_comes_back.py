@@ -17,7 +17,7 @@ from pantau_sim.virtual import Simulation
 from pantau_sim.vm import MissingVmError, find_vm
 from pantau_sim.world import World
 from pantau_wire import _tables as T
-from pantau_wire import frame, mqtt, mqtt_more, topics
+from scenarios import week_bridge
 
 KEY = bytes(range(32))
 NODE = "flood-01"
@@ -72,42 +72,19 @@ def slot(root: Path, name: str, module: str | None = None, source: str = "") -> 
         (place / f"{module}.py").write_text(source)
 
 
-class Bridge:
-    """Stores and acknowledges."""
-
-    def __init__(self, simulation: Simulation) -> None:
-        self.frames: dict[tuple[int, int], frame.Frame] = {}
-        self._counter = simulation.clock.now_us() // 1000
-        self._reader = mqtt.Reader(65536)
-        self._client = simulation.client(self._on_data)
-        self._client.send(mqtt.connect("bridge", keepalive=0) + mqtt.subscribe(1, [("pantau/v1/tng/+/+/up", 1)]))
-
-    def _on_data(self, data: bytes) -> None:
-        self._reader.feed(data)
-        while packet := self._reader.next():
-            if packet[0] == mqtt.PUBLISH:
-                _topic, payload, _qos, pid, _retain, _dup = mqtt_more.parse_publish(packet[1], packet[2])
-                f = frame.decode(bytes(payload))
-                self.frames[f.boot, f.seq] = f
-                through = 0
-                while (f.boot, through + 1) in self.frames:
-                    through += 1
-                self._counter += 1
-                ack = frame.Frame(T.K_ACK)
-                ack.counter, ack.fields = self._counter, {"boot": f.boot, "through": through, "map": 0}
-                answer = mqtt.publish(topics.topic("tng", NODE, "ack"), frame.encode(ack, NODE, KEY), 1, 7)
-                self._client.send(mqtt.puback(pid) + answer)
+class Bridge(week_bridge.Bridge):
+    """Stores and acknowledges, and counts."""
 
     def health(self) -> list[dict[str, Any]]:
-        return [self.frames[name].fields for name in sorted(self.frames) if self.frames[name].kind == T.K_HEALTH]
+        return [f.fields for f in self.kinds(T.K_HEALTH)]
 
     def values(self) -> int:
         """Readings that have a value."""
-        columns = (f.columns.get(T.AIR_TEMPERATURE, ([], None))[0] for f in self.frames.values())
+        columns = (f.columns.get(T.AIR_TEMPERATURE, ([], None))[0] for f in self.kinds(T.K_RECORDS))
         return sum(value is not None for column in columns for value in column)
 
     def records(self) -> int:
-        return sum(f.count for f in self.frames.values())
+        return sum(f.count for f in self.kinds(T.K_RECORDS))
 
 
 def simulated(tmp_path: Path) -> tuple[Simulation, SimNode, Bridge]:
@@ -115,7 +92,7 @@ def simulated(tmp_path: Path) -> tuple[Simulation, SimNode, Bridge]:
     station = World(1).station(NODE)
     node = SimNode(tmp_path / NODE, wiring={"i2c": {(0, 0x44): sht4x.Emulator(station, 1)}}, clock=simulation.clock)
     simulation.add(node)
-    return simulation, node, Bridge(simulation)
+    return simulation, node, Bridge(simulation, "tng", NODE, KEY)
 
 
 def test_an_application_that_cannot_be_imported_gives_way_to_the_other_slot(tmp_path: Path) -> None:
@@ -155,8 +132,7 @@ def test_a_sampler_that_hangs_is_named_and_after_three_restarts_the_node_reports
     last = bridge.health()[-1]
     assert last["safe_profile"] == 1 and last["last_exception"] == "sampler: no sign of life"
     assert "safe profile after 3 failed starts" in last["config_errors"]
-    newest = [f for f in bridge.frames.values() if f.count]
-    assert newest, log
+    assert bridge.records(), log
 
 
 def test_a_task_that_dies_is_started_again_and_told_and_the_others_live_on(tmp_path: Path) -> None:
