@@ -4,7 +4,7 @@ from flash_rig import FOLDER, Board, Random, empty_folder, every_cut, files, put
 
 from pantau_node import slots as slots_module
 from pantau_node.counters import Counter, Counters
-from pantau_node.slots import FileSlots, FlashSlots
+from pantau_node.slots import FileSlots, FlashSlots, Slots
 from pantau_node.storage import Storage
 from pantau_sim.flash import NorFlash
 
@@ -200,3 +200,26 @@ def test_storage_falls_back_to_files():
 
 def broken(_block, _buf, _offset=0):
     raise OSError(5)
+
+
+class Half(Slots):
+    """Copy 0 cannot be read until it was written."""
+
+    def __init__(self):
+        self.kept = {1: b""}
+
+    def _load(self, i):
+        if i not in self.kept:
+            raise OSError(5)
+        return self.kept[i]
+
+    def _store(self, i, data):
+        self.kept[i] = bytes(data)
+
+
+def test_a_copy_that_cannot_be_read_does_not_keep_the_other_from_being_written():
+    slots = Half()
+    assert slots.read() == []
+    slots.write(1, b"first", 1)
+    slots.write(2, b"second", 1)
+    assert slots.read() == [(2, b"second"), (1, b"first")]

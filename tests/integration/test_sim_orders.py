@@ -100,6 +100,9 @@ def test_a_configuration_from_afar_is_echoed_tried_and_committed_by_an_acknowled
     s.simulation.run(100)
     assert s.node.boots == 2 and s.config() == (2, 0)
     assert s.answer(s.bridge.command("get", key="sampling.interval_s")) == (1, "sampling.interval_s=30")
+    assert s.answer(s.bridge.command("get", key="link.password")) == (1, "link.password=***")
+    for key in ("link_password", "__class__", "sensors", ""):
+        assert s.answer(s.bridge.command("get", key=key)) == (0, key + ": unknown key")
 
 
 def test_a_configuration_that_silences_the_node_is_taken_back(street: Any) -> None:

@@ -151,3 +151,17 @@ def test_backoff_stays_within_its_limits_spreads_and_starts_over() -> None:
     assert len(set(waits)) > 40 and waits[-1] > 100000
     backoff.reset()
     assert backoff.next_ms() < 10000
+
+
+def test_a_driver_without_memory_is_a_failed_attempt_like_any_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    wlan = Wlan(0)
+
+    def connect(_ssid: str, _password: str) -> None:
+        raise RuntimeError("Wifi Unknown Error 0x0101")
+
+    monkeypatch.setattr(wlan, "connect", connect)
+    link = station(monkeypatch, wlan)
+    for failures in (1, 2, 3):
+        with pytest.raises(LinkError, match="0x0101"):
+            asyncio.run(link.up())
+        assert (link.state, link.failures) == (0, failures)
