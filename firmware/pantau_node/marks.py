@@ -24,7 +24,6 @@ class Monotonic:
 
     def __init__(self, path):
         self._path = path
-        self._aligned = True
         self.value = 0
         self._count = 0
         try:

@@ -5,10 +5,6 @@ from pantau_node import config, sampler, sleep
 from pantau_node.sleep import Sleep
 from pantau_wire import _tables as T
 
-if not hasattr(clocks, "RTC"):  # TEMPORARY
-    clocks.RTC, clocks.BRIDGE = 1, 4
-    _set = clocks.Clock.set_utc
-    clocks.Clock.set_utc = lambda self, a, b, c, *_: _set(self, a, b, c)  # TEMPORARY END
 FLOOR_S = 1672531200
 UTC_MS = 1700000000000
 
