@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from pantau.model import StoredFrame
-from pantau_wire import _tables as T
+from pantau_wire import names as T
 from pantau_wire import frame
 
 KEY = bytes(32)

@@ -5,7 +5,7 @@ from pantau_wire.errors import WireError
 
 from .journal import MISSING, Batch
 
-MAX_COLUMNS = 12  # one mask of two varint bytes; a station has at most six to eight
+MAX_COLUMNS = 28  # a mask of at most four varint bytes; a traffic station with radar and loops has 18
 
 
 def replay(batch, data):

@@ -10,8 +10,6 @@ import struct
 
 from micropython import const
 
-from pantau_wire import _tables as T
-
 from . import ALARM
 from . import clock as clocks
 
@@ -19,7 +17,6 @@ KEY = const(4)  # section of the keep
 LOW_MV = const(3500)  # one lithium cell with a tenth of its charge left
 _FORMAT = const(1)
 _MINE = const(16)  # fields before those of the node
-_COUNTED = (T.RAIN_TIPS, T.PULSE_COUNT, T.VEHICLE_COUNT_APPROACHING, T.VEHICLE_COUNT_RECEDING)
 _LEAST_MS = const(3000)  # a shorter sleep costs more than it saves: a boot and its imports
 _READY_MS = const(2000)  # from the timer to ready, until it is measured
 _READY_MAX_MS = const(20000)
@@ -43,10 +40,10 @@ _TOO_WRONG_MS = const(60000)
 _MOST_PPM = const(100000)
 
 
-def refusal(properties):
-    """Return why a station with these properties cannot sleep, or None: what is counted would be lost meanwhile."""
-    for ident in properties:
-        if ident in _COUNTED:
+def refusal(drivers):
+    """Return why a node with these driver modules cannot sleep, or None: what is counted would be lost meanwhile."""
+    for module in drivers:
+        if hasattr(module, "COUNTS"):
             return (
                 "power.profile: battery would lose the tips, pulses or vehicles that come while asleep; mains instead"
             )

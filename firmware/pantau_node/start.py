@@ -19,7 +19,7 @@ from .rare import drop
 from .storage import Storage
 
 _WAIT_S = const(10)  # between two looks for an identity
-_BUSES = ("uart", "i2c", "pulse")
+_BUSES = ("uart", "i2c", "pulse", "pulses", "contact")
 # Each is let go after its part of the start, before the next is loaded; an order loads again what it needs.
 _FIRST = ("provision", "identity", "config", "change")
 _SECOND = (
@@ -27,6 +27,7 @@ _SECOND = (
     "slots",
     "boards",
     "wiring",
+    "sensors.catalog",
     "timestart",
     "timekeeper",
     "clockset",
@@ -46,20 +47,41 @@ def make_driver(board, item):
     options = {name: item[name] for name in item if name != "model" and name not in _BUSES}
     number = item[module.BUS]
     if module.BUS == "uart":
-        bus = board.uart(number, module.BAUD, module.RXBUF)
+        bus = board.uart(number, module.BAUD, module.RXBUF, item["model"] in getattr(module, "INVERTED", ()))
     elif module.BUS == "i2c":
         bus = board.i2c(number)
+    elif module.BUS == "pulses":
+        bus = [board.edges(one) for one in number]
+    elif module.BUS == "contact":
+        bus = board.contact(number)
     else:
         bus = board.pulse(number)
     return sensors.driver(item["model"], bus, **options)
 
 
+def claim(taken, item):
+    """Note in `taken` which wires an entry of config.sensors uses; raises ValueError where another one has them."""
+    bus = sensors.load(item["model"]).BUS
+    wires = item[bus] if bus == "pulses" else [item[bus]]
+    for wire in wires:
+        place = "%s %s" % ("i2c" if bus == "i2c" else "uart" if bus == "uart" else "input", wire)
+        if bus == "i2c":
+            place += " address 0x%02x" % item.get("address", sensors.load(item["model"]).ADDRESS)
+        if place in taken:
+            raise ValueError("%s is taken by %s: give one of them another" % (place, taken[place]))
+        taken[place] = item["model"]
+
+
 def make_drivers(board, conf, problems):
     """Return the drivers in the order of the configuration, None where one could not be made (a problem names it)."""
     drivers = []
+    taken = {}
+    if conf.link_kind == "ppp" and "modem" in board.pins:
+        taken["uart %s" % board.pins["modem"]["uart"]] = "the modem"
     for index, item in enumerate(conf.sensors):
         driver = None
         try:
+            claim(taken, item)
             driver = make_driver(board, item)
         except KeyError as error:
             problems.append("sensors[%d] %s: needs %s" % (index, item["model"], error))
@@ -226,11 +248,11 @@ class Builder:
             return None
         from . import sleep
 
-        refusal = sleep.refusal(self.station.PROPERTIES)
+        modules = [sensors.load(item["model"]) for item, driver in zip(conf.sensors, self.drivers) if driver]
+        refusal = sleep.refusal(modules)
         if refusal:
             self.problems.append(refusal)
             return None
-        modules = [sensors.load(item["model"]) for item, driver in zip(conf.sensors, self.drivers) if driver]
         nap = sleep.Sleep(conf, self.board, self.starts.keep, modules)
         nap.on_sleep = self.starts.planned
         conf.broker_keepalive_s = nap.keepalive_s

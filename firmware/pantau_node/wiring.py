@@ -38,10 +38,12 @@ class Wiring:
             raise OSError("this board has no %s: see pantau_node/boards.py" % name)
         return self._board.pins[name]
 
-    def uart(self, number, baud, rxbuf=512):
-        """Return a machine.UART, 8N1, that never waits; rxbuf in bytes."""
+    def uart(self, number, baud, rxbuf=512, inverted=False):
+        """Return a machine.UART, 8N1, that never waits; rxbuf in bytes; inverted: the sensor's line idles low."""
         tx, rx = self._pins("uart", number)
-        return self._machine.UART(number, baudrate=baud, tx=tx, rx=rx, rxbuf=rxbuf, timeout=0)
+        kind = self._machine.UART
+        invert = kind.INV_RX if inverted else 0
+        return kind(number, baudrate=baud, tx=tx, rx=rx, rxbuf=rxbuf, timeout=0, invert=invert)
 
     def i2c(self, number):
         """Return the machine.I2C of a bus; sensors share it."""
@@ -57,6 +59,17 @@ class Wiring:
         from .pulseinput import PulseInput
 
         return PulseInput(self._machine, self._pins("pulse", number))
+
+    def edges(self, number):
+        """Return the EdgeInput of a counting input: closures and openings with their time."""
+        from .edgeinput import EdgeInput
+
+        return EdgeInput(self._machine, self._pins("pulse", number))
+
+    def contact(self, number):
+        """Return the machine.Pin of a counting input whose state is asked: value() is 0 while the contact is closed."""
+        kind = self._machine.Pin
+        return kind(self._pins("pulse", number), kind.IN, kind.PULL_UP)
 
     def pin(self, number, *mode):
         """Return a machine.Pin."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pantau_wire import _tables as T
+from pantau_wire import names as T
 from pantau_wire import frame as wire
 
 if TYPE_CHECKING:

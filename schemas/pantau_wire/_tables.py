@@ -4,28 +4,13 @@ Only what a node needs, and dense, for it stands in its RAM. names.py has the re
 """
 
 TIME_OFFSET = 1
-WATER_DISTANCE = 2
-RAIN_TIPS = 3
 AIR_TEMPERATURE = 4
 RELATIVE_HUMIDITY = 5
-WATER_DISTANCE_SPREAD = 6
-WATER_DISTANCE_N = 7
-VEHICLE_COUNT_APPROACHING = 16
-VEHICLE_COUNT_RECEDING = 17
-VEHICLE_SPEED_MEAN = 18
-VEHICLE_SPEED_85 = 19
-OCCUPANCY = 20
-PULSE_COUNT = 21
-PM1 = 32
-PM2_5 = 33
-PM10 = 34
-PM2_5_CF1 = 35
-PARTICLES_0_3 = 36
 AIR_PRESSURE = 40
 
 # ids of all properties, and of those whose least raw value is below zero
-IDS = (1, 2, 3, 4, 5, 6, 7, 16, 17, 18, 19, 20, 21, 32, 33, 34, 35, 36, 40, 128, 129)
-SIGNED = (1, 4, 128)
+IDS = b"\x01\x02\x03\x04\x05\x06\x07\x08\x09\x0a\x0b\x0c\x0d\x10\x11\x12\x13\x14\x15\x16\x17\x18\x19\x1a\x1b\x1c\x1d\x1e\x1f\x20\x21\x22\x23\x24\x25\x26\x27\x28\x29\x2a\x2b\x2c\x2d\x2e\x2f\x30\x31\x40\x41\x42\x80\x81"
+SIGNED = b"\x01\x04\x09\x0a\x80"
 
 R_OK = 0
 R_NOT_EVALUATED = 1
@@ -40,9 +25,10 @@ R_NO_ECHO = 9
 R_BOUNCE = 10
 R_DEVICE_FAULT = 11
 R_NO_SAMPLE = 12
+R_MAINTENANCE = 13
 
 # quality code of each reason id: reason * 8 + index of its QARTOD flag
-QUALITY = b"\x00\x09\x14\x1c\x24\x2a\x33\x3a\x42\x4c\x52\x5b\x64"
+QUALITY = b"\x00\x09\x14\x1c\x24\x2a\x33\x3a\x42\x4c\x52\x5b\x64\x6a"
 
 K_RECORDS = 1
 K_HEALTH = 2

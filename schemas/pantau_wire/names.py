@@ -3,6 +3,9 @@
 The numbers of _tables.py, and what only the host needs: names, units, ranges. No node imports this.
 """
 
+from ._flood import *
+from ._traffic import *
+from ._air import *
 from ._tables import *
 
 WATER_LEVEL = 128
@@ -17,18 +20,49 @@ PROPERTIES = {
     5: ("relative_humidity", "%", -2, 0, 10000),
     6: ("water_distance_spread", "m", -3, 0, 20000),
     7: ("water_distance_n", "1", 0, 0, 255),
+    8: ("water_contact", "1", 0, 0, 1),
+    9: ("transducer_voltage", "V", -4, -70000, 70000),
+    10: ("water_depth", "m", -3, -20000, 20000),
+    11: ("water_distance_corrected", "m", -3, 0, 20000),
+    12: ("rain_first_tip_age", "s", -1, 0, 65535),
+    13: ("rain_last_tip_age", "s", -1, 0, 65535),
     16: ("vehicle_count_approaching", "{vehicle}", 0, 0, 65535),
     17: ("vehicle_count_receding", "{vehicle}", 0, 0, 65535),
     18: ("vehicle_speed_mean", "km/h", -1, 0, 3000),
     19: ("vehicle_speed_85", "km/h", -1, 0, 3000),
     20: ("occupancy", "%", -1, 0, 1000),
     21: ("pulse_count", "{pulse}", 0, 0, 65535),
+    22: ("vehicle_speed_bin_1", "{vehicle}", 0, 0, 65535),
+    23: ("vehicle_speed_bin_2", "{vehicle}", 0, 0, 65535),
+    24: ("vehicle_speed_bin_3", "{vehicle}", 0, 0, 65535),
+    25: ("vehicle_speed_bin_4", "{vehicle}", 0, 0, 65535),
+    26: ("vehicle_speed_bin_5", "{vehicle}", 0, 0, 65535),
+    27: ("vehicle_speed_bin_6", "{vehicle}", 0, 0, 65535),
+    28: ("vehicle_speed_bin_7", "{vehicle}", 0, 0, 65535),
+    29: ("vehicle_speed_bin_8", "{vehicle}", 0, 0, 65535),
+    30: ("vehicle_count", "{vehicle}", 0, 0, 65535),
+    31: ("radar_target_count", "{target}", 0, 0, 255),
     32: ("pm1", "ug/m3", -1, 0, 100000),
     33: ("pm2_5", "ug/m3", -1, 0, 100000),
     34: ("pm10", "ug/m3", -1, 0, 100000),
     35: ("pm2_5_cf1", "ug/m3", -1, 0, 100000),
     36: ("particles_0_3", "{particle}/dL", 0, 0, 65535),
+    37: ("pm2_5_spread", "ug/m3", -1, 0, 100000),
+    38: ("pm_n", "1", 0, 0, 65535),
+    39: ("pm4", "ug/m3", -1, 0, 100000),
     40: ("air_pressure", "hPa", -2, 0, 120000),
+    41: ("particles_0_5", "{particle}/dL", 0, 0, 1000000),
+    42: ("typical_particle_size", "um", -3, 0, 65535),
+    43: ("no2", "[ppb]", 0, 0, 1000000),
+    44: ("o3", "[ppb]", 0, 0, 1000000),
+    45: ("so2", "[ppb]", 0, 0, 1000000),
+    46: ("co", "[ppb]", 0, 0, 1000000),
+    47: ("co2", "[ppm]", 0, 0, 65535),
+    48: ("voc_raw", "{tick}", 0, 0, 65535),
+    49: ("nox_raw", "{tick}", 0, 0, 65535),
+    64: ("vehicle_count_motorcycle", "{vehicle}", 0, 0, 65535),
+    65: ("vehicle_count_light", "{vehicle}", 0, 0, 65535),
+    66: ("vehicle_count_heavy", "{vehicle}", 0, 0, 65535),
     128: ("water_level", "m", -3, -20000, 20000),
     129: ("rain_amount", "mm", -3, 0, 1000000),
 }
@@ -51,6 +85,7 @@ REASONS = {
     10: ("bounce", 3),
     11: ("device_fault", 4),
     12: ("no_sample", 9),
+    13: ("maintenance", 3),
 }
 
 # id: name

@@ -38,6 +38,7 @@ class _Uart:
     def __init__(self, emulator: UartEmulator | None) -> None:
         self.emulator = emulator
         self.baud = 0
+        self.inverted = False
         self.limit = 256 + _FIFO
         self.fifo = b""
         self.overflow = 0
@@ -49,6 +50,8 @@ class _Uart:
         data = self.emulator.produce(t_us, room)
         if self.baud != self.emulator.BAUD:
             data = bytes(byte * 151 + 85 & 255 for byte in data)  # framed at another speed: garbage, but steady garbage
+        if self.inverted != self.emulator.INVERTED:
+            data = bytes(~byte & 255 for byte in data)
         self.fifo += data[:room]
         self.overflow += max(0, len(data) - room)
 
@@ -144,9 +147,9 @@ class Bus:
         return self._uarts[n]
 
     def _uart_init(self, t_us: int, body: bytes) -> bytes:
-        n, baud, rxbuf = struct.unpack("<BIH", body)
+        n, baud, rxbuf, inverted = struct.unpack("<BIHB", body)
         uart = self._uart(n)
-        uart.baud, uart.limit = baud, rxbuf + _FIFO
+        uart.baud, uart.limit, uart.inverted = baud, rxbuf + _FIFO, bool(inverted)
         uart.sync(t_us)
         uart.fifo = b""
         return b""
@@ -189,8 +192,9 @@ class Bus:
         source = self._wiring.get("adc_uv", {}).get(body[0])
         return struct.pack("<I", source(t_us / 1000000) if source else 0)
 
-    def _pin_read(self, _t_us: int, body: bytes) -> bytes:
-        return bytes([self.pins.get(body[0], 1)])
+    def _pin_read(self, t_us: int, body: bytes) -> bytes:
+        contact = self._pulses.get(body[0])
+        return bytes([self.pins.get(body[0], 1) if contact is None else contact.level(t_us)])
 
     def _pin_write(self, _t_us: int, body: bytes) -> bytes:
         self.pins[body[0]] = body[1]

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING
 from pantau_sim.flash import NorFlash, program, tear
 from pantau_sim.powercut_chip import FULL_SECTORS, RING_SECTORS, DiskChip, RawChip
 from pantau_sim.powercut_rig import INTERVAL_S, START_MS, Bridge, Rig, config_json, identity_json, reach_firmware
-from pantau_wire import _tables as T
+from pantau_wire import names as T
 
 if TYPE_CHECKING:
     from pantau_sim.powercut_rig import Chip

@@ -13,7 +13,7 @@ from pantau.ingest import Ingest
 from pantau.keys import Keys
 from pantau.registry import Placement, Registry
 from pantau_sim.node import firmware_folder
-from pantau_wire import _tables as T
+from pantau_wire import names as T
 from pantau_wire import frame, topics
 
 if TYPE_CHECKING:

@@ -21,7 +21,7 @@ from needs import need
 from pantau.decode import Decoder
 from pantau.sinks.sqlite import CityStore, StationRow
 from pantau.web.app import create_app
-from pantau_wire import _tables as T
+from pantau_wire import names as T
 from pantau_wire import frame
 
 XSS = "Kali <b>Angke</b> <img src=x onerror=document.title='owned'>"

@@ -8,7 +8,7 @@ from pantau_node.identity import Identity
 from pantau_node.marks import Monotonic
 from pantau_node.node import Node
 from pantau_node.outbox import FileOutbox
-from pantau_wire import _tables as T
+from pantau_wire import names as T
 from pantau_wire import frame
 
 ROOT = "/tmp/pantau-dual-core"

@@ -3,7 +3,7 @@
 from pantau_node import clock as clocks
 from pantau_node import config, sampler, sleep
 from pantau_node.sleep import Sleep
-from pantau_wire import _tables as T
+from pantau_wire import names as T
 
 FLOOR_S = 1672531200
 UTC_MS = 1700000000000

@@ -4,7 +4,7 @@ from pantau_node import ALARM, ANY, LIVE
 from pantau_node.journal import Batch
 from pantau_node.ring import RingOutbox
 from pantau_sim.flash import SECTOR, NorFlash, PowerCut
-from pantau_wire import _tables as T
+from pantau_wire import names as T
 
 COLUMNS = (2, 3, 4, 5, 6, 7, T.TIME_OFFSET)
 

@@ -3,7 +3,7 @@
 from core_rig import OTHER, ROOT, Rig, held, wipe
 
 from pantau_node.outbox import FileOutbox
-from pantau_wire import _tables as T
+from pantau_wire import names as T
 from pantau_wire import frame
 
 HOURS = 3

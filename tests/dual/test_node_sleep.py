@@ -6,9 +6,10 @@ from pantau_node import clock as clocks
 from pantau_node import sleep
 from pantau_node.journal import Batch
 from pantau_node.ring import RingOutbox
+from pantau_node.sensors import load
 from pantau_node.sleep import Plan, Sleep
 from pantau_sim.flash import NorFlash
-from pantau_wire import _tables as T
+from pantau_wire import names as T
 
 
 def test_a_day_of_the_planner_is_a_record_a_minute_and_a_connection_a_report():
@@ -88,9 +89,9 @@ def test_the_sleep_ends_before_the_warm_up_and_is_left_out_where_it_does_not_pay
 
 
 def test_what_is_counted_refuses_the_profile():
-    assert sleep.refusal((T.WATER_DISTANCE, T.AIR_TEMPERATURE)) is None
-    assert "battery" in sleep.refusal((T.WATER_DISTANCE, T.RAIN_TIPS))
-    assert sleep.refusal((T.VEHICLE_COUNT_RECEDING,)) and sleep.refusal((T.PULSE_COUNT,))
+    assert sleep.refusal([load("a02yyuw"), load("sht4x")]) is None
+    assert "battery" in sleep.refusal([load("a02yyuw"), load("tipping_bucket")])
+    assert sleep.refusal([load("ld2451")]) and sleep.refusal([load("pulse")])
 
 
 def kept():

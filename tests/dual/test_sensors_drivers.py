@@ -3,7 +3,7 @@
 from sensor_rig import Clock, Uart, a02, broken, give_back, pms, read, run
 
 from pantau_node.sensors import driver
-from pantau_wire import _tables as T
+from pantau_wire import names as T
 
 
 def teardown_function():

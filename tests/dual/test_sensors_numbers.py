@@ -1,7 +1,7 @@
 """The arithmetic of the drivers, in integers: compensation, conversion, medians, tracks, and clocks that wrap."""
 
 from pantau_node.sensors import a02yyuw, base, bme280, pulse, sht4x, tracks
-from pantau_wire import _tables as T
+from pantau_wire import names as T
 
 # Bosch's worked example for T and P (BST-BMP280-DS001 3.12); humidity trims of a production part.
 TRIMS = ((27504, 26435, -1000), (36477, -10685, 3024, 2855, 140, -7, 15500, -14600, 6000), (75, 376, 0, 286, 50, 30))

@@ -2,7 +2,7 @@
 
 import binascii
 
-from pantau_wire import _tables as T
+from pantau_wire import names as T
 from pantau_wire import frame, mqtt, mqtt_more, tag, topics
 from pantau_wire.errors import WireError
 from pantau_wire.text import text

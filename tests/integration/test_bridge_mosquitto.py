@@ -12,7 +12,7 @@ import pytest
 from integration.bridge_env import BridgeProcess, Broker, Client
 from pantau import keys
 from pantau.keys import Keys
-from pantau_wire import _tables as T
+from pantau_wire import names as T
 from pantau_wire import topics
 from unit.host import bridge_kit as kit
 

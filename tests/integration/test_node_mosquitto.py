@@ -21,7 +21,7 @@ from pantau_node.outbox import FileOutbox
 from pantau_sim.demo import certificates
 from pantau_sim.node import SimNode
 from pantau_sim.vm import MissingVmError, find_vm
-from pantau_wire import _tables as T
+from pantau_wire import names as T
 from pantau_wire import frame, topics
 
 NODE, CITY = "flood-01", "tng"

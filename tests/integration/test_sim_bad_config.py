@@ -7,7 +7,7 @@ import pytest
 
 from integration.test_sim_orders import Street
 from pantau_sim.vm import MissingVmError, find_vm
-from pantau_wire import _tables as T
+from pantau_wire import names as T
 
 SHT = {"model": "sht4x", "i2c": 0}
 UNHEARD = "the frames go elsewhere"  # a wrong city or link: there is nobody to see them, but the node must live

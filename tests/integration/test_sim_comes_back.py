@@ -16,14 +16,14 @@ from pantau_sim.sensors import sht4x
 from pantau_sim.virtual import Simulation
 from pantau_sim.vm import MissingVmError, find_vm
 from pantau_sim.world import World
-from pantau_wire import _tables as T
+from pantau_wire import names as T
 from scenarios import week_bridge
 
 KEY = bytes(range(32))
 NODE = "flood-01"
 HANGS = """
 import asyncio
-from pantau_wire import _tables as T
+from pantau_wire import names as T
 class Station:
     PROPERTIES = (T.AIR_TEMPERATURE,)
     def __init__(self, drivers):

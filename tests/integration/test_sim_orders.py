@@ -12,7 +12,7 @@ from pantau_sim.sensors import sht4x
 from pantau_sim.virtual import Simulation
 from pantau_sim.vm import MissingVmError, find_vm
 from pantau_sim.world import World
-from pantau_wire import _tables as T
+from pantau_wire import names as T
 from pantau_wire import frame, mqtt, topics
 from scenarios.week_bridge import Bridge
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pantau_sim.vm import MissingVmError, find_vm
-from pantau_wire import _tables as T
+from pantau_wire import names as T
 from scenarios import week, week_account
 
 

@@ -9,6 +9,7 @@ Source: DFRobot SEN0311 wiki; ESPHome a02yyuw, a01nyub; JSN-SR04T V3 sheet
 
 from micropython import const
 
+from pantau_wire import _flood as P
 from pantau_wire import _tables as T
 
 from . import base
@@ -20,7 +21,7 @@ RXBUF = const(1024)  # 60 s of 300 ms packets
 _PIECE = const(
     128
 )  # bytes parsed at a time: a full buffer of small packets at once is more heap than a node has to spare
-PROPERTIES = (T.WATER_DISTANCE, T.WATER_DISTANCE_SPREAD, T.WATER_DISTANCE_N)
+PROPERTIES = (P.WATER_DISTANCE, P.WATER_DISTANCE_SPREAD, P.WATER_DISTANCE_N)
 WARM_UP_MS = 1000
 PERIOD_MS = 300  # RX open: processed output; RX low or JSN: 100
 
@@ -124,9 +125,9 @@ class Driver:
         elif value is not None and self._stuck.check((value, mad)) and reason == T.R_OK:
             reason = count(T.R_STUCK)
         return [
-            (T.WATER_DISTANCE, value, reason),
-            (T.WATER_DISTANCE_SPREAD, mad, T.R_OK if mad is not None else reason),
-            (T.WATER_DISTANCE_N, n, T.R_OK),
+            (P.WATER_DISTANCE, value, reason),
+            (P.WATER_DISTANCE_SPREAD, mad, T.R_OK if mad is not None else reason),
+            (P.WATER_DISTANCE_N, n, T.R_OK),
         ]
 
     async def _collect(self, want, deadline_ms):

@@ -16,6 +16,7 @@ from pantau_wire import _tables as T
 from . import base
 
 BUS = "i2c"
+ADDRESS = const(0x76)  # or 77
 PROPERTIES = (T.AIR_TEMPERATURE, T.RELATIVE_HUMIDITY, T.AIR_PRESSURE)
 WARM_UP_MS = 2
 PERIOD_MS = 10
@@ -112,7 +113,7 @@ class Driver:
     wrong bit in the calibration would bend every later reading: two readings of it must agree.
     """
 
-    def __init__(self, bus, address=0x76, stuck_s=600):
+    def __init__(self, bus, address=ADDRESS, stuck_s=600):
         self._bus = bus
         self._address = address
         self._trims = None

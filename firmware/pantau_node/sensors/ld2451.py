@@ -11,6 +11,7 @@ Source: HLK-LD2451 serial protocol V1.03, user manual V1.00
 
 from micropython import const
 
+from pantau_wire import _traffic as P
 from pantau_wire import _tables as T
 
 from . import base
@@ -20,14 +21,15 @@ BUS = "uart"
 BAUD = 115200
 RXBUF = 2048  # 5 s of full reports
 PROPERTIES = (
-    T.VEHICLE_COUNT_APPROACHING,
-    T.VEHICLE_COUNT_RECEDING,
-    T.VEHICLE_SPEED_MEAN,
-    T.VEHICLE_SPEED_85,
-    T.OCCUPANCY,
+    P.VEHICLE_COUNT_APPROACHING,
+    P.VEHICLE_COUNT_RECEDING,
+    P.VEHICLE_SPEED_MEAN,
+    P.VEHICLE_SPEED_85,
+    P.OCCUPANCY,
 )
 WARM_UP_MS = const(3000)
 PERIOD_MS = const(100)
+COUNTS = True  # what comes while the chip sleeps is lost
 
 REPORT, REPORT_END = b"\xf4\xf3\xf2\xf1", b"\xf8\xf7\xf6\xf5"
 COMMAND, COMMAND_END = b"\xfd\xfc\xfb\xfa", b"\x04\x03\x02\x01"
@@ -162,11 +164,11 @@ class Driver:
             return [(ident, None, reason) for ident in PROPERTIES]
         speed = T.R_OK if mean is not None else T.R_NO_SAMPLE
         return [
-            (T.VEHICLE_COUNT_APPROACHING, approaching, T.R_OK),
-            (T.VEHICLE_COUNT_RECEDING, receding, T.R_OK),
-            (T.VEHICLE_SPEED_MEAN, mean, speed),
-            (T.VEHICLE_SPEED_85, v85, speed),
-            (T.OCCUPANCY, occupancy, T.R_OK),
+            (P.VEHICLE_COUNT_APPROACHING, approaching, T.R_OK),
+            (P.VEHICLE_COUNT_RECEDING, receding, T.R_OK),
+            (P.VEHICLE_SPEED_MEAN, mean, speed),
+            (P.VEHICLE_SPEED_85, v85, speed),
+            (P.OCCUPANCY, occupancy, T.R_OK),
         ]
 
     def _state(self):

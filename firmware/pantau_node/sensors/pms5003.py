@@ -10,6 +10,7 @@ Source: Plantower PMS5003 and PMS7003 manuals V2.5; AirGradient limits
 
 from micropython import const
 
+from pantau_wire import _air as P
 from pantau_wire import _tables as T
 
 from . import base
@@ -17,7 +18,7 @@ from . import base
 BUS = "uart"
 BAUD = 9600
 RXBUF = 2048  # 12 s at the fastest pace of 0.2 s
-PROPERTIES = (T.PM1, T.PM2_5, T.PM10, T.PM2_5_CF1, T.PARTICLES_0_3)
+PROPERTIES = (P.PM1, P.PM2_5, P.PM10, P.PM2_5_CF1, P.PARTICLES_0_3)
 WARM_UP_MS = const(30000)  # maker: stable 30 s after the fan starts
 PERIOD_MS = const(1000)
 
@@ -111,7 +112,7 @@ class Driver:
         out = []
         reasons = set()
         for ident, total in zip(PROPERTIES, self._sums):
-            if ident == T.PARTICLES_0_3:
+            if ident == P.PARTICLES_0_3:
                 value = min(base.mean(total, self._n), 65535)
                 reason = self._reason(0)
             else:

@@ -5,14 +5,16 @@ Power: dry contact
 Source: FHWA Traffic Monitoring Guide 2022; McGowen 2011 (tubes)
 """
 
+from pantau_wire import _traffic as P
 from pantau_wire import _tables as T
 
 from . import base
 
 BUS = "pulse"
-PROPERTIES = (T.PULSE_COUNT,)
+PROPERTIES = (P.PULSE_COUNT,)
 WARM_UP_MS = 0
 PERIOD_MS = 0
+COUNTS = True  # what comes while the chip sleeps is lost
 
 
 def debounce(stamps, last, gap_ms):
@@ -35,7 +37,7 @@ class Driver:
     stamps is full: closures without a stamp are counted and suspect.
     """
 
-    _property = T.PULSE_COUNT
+    _property = P.PULSE_COUNT
     _gap_ms = 50  # two axles at 120 km/h, 2.5 m apart, are 75 ms apart
     _suspect_ms = 0  # closures nearer than this are kept and told
 

@@ -10,6 +10,7 @@ from pantau_wire import _tables as T
 from . import base
 
 BUS = "i2c"
+ADDRESS = 0x44  # SHT3x: or 45
 PROPERTIES = (T.AIR_TEMPERATURE, T.RELATIVE_HUMIDITY)
 WARM_UP_MS = 1
 PERIOD_MS = 10
@@ -32,7 +33,7 @@ def parse(reply, model="sht4x"):
 class Driver:
     """One single-shot measurement per read."""
 
-    def __init__(self, bus, address=0x44, model="sht4x", stuck_s=3600):
+    def __init__(self, bus, address=ADDRESS, model="sht4x", stuck_s=3600):
         self._bus = bus
         self._address = address
         self._model = model

@@ -21,7 +21,7 @@ class Station:
         self._order = sorted(drivers, key=_period)
         known = []
         for model in drivers:
-            known.extend(load(model).PROPERTIES)
+            known.extend(getattr(drivers[model], "PROPERTIES", load(model).PROPERTIES))
         mine = []
         for ident in self.PROPERTIES:
             if ident in known:

@@ -3,6 +3,7 @@
 Humidity correction of PM is the host's, versioned per station: it can be done again, the raw value cannot.
 """
 
+from pantau_wire import _air as P
 from pantau_wire import _tables as T
 
 from . import Station as _Station
@@ -13,10 +14,10 @@ class Station(_Station):
     PROPERTIES = (
         T.AIR_TEMPERATURE,
         T.RELATIVE_HUMIDITY,
-        T.PM1,
-        T.PM2_5,
-        T.PM10,
-        T.PM2_5_CF1,
-        T.PARTICLES_0_3,
+        P.PM1,
+        P.PM2_5,
+        P.PM10,
+        P.PM2_5_CF1,
+        P.PARTICLES_0_3,
         T.AIR_PRESSURE,
     )

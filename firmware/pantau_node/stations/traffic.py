@@ -1,6 +1,6 @@
 """Traffic station: vehicles by direction, speed and occupancy from the radar, closures of a loop or tube."""
 
-from pantau_wire import _tables as T
+from pantau_wire import _traffic as P
 
 from . import Station as _Station
 
@@ -8,10 +8,10 @@ from . import Station as _Station
 class Station(_Station):
     COLLECT_MS = 1500  # the radar fills its buffer in 5 s at worst
     PROPERTIES = (
-        T.VEHICLE_COUNT_APPROACHING,
-        T.VEHICLE_COUNT_RECEDING,
-        T.VEHICLE_SPEED_MEAN,
-        T.VEHICLE_SPEED_85,
-        T.OCCUPANCY,
-        T.PULSE_COUNT,
+        P.VEHICLE_COUNT_APPROACHING,
+        P.VEHICLE_COUNT_RECEDING,
+        P.VEHICLE_SPEED_MEAN,
+        P.VEHICLE_SPEED_85,
+        P.OCCUPANCY,
+        P.PULSE_COUNT,
     )

@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Callable
 
 from pantau.bench.series import Batch
-from pantau_wire import _tables as T
+from pantau_wire import names as T
 from pantau_wire import frame
 
 NODE = "flood-01"

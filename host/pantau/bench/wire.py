@@ -13,7 +13,7 @@ from typing import Any
 import pantau_wire
 from pantau.bench import formats, wire_cost
 from pantau.bench.series import Sample, batches
-from pantau_wire import _tables as T
+from pantau_wire import names as T
 
 SIZES = (1, 5, 15, 60)
 GOALS = {15: 2.0, 60: 1.1}

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import paho.mqtt.client as paho
 from paho.mqtt.enums import CallbackAPIVersion
 
-from pantau_wire import _tables as T
+from pantau_wire import names as T
 from pantau_wire import frame, topics
 
 if TYPE_CHECKING:

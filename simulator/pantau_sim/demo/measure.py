@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from pantau_sim.demo.intruder import FORGED_SEQ
 from pantau_sim.node import firmware_folder
 from pantau_sim.world import TruthRecorder
-from pantau_wire import _tables as T
+from pantau_wire import names as T
 from pantau_wire import frame
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from typing import Any
 
 from pantau_sim.flash import SECTOR, NorFlash
 from pantau_sim.node import firmware_folder
-from pantau_wire import _tables as T
+from pantau_wire import names as T
 from pantau_wire import frame
 
 RING_SECTORS = 256  # 1 MiB

@@ -66,12 +66,39 @@ def rounded(value: float, low: int, high: int) -> int:
     return max(low, min(high, int(value + 0.5) if value >= 0 else -int(0.5 - value)))
 
 
-class UartEmulator:
-    """A sensor that talks on a UART; a subclass gives whole packets, this class lets their bytes arrive in time."""
+class Emulator:
+    """What can go wrong in a sensor itself: a subclass names its FAULTS, asks hit() where one would show, and counts so.
+
+    What goes wrong on the wire (a turned bit, a lost or halved packet, garbage, silence) is pantau_sim.faults.
+    """
 
     MODEL = ""
+    FAULTS: "tuple[str, ...]" = ()
+    _due: "dict[str, int] | None" = None
+
+    def inject(self, kind: str, n: int = 1) -> None:
+        """Let the fault show in the next n packets or answers."""
+        if kind not in self.FAULTS:
+            raise ValueError(f"{self.MODEL} has no fault {kind}; it has: {', '.join(self.FAULTS)}")
+        if self._due is None:
+            self._due, self.injected = {}, {}
+        self._due[kind] = self._due.get(kind, 0) + n
+
+    def hit(self, kind: str) -> bool:
+        """Whether the fault shows now; counted in `injected`."""
+        if self._due is None or not self._due.get(kind):
+            return False
+        self._due[kind] -= 1
+        self.injected[kind] = self.injected.get(kind, 0) + 1
+        return True
+
+
+class UartEmulator(Emulator):
+    """A sensor that talks on a UART; a subclass gives whole packets, this class lets their bytes arrive in time."""
+
     BUS = "uart"
     BAUD = 9600
+    INVERTED = False  # the line idles low
 
     def __init__(self, period_us: int) -> None:
         self.fault: "Callable[[int, bytes], bytes] | None" = None  # set by the bus; b"" loses the packet
@@ -144,10 +171,9 @@ class UartEmulator:
         return packet[:at] + bytes([packet[at] ^ 1 << rng.below(8)]) + packet[at + 1 :]
 
 
-class I2cEmulator:
+class I2cEmulator(Emulator):
     """A sensor on I2C; False and None mean: not acknowledged."""
 
-    MODEL = ""
     BUS = "i2c"
     ADDRESS = 0
 
@@ -163,10 +189,9 @@ class I2cEmulator:
         raise NotImplementedError
 
 
-class PulseEmulator:
+class PulseEmulator(Emulator):
     """A contact against ground with a pull-up: idle is 1."""
 
-    MODEL = ""
     BUS = "pulse"
 
     def power_on(self, t_us: int) -> None:
@@ -174,4 +199,8 @@ class PulseEmulator:
 
     def edges(self, t0_us: int, t1_us: int) -> "list[tuple[int, int]]":
         """(instant us, level) in (t0_us, t1_us], in order; calls come with growing, joined windows."""
+        raise NotImplementedError
+
+    def level(self, t_us: int) -> int:
+        """The level at t_us, for a contact that is asked for its state."""
         raise NotImplementedError

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from built import KEY, T0_MS, Place, Places, health, records
 from pantau.decode import Decoder, quality_of
 from pantau.model import StoredFrame
-from pantau_wire import _tables as T
+from pantau_wire import names as T
 from pantau_wire import frame
 
 BARE = Decoder(Places())

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from built import T0_MS, T0_S, Place, Places, health, records
 from pantau.decode import Decoded, Decoder
 from pantau.sinks.sqlite import CityStore, StationRow
-from pantau_wire import _tables as T
+from pantau_wire import names as T
 
 DECODE = Decoder(Places(Place())).decode
 

@@ -15,7 +15,7 @@ from pantau_sim.clock import VirtualClock
 from pantau_sim.node import SimNode
 from pantau_sim.virtual import Simulation
 from pantau_sim.vm import MissingVmError, find_vm
-from pantau_wire import _tables as T
+from pantau_wire import names as T
 from pantau_wire import frame, mqtt, mqtt_more, topics
 
 NODE, CITY = "flood-01", "tng"

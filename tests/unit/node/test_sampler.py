@@ -10,7 +10,7 @@ import pytest
 
 from pantau_node import sampler
 from pantau_node.clock import Clock
-from pantau_wire import _tables as T
+from pantau_wire import names as T
 from pantau_wire.frame import quality
 
 MISSING = (None, quality(T.R_NO_SAMPLE))

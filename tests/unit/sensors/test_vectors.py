@@ -108,7 +108,7 @@ def test_the_order_of_keys_decides_nothing(tmp_path, expect, verdict):
 def test_a_file_is_known_by_its_name_or_by_the_sensor_that_it_names(tmp_path):
     given = vector("m", "measurement", {"mm": 1953}, raw="FF07A1A7")
     assert judge(tmp_path, "further", given, sensor="DYP-A02 / DFRobot A02YYUW")[0] == {}
-    assert judge(tmp_path, "scd4x", given)[0]["m"] == ("skipped", "no driver yet")
+    assert judge(tmp_path, "geiger", given)[0]["m"] == ("skipped", "no driver for 'made here'")
     assert "no driver for 'made here'" in judge(tmp_path, "quantum", given)[0]["m"][1]
 
 

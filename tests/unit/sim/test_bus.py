@@ -29,7 +29,7 @@ def bus():
     made = Bus(wiring, Faults(1), {0: 25})
     made.power_on(T0)
     made.begin(T0)
-    made.handle(1, 0, struct.pack("<BIH", 1, 9600, 512))
+    made.handle(1, 0, struct.pack("<BIHB", 1, 9600, 512, 0))
     return made
 
 
@@ -71,7 +71,7 @@ def test_silence_loses_and_counts(bus):
 
 
 def test_wrong_baud_is_garbage(bus):
-    bus.handle(1, 1000, struct.pack("<BIH", 1, 115200, 512))
+    bus.handle(1, 1000, struct.pack("<BIHB", 1, 115200, 512, 0))
     assert not [p for p in whole(uart(bus, 1000000)) if abs((p[1] << 8 | p[2]) - 2000) < 20]
 
 

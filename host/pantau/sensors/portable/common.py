@@ -24,6 +24,13 @@ CAUSES = {
     "inconsistent": ("inconsistent", "contradict", "n0"),
     "skipped": ("skip", "reset", "ready", "measure", "0x80000"),
     "chip_id": ("id", "chip", "bmp280"),
+    "no_target": ("target", "echo", "range"),
+    "digit": ("digit", "ascii", "format"),
+    "inverted": ("invert", "rs-232", "rs232", "polarity"),
+    "not_ready": ("ready", "busy", "empty", "no data"),
+    "overflow": ("overflow", "ovl", "saturat"),
+    "address": ("address", "byte 1", "echo"),
+    "stuffing": ("stuff", "escape"),
     "fault": ("fault", "error"),
 }
 

@@ -4,35 +4,24 @@ A separate process on CPython too, so that the bridge never imports the node and
 """
 
 import json
+import os
 import sys
 
+import common
 from common import FAILED, PASSED, SKIPPED, MismatchError, UnjudgeableError, unhex
 
 MARK = "@@judge "
-TABLES = ("a02yyuw", "sht4x", "ld2451", "pms5003", "bme280", "processing")
-# sensors with vectors and no driver; how their files may be called
-WITHOUT = (
-    "ads1115",
-    "maxbotix",
-    "hrxl",
-    "scd4x",
-    "scd30",
-    "sds011",
-    "sps30",
-    "mhz19",
-    "mh-z19",
-    "sgp4",
-    "qmc5883l",
-    "hmc5883l",
-    "winsen",
-    "ze03",
-    "ld2450",
-)
 
 
 def say(event):
     """Print one event on a line of its own."""
     print(MARK + json.dumps(event))
+
+
+def every_table():
+    """Return every mapping table: the modules map_*.py beside this one."""
+    names = sorted(os.listdir(common.__file__.rsplit("/", 1)[0]))
+    return [__import__(name[:-3]) for name in names if name.startswith("map_") and name.endswith(".py")]
 
 
 def load(path):
@@ -45,14 +34,10 @@ def table_for(stem, sensor):
     """Return (table, "") of a vector file by its name, else by the sensor that it names; (None, reason) without driver."""
     for text in (stem.lower(), sensor.lower().replace(" ", "")):
         best = None
-        for name in TABLES:
-            table = __import__("map_" + name)
+        for table in every_table():
             for key in table.FILES:
                 if key in text and (best is None or len(key) > len(best[0])):
                     best = (key, table)
-        for key in WITHOUT:
-            if key in text and (best is None or len(key) > len(best[0])):
-                return None, "no driver yet"
         if best:
             return best[1], ""
     return None, "no driver for '" + sensor + "'"
@@ -92,7 +77,7 @@ def decode(model, text):
     from pantau_wire import names
 
     driver = load_driver(model)
-    table = [t for t in [__import__("map_" + name) for name in TABLES] if model in t.MODELS]
+    table = [t for t in every_table() if model in t.MODELS]
     if not table:
         raise ValueError("sensor '" + model + "' has no packets: it is read by counting pulses")
     for rows, parser in table[0].decode(unhex(text), model, driver, names):
@@ -106,9 +91,10 @@ def decode(model, text):
 def listing():
     """Print every driver: what `pantau sensor list` shows."""
     from pantau_node import sensors
+    from pantau_node.sensors.catalog import MODELS
     from pantau_wire import names
 
-    for model in sensors.FILES + tuple(sorted(sensors.FAMILY)):
+    for model in sorted(MODELS):
         driver = sensors.load(model)
         # Only people read these: as constants they would stand in the RAM of every node.
         said = dict(line.split(": ", 1) for line in driver.__doc__.splitlines() if ": " in line)

@@ -115,14 +115,21 @@ class ADC:
 
 
 class UART(io.IOBase):
-    """`timeout` is not modelled: reads return what has arrived."""
+    """`timeout` is not modelled: reads return what has arrived. init() keeps what it is not given, as the port does."""
+
+    INV_TX, INV_RX = 16, 4
 
     def __init__(self, port, baudrate=115200, **options):
         self._port = port
+        self._rxbuf = 256
+        self._invert = 0
         self.init(baudrate, **options)
 
-    def init(self, baudrate=115200, rxbuf=256, **_options):
-        _simbus.call(_simbus.UART_INIT, struct.pack("<BIH", self._port, baudrate, rxbuf))
+    def init(self, baudrate=115200, rxbuf=None, invert=None, **_options):
+        self._rxbuf = self._rxbuf if rxbuf is None else rxbuf
+        self._invert = self._invert if invert is None else invert
+        inverted = 1 if self._invert & self.INV_RX else 0
+        _simbus.call(_simbus.UART_INIT, struct.pack("<BIHB", self._port, baudrate, self._rxbuf, inverted))
 
     def deinit(self):
         pass

@@ -1,0 +1,109 @@
+"""Drivers on emulators: the chip's buses between the two, on a clock in the hand. No test; see test_against_emulators.py."""
+
+import asyncio
+
+from pantau_node.sensors import base, driver, load
+
+T0_S = 1767250800  # 14:00 in Tangerang, day traffic
+STATION = "station-1"
+
+
+class Clock:
+    """The drivers' clock, in Unix ms; sleeping moves it."""
+
+    def __init__(self, monkeypatch):
+        self.ms = T0_S * 1000
+        monkeypatch.setattr(base, "now", lambda: self.ms & ((1 << 30) - 1))
+        monkeypatch.setattr(base, "sleep_ms", self.sleep_ms)
+
+    @property
+    def us(self):
+        return self.ms * 1000
+
+    @property
+    def s(self):
+        return self.ms / 1000
+
+    async def sleep_ms(self, ms):
+        self.ms += ms
+
+
+class Uart:
+    """What the chip gives: what arrived since the last read, at most the receive buffer."""
+
+    def __init__(self, clock, emulator, faults, rxbuf):
+        self._clock, self._emulator, self._rxbuf = clock, emulator, rxbuf
+        emulator.fault = faults.uart(emulator)
+        emulator.power_on(clock.us)
+
+    def read(self):
+        return self._emulator.produce(self._clock.us, self._rxbuf)[: self._rxbuf] or None
+
+    def write(self, data):
+        self._emulator.receive(self._clock.us, bytes(data))
+
+
+class I2c:
+    def __init__(self, clock, emulator, faults):
+        self._clock, self._emulator, self._faults = clock, emulator, faults
+        emulator.power_on(clock.us)
+
+    def writeto(self, _address, data):
+        refused = self._faults.refuses(self._emulator.MODEL, self._clock.us)
+        if refused or not self._emulator.write(self._clock.us, bytes(data)):
+            raise OSError(19)
+
+    def readfrom(self, _address, size):
+        refused = self._faults.refuses(self._emulator.MODEL, self._clock.us)
+        data = None if refused else self._emulator.read(self._clock.us, size)
+        if data is None:
+            raise OSError(19)
+        return self._faults.answer(self._emulator.MODEL, data)
+
+    def writeto_mem(self, address, register, data):
+        self.writeto(address, bytes((register,)) + bytes(data))
+
+    def readfrom_mem(self, address, register, size):
+        self._emulator.write(self._clock.us, bytes((register,)))
+        return self.readfrom(address, size)
+
+
+class Contact:
+    def __init__(self, clock, emulator):
+        self._clock, self._emulator, self._from = clock, emulator, clock.us
+        emulator.power_on(clock.us)
+        self._n = 0
+        self._stamps = []
+
+    def _run(self):
+        for at, level in self._emulator.edges(self._from, self._clock.us):
+            if level == 0:
+                self._n += 1
+                self._stamps.append(at // 1000 & ((1 << 30) - 1))
+        self._from = self._clock.us
+
+    def count(self):
+        self._run()
+        return self._n
+
+    def take(self):
+        self._run()
+        stamps, self._stamps = self._stamps, []
+        return stamps
+
+
+def on_uart(clock, model, emulator, faults, **options):
+    return driver(model, Uart(clock, emulator, faults, load(model).RXBUF), **options)
+
+
+def read(sensor, deadline_ms=20000):
+    return {ident: (value, reason) for ident, value, reason in asyncio.run(sensor.read(deadline_ms))}
+
+
+def collect(clock, sensor, seconds, step_ms=1000):
+    async def steps():
+        for _ in range(seconds * 1000 // step_ms):
+            clock.ms += step_ms
+            await sensor.collect()
+
+    asyncio.run(steps())
