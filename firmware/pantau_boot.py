@@ -14,14 +14,18 @@ from micropython import const
 
 # A round of failed starts: three as configured, two without sensors, one with the configuration of last resort as well; then
 # the next round is the other slot's, where there is one.
-_SAFE, _LAST, _ROUND = const(3), const(5), const(6)
+_SAFE = const(3)
+_LAST = const(5)
+_ROUND = const(6)
 _MOST_FAILURES = const(240)  # whole rounds for both slots
 _STARTS = const(2)  # sections of the keep; 1 is the timekeeper's, 4 the sleeper's
 _DEFECT = const(3)
 _MAGIC = b"PK1"
 _MOST = const(2048)  # bytes of RTC memory (ESP32 port)
-_POWER_ON, _DEEPSLEEP = const(1), const(4)  # machine.reset_cause(); a brown-out is reported as power-on
-_UNPROVED, _FINE = const(0), const(1)
+_POWER_ON = const(1)
+_DEEPSLEEP = const(4)  # machine.reset_cause(); a brown-out is reported as power-on
+_UNPROVED = const(0)
+_FINE = const(1)
 _RESTART_S = const(5)  # a crash at each start must not wear out the flash with boot marks
 _DETAIL = const(120)  # characters of a defect
 

@@ -44,28 +44,47 @@ class Uart:
 
 
 class I2c:
+    """One device on the bus, or none: plug(None) pulls it out, plug(emulator) puts one in, which powers up."""
+
     def __init__(self, clock, emulator, faults):
-        self._clock, self._emulator, self._faults = clock, emulator, faults
-        emulator.power_on(clock.us)
+        self._clock, self._faults = clock, faults
+        self.plug(emulator)
+
+    def plug(self, emulator):
+        self._emulator = emulator
+        if emulator is not None:
+            emulator.power_on(self._clock.us)
+
+    def _reach(self):
+        """Return the device; OSError as the chip raises it when it cannot be reached."""
+        emulator = self._emulator
+        if emulator is None or self._faults.refuses(emulator.MODEL, self._clock.us):
+            raise OSError(19)
+        if emulator.hit("clock_stretch"):
+            raise OSError(116)
+        return emulator
 
     def writeto(self, _address, data):
-        refused = self._faults.refuses(self._emulator.MODEL, self._clock.us)
-        if refused or not self._emulator.write(self._clock.us, bytes(data)):
+        if not self._reach().write(self._clock.us, bytes(data)):
             raise OSError(19)
 
     def readfrom(self, _address, size):
-        refused = self._faults.refuses(self._emulator.MODEL, self._clock.us)
-        data = None if refused else self._emulator.read(self._clock.us, size)
-        if data is None:
-            raise OSError(19)
-        return self._faults.answer(self._emulator.MODEL, data)
+        return self._read(self._reach(), size)
 
     def writeto_mem(self, address, register, data):
         self.writeto(address, bytes((register,)) + bytes(data))
 
-    def readfrom_mem(self, address, register, size):
-        self._emulator.write(self._clock.us, bytes((register,)))
-        return self.readfrom(address, size)
+    def readfrom_mem(self, _address, register, size):
+        emulator = self._reach()
+        if not emulator.write(self._clock.us, bytes((register,))):
+            raise OSError(19)
+        return self._read(emulator, size)
+
+    def _read(self, emulator, size):
+        data = emulator.read(self._clock.us, size)
+        if data is None:
+            raise OSError(19)
+        return self._faults.answer(emulator.MODEL, data)
 
 
 class Contact:

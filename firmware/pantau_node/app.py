@@ -34,7 +34,7 @@ _RARE = (
 _LOW = const(8192)  # bytes of heap below which work is put off
 _LONG = const(6)  # so many looks in a row: something has leaked
 _LEAST = const(4096)  # below this a restart is cleaner than a MemoryError somewhere
-_GARBAGE = const(4096)  # collected at the latest after so many bytes: the heap must not grow into what TLS needs
+_GARBAGE = const(3072)  # collected at the latest after so many bytes: the heap must not grow into what TLS needs
 
 
 class App:
@@ -56,8 +56,9 @@ class App:
         self._low = 0
         self._wdt = wdt
 
-    def wire(self, link, station, sampler, nap, sntp):
-        """Take what it runs; nap: Sleep of a battery profile or None, sntp: SntpTask or None."""
+    def wire(self, link, station, sampler, nap, sntp, kept):
+        """Take what it runs; nap: Sleep of a battery profile or None, sntp: SntpTask or None; kept: path of a maintenance's file."""
+        self._kept = kept
         self.link = link
         self.station = station
         self.sampler = sampler
@@ -66,9 +67,9 @@ class App:
 
     # -- events of the sampler and the link
 
-    def on_record(self, instant_s, row, alarm):
+    def on_record(self, instant_s, row, alarm, interval_s):
         """Take the record of a sampling instant."""
-        self.node.on_record(instant_s, row, alarm)
+        self.node.on_record(instant_s, row, alarm, interval_s)
         self._settle()
         self.link.wake()
 
@@ -114,12 +115,23 @@ class App:
                 self._save_clock()
             elif name == "rare":
                 drop(*_RARE)
+            elif name == "maintenance":
+                self._maintain(value)
             elif name == "restart":
                 self._starts.planned()
                 self._restart(value)
             else:
                 log("warn", "node", value)
             action = self.node.take_action()
+
+    def _maintain(self, seconds):
+        from .maintenance import begin
+
+        if self.node.maintenance is not None:
+            self.node.maintenance.end()
+            self.node.maintenance = None
+        if seconds:
+            self.node.maintenance = begin(self.clock, self._kept, seconds)
 
     def _save_clock(self):
         self._saved_ms = self.clock.uptime_ms()
@@ -145,6 +157,8 @@ class App:
             tasks = [("sleep", self._sleep)]
         elif self.sntp is not None:
             tasks.append(("sntp", self.sntp.run))
+        if self.node.siren is not None:
+            tasks.append(("siren", self.node.siren.run))
         for name, task in tasks:
             asyncio.create_task(self._guard(name, task))
         while True:

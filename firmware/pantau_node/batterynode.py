@@ -1,13 +1,23 @@
 """The core of a node that sleeps: one boot goes on over its wakes. Only a battery profile loads it."""
 
+from micropython import const
+
 from .node import Node
+
+_MINE = const(10)  # numbers of the node itself in its state
 
 
 class BatteryNode(Node):
-    """resume: what state() returned before a deep sleep in this boot, whose open batch then goes on; None for a new boot."""
+    """resume: what state() returned before a deep sleep in this boot, whose open batch then goes on; None for a new boot.
 
-    def __init__(self, resume, *given):
+    watch: the station's Watch or None; it goes on as well.
+    """
+
+    def __init__(self, resume, watch, *given):
         self._state = resume
+        self._watch = watch
+        if watch is not None and resume is not None:
+            watch.restore(resume[_MINE:])
         super().__init__(*given)
 
     def state(self):
@@ -23,7 +33,7 @@ class BatteryNode(Node):
             self._health_at,
             self._health_due,
             self._sender.through(self.boot),
-        )
+        ) + (self._watch.save() if self._watch is not None else ())
 
     def _begin(self):
         state = self._state

@@ -2,6 +2,7 @@
 
 import json
 
+from .config import get
 from .trial import COMMITTED, DEFAULTS, REVERTED, TRIAL
 
 _SECRET = ("password", "pin")
@@ -133,6 +134,6 @@ def _echo(patch, prefix, conf):
         if isinstance(patch[name], dict):
             said += _echo(patch[name], path + ".", conf)
         else:
-            value = getattr(conf, path.replace(".", "_"), None)
+            value = get(conf, path)
             said.append("%s=%s" % (path, "***" if name in _SECRET and value else json.dumps(value)))
     return said

@@ -39,14 +39,27 @@ SCHEMA = (
     ("time.sntp", str, "", None),
     ("power.profile", str, "mains", ("mains", "battery")),
     ("power.report_s", int, 900, (60, 86400)),
+    ("alarm.distance_mm", int, 0, (0, 20000)),  # the nearest that the water may come to the sensor; 0: no threshold
+    ("alarm.depth_mm", int, 0, (0, 20000)),  # the deepest by the transducer; 0: no threshold
+    ("alarm.rise_mm_min", int, 20, (0, 1000)),  # as fast or faster is an event; 0: no rise is
+    ("alarm.hysteresis_mm", int, 50, (0, 1000)),
+    ("alarm.hold_s", int, 600, (10, 86400)),
+    ("alarm.sample_s", int, 10, (1, 3600)),  # sampling interval in an event
+    ("alarm.contact", bool, True, None),  # a closed float switch is an alarm
+    ("alarm.siren", bool, False, None),
+    ("alarm.active_low", bool, False, None),
     ("trial_s", int, 300, (30, 3600)),
     ("watchdog_s", int, 120, (0, 600)),  # 0: none; else at least a minute, see _together
 )
+_ALARM = "alarm."
 KINDS = {str: "a text", int: "an integer", bool: "true or false"}
 
 
 class Config:
-    """One attribute for each row of SCHEMA (`link.kind` is `link_kind`), and `sensors`: a list of {model, ...}."""
+    """One attribute for each row of SCHEMA (`link.kind` is `link_kind`), and `sensors`: a list of {model, ...}.
+
+    The rows of `alarm` are one tuple instead, in the order of SCHEMA: watch.py names its places. A name costs RAM.
+    """
 
     node: str
     city: str
@@ -77,6 +90,7 @@ class Config:
     time_sntp: str
     power_profile: str
     power_report_s: int
+    alarm: tuple
     trial_s: int
     watchdog_s: int
     sensors: list
@@ -130,6 +144,18 @@ def _sensors(given, problems):
     return sensors
 
 
+def _place(path):
+    """Return the place of a row of `alarm` in Config.alarm."""
+    return [row[0] for row in SCHEMA if row[0].startswith(_ALARM)].index(path)
+
+
+def get(config, path):
+    """Return the value that a Config has for the path of a row of SCHEMA, None for another path."""
+    if path not in [row[0] for row in SCHEMA]:
+        return None
+    return config.alarm[_place(path)] if path.startswith(_ALARM) else getattr(config, path.replace(".", "_"))
+
+
 def build(data):
     """Return (Config, problems) from a parsed JSON object."""
     config = Config()
@@ -137,12 +163,18 @@ def build(data):
     if not isinstance(data, dict):
         data = {}
         problems.append("not a JSON object")
+    alarm = []
     for path, kind, default, limits in SCHEMA:
         value, found = _get(data, path)
         problem = _check(path, kind, limits, value) if found else None
         if problem:
             problems.append(problem)
-        setattr(config, path.replace(".", "_"), default if problem or not found else value)
+        value = default if problem or not found else value
+        if path.startswith(_ALARM):
+            alarm.append(value)
+        else:
+            setattr(config, path.replace(".", "_"), value)
+    config.alarm = tuple(alarm)
     config.sensors = _sensors(data.get("sensors", []), problems)
     _unknown(data, "", problems)
     _together(config, problems)
@@ -165,6 +197,10 @@ def _together(config, problems):
     if not config.broker_tls and not config.broker_lab_plain:
         problems.append("broker.tls: false needs broker.lab_plain true; TLS stays on")
         config.broker_tls = True
+    if config.power_profile == "battery" and get(config, "alarm.siren"):
+        problems.append("alarm.siren: needs power.profile mains: an output does not hold through deep sleep")
+        at = _place("alarm.siren")
+        config.alarm = config.alarm[:at] + (False,) + config.alarm[at + 1 :]
     if config.broker_backoff_max_s * 1000 < config.broker_backoff_min_ms:
         problems.append("broker.backoff_max_s: less than backoff_min_ms")
         config.broker_backoff_min_ms = config.broker_backoff_max_s * 1000

@@ -4,13 +4,15 @@ A row holds the differences from the row before, so a flood record with six colu
 entry says everything else once: boot, seq, time base, interval, profile, columns.
 """
 
+from micropython import const
+
 from pantau_wire import _tables as T
 from pantau_wire.bits import put_varint, zigzag
 from pantau_wire.frame import Frame, quality
 
 MISSING = 0x80  # set in a quality byte whose reading has no value
-_GONE = 4  # index of QARTOD 9 in T.FLAGS: the wire wants None exactly there
-_LIMIT = 1 << 31  # what a column of the wire can carry
+_GONE = const(4)  # index of QARTOD 9 in T.FLAGS: the wire wants None exactly there
+_LIMIT = const(1 << 31)  # what a column of the wire can carry
 
 
 class Batch:

@@ -5,6 +5,8 @@ take_action(). A frame leaves the outbox only by an authenticated acknowledgemen
 says nothing.
 """
 
+from micropython import const
+
 from pantau_wire import _tables as T
 from pantau_wire import frame
 from pantau_wire.errors import WireError
@@ -15,14 +17,14 @@ from .journal import Batch
 from .sender import Sender
 from .trial import TRIAL
 
-_NEWS_MS = 60000  # a change of state is worth a health frame at most this often
-_ASK_MS = 30000  # how often a node without the time asks again, doubling up to the health interval
-_FLAP_MS = 1000  # a link that comes and goes does not fill the outbox with questions
-_TRIP_SYNCED_MS = 2000  # half of the round trip is the error: up to 1 s counts as synchronised
-_TRIP_MS = 20000  # beyond this the answer says nothing useful
-_APART = 32  # frames sealed while a batch is open; more would outrun the acknowledgement's map of 64
-_DETAIL = 160  # characters of a result or of the list of configuration errors
-_RESTART_MS = 10000  # an ordered restart waits so long for the acknowledgement of its result
+_NEWS_MS = const(60000)  # a change of state is worth a health frame at most this often
+_ASK_MS = const(30000)  # how often a node without the time asks again, doubling up to the health interval
+_FLAP_MS = const(1000)  # a link that comes and goes does not fill the outbox with questions
+_TRIP_SYNCED_MS = const(2000)  # half of the round trip is the error: up to 1 s counts as synchronised
+_TRIP_MS = const(20000)  # beyond this the answer says nothing useful
+_APART = const(32)  # frames sealed while a batch is open; more would outrun the acknowledgement's map of 64
+_DETAIL = const(160)  # characters of a result or of the list of configuration errors
+_RESTART_MS = const(10000)  # an ordered restart waits so long for the acknowledgement of its result
 
 
 class Node:
@@ -44,6 +46,8 @@ class Node:
         self._rand = rand
         self._problems = "; ".join(problems)[:_DETAIL]
         self.trial = trial
+        self.maintenance = None  # Maintenance while somebody works on the station
+        self.siren = None  # Siren, where one is wired
         self._columns = list(columns) + [T.TIME_OFFSET]
         self.boot = boot
         self._seq = 0
@@ -78,17 +82,24 @@ class Node:
 
     # -- events
 
-    def on_record(self, instant_s, row, alarm=False):
-        """Take the record of the sampling instant (seconds of uptime): {property id: (value or None, quality code)}."""
+    def on_record(self, instant_s, row, alarm=False, interval_s=0):
+        """Take the record of the sampling instant (seconds of uptime): {property id: (value or None, quality code)}.
+
+        alarm: send it at once; interval_s: until the next instant, where it is not the configured one.
+        """
+        if self.maintenance is not None:
+            row, alarm = self.maintenance.mark(row), False
+            if self.maintenance.over():
+                self.maintenance = None
         batch = self.outbox.batch
         if batch is not None and (self.clock.epoch != self._epoch or instant_s != self._next_s):
             self.seal_open()  # a batch has one time base and no holes
         if self.outbox.batch is None:
-            self._open_batch(instant_s)
+            self._open_batch(instant_s, interval_s or self.config.sampling_interval_s)
         self.outbox.record(row)
         self.produced += 1
-        self._next_s = instant_s + self.config.sampling_interval_s
         batch = self.outbox.batch
+        self._next_s = instant_s + batch.interval_s
         if alarm or batch.count >= self.config.sampling_batch or self._seq - batch.seq >= _APART:
             self.seal_open(alarm)
 
@@ -149,7 +160,7 @@ class Node:
         return max(0, due - now)
 
     def take_action(self):
-        """Return the next thing the application has to do, or None: ("clock", None) | ("log", text) | ("rare", None) | ("restart", why)."""
+        """Return the next thing the application has to do, or None: ("clock", None) | ("log", text) | ("maintenance", s) | ("rare", None) | ("restart", why)."""
         return self._actions.pop(0) if self._actions else None
 
     def flush(self):
@@ -257,6 +268,10 @@ class Node:
 
     # -- what orders.py may ask for
 
+    def maintain(self, seconds):
+        """Begin a maintenance of so many seconds in place of the one before; 0: end it. The application keeps it."""
+        self._act("maintenance", seconds)
+
     def restart_soon(self):
         """Restart the chip once the result of the order is acknowledged, or after 10 s."""
         self._restart_at = self.clock.uptime_ms() + _RESTART_MS
@@ -271,12 +286,11 @@ class Node:
         self._seq += 1
         return self._seq
 
-    def _open_batch(self, instant_s):
+    def _open_batch(self, instant_s, interval_s):
         self._epoch = self.clock.epoch
         quality, base_s = self.clock.base(instant_s * 1000)
-        interval_s, profile = self.config.sampling_interval_s, self.config.profile
-        seq = self._take_seq()
-        self.outbox.open_batch(Batch(self.boot, seq, quality, base_s, interval_s, profile, self._columns))
+        batch = Batch(self.boot, self._take_seq(), quality, base_s, interval_s, self.config.profile, self._columns)
+        self.outbox.open_batch(batch)
 
     def seal_open(self, alarm=False):
         """Make frames of the open batch: one, or more where one would be too long. Return how many records it had."""
@@ -323,7 +337,9 @@ class Node:
     def _now_news(self):
         # A stranger can forge as often as he likes: that it happens is news once, how often waits for the regular frame.
         state = self.trial.state if self.trial is not None else 0
-        return self._facts.errors(), self.outbox.overwritten_frames, self.outbox.errors, self.forged > 0, state
+        siren = self.siren is not None and self.siren.state()
+        odd = self.forged > 0, state, self.maintenance is not None, siren
+        return self._facts.errors(), self.outbox.overwritten_frames, self.outbox.errors, odd
 
     def report(self):
         """Seal a health frame now."""

@@ -5,6 +5,8 @@ import json
 from pantau_wire import _tables as T
 
 _SECRET = ("password", "pin")
+_DAY_S = 86400
+_SIREN_S = {"test": 5, "hold": 600, "mute": 3600}  # where the order says no time
 
 
 def carry_out(node, f):
@@ -62,13 +64,53 @@ def _restart(node, _args):
 
 def _get(node, args):
     """Tell one value in force: {"key": "sampling.interval_s"}."""
-    from .config import SCHEMA
+    from .config import get
 
-    key = args.get("key")
-    if key not in [row[0] for row in SCHEMA]:
-        return 0, "%s: unknown key" % str(key)[:32]
-    value = getattr(node.config, key.replace(".", "_"))
+    key = str(args.get("key"))
+    value = get(node.config, key)
+    if value is None:
+        return 0, "%s: unknown key" % key[:32]
     return 1, "%s=%s" % (key, "***" if key.split(".")[-1] in _SECRET and value else json.dumps(value))
 
 
-COMMANDS = {"ping": _ping, "flush": _flush, "health": _health, "restart": _restart, "get": _get}
+def _seconds(args, default):
+    """Return args["s"] if it is a time of up to a day, the default where there is none, else None."""
+    seconds = args.get("s", default)
+    return seconds if type(seconds) is int and 0 <= seconds <= _DAY_S else None
+
+
+def _maintenance(node, args):
+    """Begin, lengthen or, with {"s": 0}, end the maintenance of the station."""
+    seconds = _seconds(args, 3600)
+    if seconds is None:
+        return 0, "s: must be seconds in 0..%d" % _DAY_S
+    node.maintain(seconds)
+    return 1, "for %d s: records are flagged, no alarms" % seconds if seconds else "over"
+
+
+def _siren(node, args):
+    """Test, hold or mute the siren: {"do": "test"}, seconds in "s"; 0 ends what was ordered."""
+    siren, do = node.siren, args.get("do")
+    if siren is None:
+        return 0, "no siren: alarm.siren is false"
+    if do not in _SIREN_S:
+        return 0, "do: must be test, hold or mute"
+    seconds = _seconds(args, _SIREN_S[do])
+    if seconds is None:
+        return 0, "s: must be seconds in 0..%d" % _DAY_S
+    if do == "mute":
+        siren.mute(seconds)
+    else:
+        siren.hold(seconds)
+    return 1, "%s for %d s; %s" % (do, seconds, ("silent", "sounding", "muted")[siren.state()])
+
+
+COMMANDS = {
+    "ping": _ping,
+    "flush": _flush,
+    "health": _health,
+    "restart": _restart,
+    "get": _get,
+    "maintenance": _maintenance,
+    "siren": _siren,
+}

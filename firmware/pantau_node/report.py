@@ -40,6 +40,10 @@ def add(fields, node, outbox, oldest, problems):
         fields["config_state"] = node.trial.state
     if problems:
         fields["config_errors"] = problems
+    if node.maintenance is not None:
+        fields["maintenance_s"] = node.maintenance.left_s()
+    if node.siren is not None:
+        fields["siren"] = node.siren.state()
 
 
 def _add_age(fields, data, utc):

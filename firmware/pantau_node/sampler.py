@@ -16,15 +16,16 @@ _SAMPLE_MS = const(20000)  # no supported sensor needs longer
 class Sampler:
     """Asks the station at each instant and hands the record on.
 
-    station: PROPERTIES and sample(deadline_ms); emit: emit(instant_s, row, alarm). An instant that was slept through
-    or that failed gives a record too, with every reading missing and the reason. start_s: the first instant, where it is
-    known from before (a wake from deep sleep).
+    station: PROPERTIES and sample(deadline_ms), perhaps judge(instant_s, row), alarm and pace_s(), which brings the next
+    instant nearer; emit: emit(instant_s, row, alarm, interval_s). An instant that was slept through or that failed gives a
+    record too, with every reading missing and the reason. start_s: the first instant, where it is known from before (a wake
+    from deep sleep).
     """
 
     def __init__(self, clock, station, interval_s, run_s, emit, start_s=0):
         self._clock = clock
         self._station = station
-        self._interval_s = interval_s
+        self.interval_s = interval_s
         self._run_s = run_s
         self._emit = emit
         now = clock.uptime_ms()
@@ -41,35 +42,50 @@ class Sampler:
 
     async def step(self):
         """Wait for the next instant and record it."""
-        instant_s = self.next_s
         while True:
-            wait_ms = instant_s * 1000 - self._clock.uptime_ms()
+            now = self._clock.uptime_ms()
+            pace = self._pace()
+            self.next_s = min(self.next_s, (now // (pace * 1000) + 1) * pace)
+            wait_ms = self.next_s * 1000 - now
             if wait_ms <= 0:
                 break
             await asyncio.sleep(min(wait_ms, 10000) / 1000)
             self.beat_ms = self._clock.uptime_ms()
-        self.next_s += self._interval_s
+        instant_s = self.next_s
         late_ms = -wait_ms
-        if late_ms >= self._interval_s * 1000:
+        alarm = False
+        if late_ms >= pace * 1000:
             self.late += 1
             row = self._missing(T.R_NO_SAMPLE)
         else:
-            row = await self._sample(min(self._interval_s * 900 - late_ms, _SAMPLE_MS))
+            row = await self._sample(instant_s, min(pace * 900 - late_ms, _SAMPLE_MS))
+            alarm = bool(getattr(self._station, "alarm", False))
             if late_ms >= 1000:
                 row[T.TIME_OFFSET] = (late_ms // 1000, 0)
-        self._emit(instant_s, row, bool(getattr(self._station, "alarm", False)))
+            pace = self._pace()
+        self.next_s = (instant_s // pace + 1) * pace
+        self._emit(instant_s, row, alarm, pace)
         self.beat_ms = self._clock.uptime_ms()
 
-    async def _sample(self, budget_ms):
+    def _pace(self):
+        """Return the interval in force, s: a station may want a shorter one in an event."""
+        wanted = self._station.pace_s() if hasattr(self._station, "pace_s") else 0
+        return min(wanted or self.interval_s, self.interval_s)
+
+    async def _sample(self, instant_s, budget_ms):
+        station = self._station
         try:
-            row = await self._station.sample(max(budget_ms, 50))
+            got = await station.sample(max(budget_ms, 50))
+            row = {ident: got.get(ident, (None, quality(T.R_NO_SAMPLE))) for ident in station.PROPERTIES}
+            if hasattr(station, "judge"):
+                station.judge(instant_s, row)
         except Exception as error:  # noqa: BLE001  the station promises not to; a defect must not stop the record
             self.failed += 1
             if self._told != repr(error):
                 self._told = repr(error)
                 log("error", "sampler", "the station failed: " + self._told)
             return self._missing(T.R_NO_SAMPLE)
-        return {ident: row.get(ident, (None, quality(T.R_NO_SAMPLE))) for ident in self._station.PROPERTIES}
+        return row
 
     def _missing(self, reason):
         code = quality(reason)

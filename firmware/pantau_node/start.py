@@ -33,12 +33,11 @@ _SECOND = (
     "clockset",
     "counters",
     "marks",
-    "files",
     "ringstart",
     "outboxstart",
     "journalstart",
 )
-_LAST = ("start", "wiring", "links.address", "pantau_wire.topics")
+_LAST = ("start", "files", "wiring", "links.address", "pantau_wire.topics")
 
 
 def make_driver(board, item):
@@ -60,16 +59,18 @@ def make_driver(board, item):
 
 
 def claim(taken, item):
-    """Note in `taken` which wires an entry of config.sensors uses; raises ValueError where another one has them."""
+    """Note in `taken` which wires an entry of config.sensors uses, return them; raises ValueError where another has them."""
     bus = sensors.load(item["model"]).BUS
-    wires = item[bus] if bus == "pulses" else [item[bus]]
-    for wire in wires:
+    places = []
+    for wire in item[bus] if bus == "pulses" else [item[bus]]:
         place = "%s %s" % ("i2c" if bus == "i2c" else "uart" if bus == "uart" else "input", wire)
         if bus == "i2c":
             place += " address 0x%02x" % item.get("address", sensors.load(item["model"]).ADDRESS)
         if place in taken:
             raise ValueError("%s is taken by %s: give one of them another" % (place, taken[place]))
-        taken[place] = item["model"]
+        places.append(place)
+    taken.update(dict.fromkeys(places, item["model"]))
+    return places
 
 
 def make_drivers(board, conf, problems):
@@ -80,13 +81,19 @@ def make_drivers(board, conf, problems):
         taken["uart %s" % board.pins["modem"]["uart"]] = "the modem"
     for index, item in enumerate(conf.sensors):
         driver = None
+        places = ()
         try:
-            claim(taken, item)
+            if conf.power_profile == "battery" and item["model"] == "float_switch":
+                item["debounce_s"] = 0  # it looks once a wake
+            places = claim(taken, item)
             driver = make_driver(board, item)
         except KeyError as error:
             problems.append("sensors[%d] %s: needs %s" % (index, item["model"], error))
         except (OSError, ValueError, TypeError) as error:
             problems.append("sensors[%d] %s: %s" % (index, item["model"], error))
+        if driver is None:
+            for place in places:
+                del taken[place]
         drivers.append(driver)
     return drivers
 
@@ -106,7 +113,7 @@ def make_station(conf, drivers, problems):
             problems.append("sensors: %s twice" % item["model"])
         elif driver is not None:
             named[item["model"]] = driver
-    return kind(named)
+    return kind(named, conf.alarm)
 
 
 class Quiet:
@@ -214,11 +221,21 @@ class Builder:
     def senses(self):
         """Drivers and station."""
         self.drivers = []
+        self.output = None
         if self.safe:
             self.station = Quiet()
             return
         self.drivers = make_drivers(self.board, self.conf, self.problems)
         self.station = make_station(self.conf, self.drivers, self.problems)
+        siren, active_low = self.conf.alarm[-2:]
+        if siren and not hasattr(self.station, "watch"):
+            self.problems.append("alarm.siren: only a flood station has an alarm")
+        elif siren:
+            self._loud = 0 if active_low else 1
+            try:
+                self.output = self.board.output("siren", 1 - self._loud)
+            except OSError as error:
+                self.problems.append("alarm.siren: %s" % error)
 
     def memory(self):
         """Outbox, boot, clock; a wake from deep sleep goes on in its boot."""
@@ -266,6 +283,8 @@ class Builder:
 
         conf, who, board, nap, rand = self.conf, self.identity, self.board, self.nap, random.getrandbits
         net = self._net()
+        kept = self.storage.path("maintenance")
+        maintenance = self._maintenance(kept)
         facts = Health(board, self.drivers, net, VERSION, self.starts)
         facts.safe = int(self.safe)
         facts.defect = self.starts.last_defect()
@@ -288,7 +307,9 @@ class Builder:
         else:
             from .batterynode import BatteryNode
 
-            node = BatteryNode(nap.resume, *given)
+            node = BatteryNode(nap.resume, getattr(self.station, "watch", None), *given)
+        node.maintenance = maintenance
+        node.siren = self._siren(node)
         app = App(board, node, facts, self.storage.floor, self.starts, self.wdt)
         names = {what: topics.topic(conf.city, who.node, what) for what in ("up", "ack", "cmd", "will")}
         from .links.mqtt import MqttLink
@@ -303,8 +324,29 @@ class Builder:
             from .links.sntp import SntpTask
 
             sntp = SntpTask(conf.time_sntp, self.clock, net, app.on_clock, rand)
-        app.wire(link, self.station, sampler, nap, sntp)
+        app.wire(link, self.station, sampler, nap, sntp, kept)
         return app
+
+    def _maintenance(self, path):
+        """Return the Maintenance that the node was left in, or None."""
+        from .files import missing
+
+        if missing(path):
+            return None
+        from .maintenance import found
+
+        kept, problem = found(self.clock, path)
+        if problem:
+            self.problems.append(problem)
+        return kept
+
+    def _siren(self, node):
+        """Return the Siren or None; what stands in its way was found by _output()."""
+        if self.output is None:
+            return None
+        from .siren import Siren
+
+        return Siren(self.output, self._loud, self.station.watch, node, self.clock)
 
     def _net(self):
         try:

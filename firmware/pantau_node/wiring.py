@@ -71,9 +71,13 @@ class Wiring:
         kind = self._machine.Pin
         return kind(self._pins("pulse", number), kind.IN, kind.PULL_UP)
 
-    def pin(self, number, *mode):
+    def output(self, name, value):
+        """Return the machine.Pin that the board's entry has under a name, an output that begins with `value`."""
+        return self.pin(self.data(name), self._machine.Pin.OUT, value=value)
+
+    def pin(self, number, *mode, **options):
         """Return a machine.Pin."""
-        return self._machine.Pin(number, *mode)
+        return self._machine.Pin(number, *mode, **options)
 
     def wlan(self):
         """Return the station interface of the Wi-Fi."""

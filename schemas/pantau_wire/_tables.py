@@ -43,7 +43,7 @@ UP = (1, 2, 3)
 # kind: " <type>.<name>" of its fields 1, 2, 3 and so on, and a space
 LAYOUT = {
     1: " ",
-    2: " u.uptime_ms u.utc_ms u.reset_cause u.heap_free u.heap_min u.outbox_frames u.outbox_records u.outbox_oldest_boot u.outbox_oldest_seq u.overwritten_frames u.overwritten_records u.reconnects i.rssi s.firmware u.time_nonce b.sensor_errors u.records_produced u.forged s.config_errors u.outbox_oldest_s b.reconnect_causes s.last_exception u.restarts u.safe_profile u.clock_source u.clock_steps u.clock_slews i.clock_change_ms u.clock_refused u.heap_largest u.late_ms u.flash_erases u.flash_errors u.config_generation u.config_state u.shed u.last_ack_s u.battery_mv u.wakes ",
+    2: " u.uptime_ms u.utc_ms u.reset_cause u.heap_free u.heap_min u.outbox_frames u.outbox_records u.outbox_oldest_boot u.outbox_oldest_seq u.overwritten_frames u.overwritten_records u.reconnects i.rssi s.firmware u.time_nonce b.sensor_errors u.records_produced u.forged s.config_errors u.outbox_oldest_s b.reconnect_causes s.last_exception u.restarts u.safe_profile u.clock_source u.clock_steps u.clock_slews i.clock_change_ms u.clock_refused u.heap_largest u.late_ms u.flash_erases u.flash_errors u.config_generation u.config_state u.shed u.last_ack_s u.battery_mv u.wakes u.maintenance_s u.siren ",
     3: " u.id u.ok s.detail ",
     8: " u.boot u.through u.map ",
     9: " u.utc_ms u.nonce ",

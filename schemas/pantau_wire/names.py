@@ -149,6 +149,8 @@ FIELDS = {
         (37, "last_ack_s", "u"),
         (38, "battery_mv", "u"),
         (39, "wakes", "u"),
+        (40, "maintenance_s", "u"),
+        (41, "siren", "u"),
     ),
     3: (
         (1, "id", "u"),

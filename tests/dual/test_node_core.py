@@ -173,7 +173,7 @@ def test_what_is_refused_says_why():
     r.down(T.K_COMMAND, {"id": 6, "name": "ping", "expires_s": NOW_MS // 1000 + 60})
     results = {f.fields["id"]: f.fields for f in r.sent(most=200) if f.kind == T.K_RESULT}
     assert [(results[i]["ok"], results[i]["detail"]) for i in range(1, 6)] == [
-        (0, "unknown command format; known: flush get health ping restart"),
+        (0, "unknown command format; known: flush get health maintenance ping restart siren"),
         (0, "expires, but the clock is not set"),
         (0, "expired"),
         (0, "args: not JSON"),

@@ -179,9 +179,22 @@ def report(*targets):
     return b"\xf4\xf3\xf2\xf1" + bytes((len(body), 0)) + body + b"\xf8\xf7\xf6\xf5"
 
 
+class Tunable(Uart):
+    """A UART whose rate can be set; `baud` is the sensor's: at another nothing comes through."""
+
+    baud = rate = 115200
+
+    def init(self, baudrate):
+        self.rate = baudrate
+
+    def read(self):
+        data = Uart.read(self)
+        return data if self.rate == self.baud else None
+
+
 def radar(packet, **options):
     clock = Clock()
-    uart = Uart(clock, packet, 100, 2048)
+    uart = Tunable(clock, packet, 100, 2048)
     return clock, uart, driver("ld2451", uart, **options)
 
 
@@ -200,6 +213,7 @@ def test_radar_counts_what_was_collected_in_between():
     got = read(sensor)
     assert got[T.VEHICLE_COUNT_APPROACHING] == (1, T.R_OK) and got[T.VEHICLE_COUNT_RECEDING] == (0, T.R_OK)
     assert got[T.VEHICLE_SPEED_MEAN] == (360, T.R_OK) and got[T.VEHICLE_SPEED_85] == (360, T.R_OK)
+    assert [got[T.VEHICLE_SPEED_BIN_1 + k] for k in range(8)] == [(int(k == 2), T.R_OK) for k in range(8)]
     assert 100 <= got[T.OCCUPANCY][0] <= 200  # 60 m/min... 1 m a report: 20 m to 10 m is about a second of ten
     listen(clock, sensor, 5)
     got = read(sensor)
@@ -240,6 +254,18 @@ def test_a_radar_that_never_spoke_is_absent_and_one_that_stopped_is_timed_out():
     uart.on = False
     listen(clock, sensor, 20)  # it used to report the empty road: silence is noticed soon
     assert read(sensor)[T.OCCUPANCY] == (None, T.R_TIMEOUT)
+
+
+def test_a_radar_of_the_other_baud_rate_is_found_within_half_a_minute():
+    clock, uart, sensor = radar(lambda _k: report())
+    uart.baud = 256000
+    listen(clock, sensor, 8)
+    assert read(sensor)[T.OCCUPANCY] == (None, T.R_ABSENT)
+    listen(clock, sensor, 22)
+    assert uart.rate == 256000 and read(sensor)[T.OCCUPANCY] == (0, T.R_OK)
+    uart.on = False  # and it stays there
+    listen(clock, sensor, 300)
+    assert uart.rate == 256000 and read(sensor)[T.OCCUPANCY] == (None, T.R_TIMEOUT)
 
 
 def test_a_radar_of_another_baud_rate_is_not_absent():

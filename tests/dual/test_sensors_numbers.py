@@ -1,6 +1,6 @@
 """The arithmetic of the drivers, in integers: compensation, conversion, medians, tracks, and clocks that wrap."""
 
-from pantau_node.sensors import a02yyuw, base, bme280, pulse, sht4x, tracks
+from pantau_node.sensors import a02yyuw, base, bme280, counting, sensirion, sht4x, tracks
 from pantau_wire import names as T
 
 # Bosch's worked example for T and P (BST-BMP280-DS001 3.12); humidity trims of a production part.
@@ -76,7 +76,7 @@ def test_sht_names_what_is_wrong():
     assert sht4x.parse(b"\x62\x60\xb7\x72\xb3\x8f")[2] == "crc_t"
     assert sht4x.parse(b"\x62\x60\xb6\x72\xb3\x8e")[2] == "crc_rh"
     assert sht4x.parse(b"\x62\x60\xb6")[2] == "short"
-    assert base.crc8(b"\xbe\xef") == 0x92
+    assert sensirion.crc8(b"\xbe\xef") == 0x92
 
 
 def test_median_and_spread_decide_what_seven_reads_are_worth():
@@ -100,9 +100,9 @@ def test_since_is_right_over_the_wrap_of_the_chips_clock():
 
 
 def test_bounce_is_dropped_and_tips_are_kept():
-    assert pulse.debounce([10, 12, 19, 5000, 5004], None, 100) == ([10, 5000], 5000, 3)
-    assert pulse.debounce([50], 10, 100) == ([], 10, 1)  # over the border of two reads
-    assert pulse.debounce([3], (1 << 30) - 2, 100) == ([], (1 << 30) - 2, 1)  # over the wrap
+    assert counting.debounce([10, 12, 19, 5000, 5004], None, 100) == ([10, 5000], 5000, 3)
+    assert counting.debounce([50], 10, 100) == ([], 10, 1)  # over the border of two reads
+    assert counting.debounce([3], (1 << 30) - 2, 100) == ([], (1 << 30) - 2, 1)  # over the wrap
 
 
 def drive(tracker, t, seconds, vehicles, lost=()):
@@ -123,11 +123,12 @@ def test_each_vehicle_counts_once_by_direction_with_its_greatest_speed():
     tracker = tracks.Tracker(1, 20, 0)
     end = drive(tracker, 0, 12, ((80, 40, True), (50, 30, True), (10, 50, False)))
     tracker.expire(end + 2000)
-    approaching, receding, mean, v85, occupancy = tracker.take(end)
+    approaching, receding, mean, v85, occupancy, classes = tracker.take(end)
     assert (approaching, receding) == (2, 1)
     assert (mean, v85) == (400, 500)
+    assert classes == [0, 0, 1, 1, 1, 0, 0, 0]
     assert 0 < occupancy < 600
-    assert tracker.take(end + 1000) == (0, 0, None, None, 0)  # taken is taken
+    assert tracker.take(end + 1000)[:5] == (0, 0, None, None, 0)  # taken is taken
 
 
 def test_a_track_outlives_lost_reports_and_a_ghost_is_no_vehicle():
@@ -144,7 +145,7 @@ def test_walkers_and_reflections_are_left_out():
     tracker = tracks.Tracker(1, 20, 0)
     for k in range(20):
         tracker.report(100 * k, [(79, 30, 1, 30, 255), (0, 3, 1, 30, 255), (0, 30, 1, 4, 200)])
-    assert tracker.take(2000) == (0, 0, None, None, 0)
+    assert tracker.take(2000) == (0, 0, None, None, 0, [0] * 8)
 
 
 def test_the_direction_byte_is_a_setting():

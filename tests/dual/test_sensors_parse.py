@@ -1,6 +1,6 @@
 """Packets out of bytes: any cut, any garbage, one bad packet costs one packet, and the counters equal what was done."""
 
-from pantau_node.sensors import a02yyuw, base, ld2451, pms5003
+from pantau_node.sensors import a02yyuw, base, ld2451, maxbotix, pms5003
 
 A02 = b"\xff\x07\xa1\xa7"  # datasheet: 1953 mm
 PMS = (
@@ -9,8 +9,9 @@ PMS = (
     + b"\x97\0\2\x66"
 )
 RADAR = b"\xf4\xf3\xf2\xf1\x07\x00\x01\x01\x80\x19\x01\x2a\x28\xf8\xf7\xf6\xf5"
+LINE = b"R1234\r"
 EMPTY = b"\xf4\xf3\xf2\xf1\x00\x00\xf8\xf7\xf6\xf5"
-FAMILIES = ((a02yyuw.Parser, A02), (pms5003.Parser, PMS), (ld2451.Parser, RADAR))
+FAMILIES = ((a02yyuw.Parser, A02), (pms5003.Parser, PMS), (ld2451.Parser, RADAR), (maxbotix.Parser, LINE))
 
 
 def counted(parser):
@@ -23,6 +24,7 @@ def test_every_family_reads_its_packet():
     assert pms5003.Parser().feed(PMS)[0][:7] == [7, 9, 9, 7, 9, 9, 1326]
     assert ld2451.Parser().feed(RADAR) == [(1, 1, [(0, 25, 1, 42, 40)])]
     assert ld2451.Parser().feed(EMPTY) == [(0, 0, [])]
+    assert maxbotix.Parser().feed(LINE) == [1234]
 
 
 def test_cut_at_every_offset_and_byte_by_byte_gives_the_same():

@@ -3,11 +3,12 @@
 
 def load(model):
     """Return the driver module of `model`; raises ValueError that names the known ones."""
-    from .catalog import MODELS
+    from .catalog import models
 
-    if model not in MODELS:
-        raise ValueError("no driver for sensor model '%s'; there are: %s" % (model, ", ".join(sorted(MODELS))))
-    file = MODELS[model]
+    known = models()
+    if model not in known:
+        raise ValueError("no driver for sensor model '%s'; there are: %s" % (model, ", ".join(sorted(known))))
+    file = known[model]
     return getattr(__import__("pantau_node.sensors." + file).sensors, file)
 
 

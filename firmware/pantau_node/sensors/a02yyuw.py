@@ -69,12 +69,12 @@ def enough(want):
     return (4 * want + 6) // 7
 
 
-def summarise(mms, want=READS, model=MODEL):
+def summarise(mms, want=READS, model=MODEL, judge=classify):
     """Return (median mm or None, MAD mm or None, n valid, reason id) of the packets of one instant."""
     valid = []
     seen = []
     for mm in mms:
-        reason = classify(mm, model)
+        reason = judge(mm, model)
         if reason == T.R_OK:
             valid.append(mm)
         elif reason == T.R_OUT_OF_RANGE:
@@ -94,9 +94,14 @@ class Driver:
 
     When 7 packets fit the deadline they are fresh ones; in a shorter one (the demo samples every second) the packets
     that came since the last read are taken, and as many of the set are wanted as the deadline has periods.
+    sound_mm_s: the speed of sound that the module assumes; 0: it measures its own temperature and corrects itself.
+    maxbotix.py samples the same way, with a parser and a judgement of its own.
     """
 
-    def __init__(self, bus, model=MODEL, period_ms=PERIOD_MS, trigger=False, stuck_s=21600):
+    def __init__(self, bus, model=MODEL, period_ms=PERIOD_MS, trigger=False, stuck_s=21600, sound_m_s=None):
+        if sound_m_s is None:
+            sound_m_s = 340 if "sr04" in model else 0  # they report echo time * 340 / 2
+        self.sound_mm_s = sound_m_s * 1000
         self._bus = bus
         self._model = model
         self._period = period_ms
@@ -105,20 +110,25 @@ class Driver:
         self._heard = False
         self._stuck = base.Stuck(stuck_s)
         self._parser = Parser()
+        self._judge = classify
         self.counters = self._parser.counters
 
     async def read(self, deadline_ms):
         count = self.counters.count
-        discard, refused = self._discard, self._parser.framer.refused
+        framer = self._parser.framer
+        discard, refused = self._discard, framer.refused
         want = max(1, min(READS, deadline_ms // self._period))
         values = await self._collect(want, deadline_ms)
         for mm in values:
-            count(classify(mm, self._model))
-        value, mad, n, reason = summarise(values, want, self._model)
+            count(self._judge(mm, self._model))
+        value, mad, n, reason = summarise(values, want, self._model, self._judge)
         if not values:
-            if self._discard < discard:
+            bad = framer.refused > refused
+            if bad and framer.cause == "inverted":
+                reason = count(T.R_DEVICE_FAULT)
+            elif self._discard < discard:
                 reason = count(T.R_WARMING)
-            elif self._parser.framer.refused > refused:
+            elif bad:
                 reason = T.R_CHECKSUM  # counted by the framer
             else:
                 reason = count(T.R_TIMEOUT if self._heard else T.R_ABSENT)

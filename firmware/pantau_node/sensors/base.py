@@ -207,26 +207,6 @@ def mean(total, n, factor=1):
     return (2 * total * factor + n) // (2 * n)
 
 
-def crc8(data):
-    """Return Sensirion's CRC-8: polynomial 0x31, start 0xFF, not reflected (SHT3x datasheet 4.12)."""
-    crc = 0xFF
-    for byte in data:
-        crc ^= byte
-        for _ in range(8):
-            crc = (crc << 1 ^ 0x31) & 0xFF if crc & 0x80 else crc << 1
-    return crc
-
-
-def words(reply):
-    """Return (values, index of the first wrong CRC or None) of 16-bit words that each carry a CRC-8."""
-    values = []
-    for at in range(0, len(reply) - 2, 3):
-        if crc8(reply[at : at + 2]) != reply[at + 2]:
-            return values, at // 3
-        values.append(reply[at] << 8 | reply[at + 1])
-    return values, None
-
-
 def bus_reason(error):
     """Return the reason id of an OSError of the I2C bus: a stretched clock is a timeout, anything else a NACK."""
     return T.R_TIMEOUT if error.args and error.args[0] in (110, 116) else T.R_ABSENT  # ETIMEDOUT: Linux, ESP32

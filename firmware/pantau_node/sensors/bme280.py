@@ -24,12 +24,13 @@ PERIOD_MS = 10
 BME280 = const(0x60)  # what the chips say they are
 _BMP280 = const(0x58)
 _ID = const(0xD0)
-_STATUS = const(0xF3)
-_CTRL_HUM = const(0xF2)
+_CTRL_HUM = const(0xF2)  # before the status, and that before ctrl_meas
 _CTRL_MEAS = const(0xF4)
 _DATA = const(0xF7)
 _FORCED_X1 = b"\x25"  # temperature and pressure once, then sleep: 9.3 ms at most with humidity once
+_X1_ASLEEP = const(0x24)  # what ctrl_meas holds afterwards
 _WAIT_MS = const(10)
+_WET_S = const(3600)
 
 
 def h4_h5(e4, e5, e6):
@@ -102,15 +103,16 @@ def compensate(trims, adcs):
 
 
 def skipped(adcs):
-    """True when a channel holds its reset value: nothing was measured."""
+    """True when a channel holds its reset value: nothing was measured. That of humidity, 8000, can also be a reading."""
     return adcs[0] == 0x80000 or adcs[1] == 0x80000
 
 
 class Driver:
     """One forced measurement per read.
 
-    Identity and calibration are read again after every failure: it may be a new device. The bus has no checksum, and a
-    wrong bit in the calibration would bend every later reading: two readings of it must agree.
+    Identity and calibration are read again after every failure, and when the chip has lost its settings: it may be a new
+    device. The bus has no checksum, and a wrong bit in the calibration would bend every later reading: two readings of it
+    must agree. Humidity that stays the same to the hundredth for an hour is a wet sensor's.
     """
 
     def __init__(self, bus, address=ADDRESS, stuck_s=600):
@@ -119,6 +121,7 @@ class Driver:
         self._trims = None
         self._id = 0
         self._stuck = base.Stuck(stuck_s)
+        self._wet = base.Stuck(max(stuck_s, _WET_S))
         self.counters = base.Counters()
 
     async def read(self, deadline_ms):
@@ -142,8 +145,9 @@ class Driver:
         return [(ident, None, reason) for ident in PROPERTIES]
 
     def _identify(self):
-        """Read id and calibration once; return a reason id."""
-        if self._trims is None:
+        """Read id and calibration of a new device; return a reason id."""
+        if self._trims is None or self._settings()[2] != _X1_ASLEEP:
+            self._trims = None
             self._id = self._bus.readfrom_mem(self._address, _ID, 1)[0]
             if self._id not in (BME280, _BMP280):
                 return T.R_DEVICE_FAULT
@@ -157,14 +161,22 @@ class Driver:
         low = self._bus.readfrom_mem(self._address, 0x88, 26)
         return low, self._bus.readfrom_mem(self._address, 0xE1, 7) if self._id == BME280 else bytes(7)
 
+    def _settings(self):
+        """Return ctrl_hum, status and ctrl_meas."""
+        return self._bus.readfrom_mem(self._address, _CTRL_HUM, 3)
+
     async def _measure(self):
         """Return the 8 data bytes, None when the measurement did not take place."""
         if self._id == BME280:
             self._bus.writeto_mem(self._address, _CTRL_HUM, b"\x01")
         self._bus.writeto_mem(self._address, _CTRL_MEAS, _FORCED_X1)
         await base.sleep_ms(_WAIT_MS)
-        if self._bus.readfrom_mem(self._address, _STATUS, 1)[0] & 8:
+        hum, status, _ = self._settings()
+        if status & 8:
             await base.sleep_ms(_WAIT_MS)
+            hum, status, _ = self._settings()
+        if status & 8 or (self._id == BME280 and hum & 7 != 1):
+            return None
         data = self._bus.readfrom_mem(self._address, _DATA, 8)
         return None if skipped(raw(data)) else bytes(data)
 
@@ -172,14 +184,16 @@ class Driver:
         self.counters.good += 1
         _, temperature, p, h = compensate(self._trims, raw(data))
         pascal = (p + 128) >> 8
-        reason = self.counters.count(T.R_STUCK if self._stuck.check(data) else T.R_OK)
+        centi_rh = (h * 100 + 512) >> 10
+        stuck, wet = self._stuck.check(data), self._wet.check(centi_rh)
+        reason = T.R_STUCK if stuck else T.R_OK
         out = [
             (T.AIR_TEMPERATURE, temperature, reason if -4000 <= temperature <= 8500 else T.R_OUT_OF_RANGE),
-            (T.RELATIVE_HUMIDITY, (h * 100 + 512) >> 10, reason),
+            (T.RELATIVE_HUMIDITY, centi_rh, T.R_STUCK if wet else reason),
             (T.AIR_PRESSURE, pascal, reason if 30000 <= pascal <= 110000 else T.R_OUT_OF_RANGE),
         ]
         if self._id != BME280:
-            self.counters.fault += 1
             out[1] = (T.RELATIVE_HUMIDITY, None, T.R_DEVICE_FAULT)
-        self.counters.out_of_range += T.R_OUT_OF_RANGE in (out[0][2], out[2][2])
+        for reason in {row[2] for row in out}:  # each fault once
+            self.counters.count(reason)
         return out

@@ -2,7 +2,8 @@
 
 Report: F4 F3 F2 F1 | length LE16 | count, alarm, count x (angle + 0x80, distance m, direction, speed km/h, SNR) | F8 F7 F6 F5.
 No checksum: the tail and length = 2 + 5 * count stand in. Direction 1 is approaching: the manual's table and field logs
-say so, its worked example the opposite. Some units say nothing on an empty road, so silence alone is no failure.
+say so, its worked example the opposite. Some units say nothing on an empty road, so silence alone is no failure; some come
+set to 256000 baud, so a unit that was never heard is looked for at both rates.
 
 Range: 0..120 km/h, to 100 m, 5 targets
 Power: 5 V, 107 mA mean, > 300 mA supply
@@ -11,8 +12,8 @@ Source: HLK-LD2451 serial protocol V1.03, user manual V1.00
 
 from micropython import const
 
-from pantau_wire import _traffic as P
 from pantau_wire import _tables as T
+from pantau_wire import _traffic as P
 
 from . import base
 from .tracks import Tracker
@@ -26,7 +27,7 @@ PROPERTIES = (
     P.VEHICLE_SPEED_MEAN,
     P.VEHICLE_SPEED_85,
     P.OCCUPANCY,
-)
+) + tuple(range(P.VEHICLE_SPEED_BIN_1, P.VEHICLE_SPEED_BIN_1 + 8))
 WARM_UP_MS = const(3000)
 PERIOD_MS = const(100)
 COUNTS = True  # what comes while the chip sleeps is lost
@@ -40,6 +41,8 @@ _QUIET_MS = const(120000)  # of a unit that is silent when the road is empty: th
 _QUIET_TALKER_MS = const(3000)  # of a unit that has sent empty reports before
 _CATCH_UP_MS = const(5000)  # a receive buffer of full reports
 _ANSWER_MS = const(10000)  # of silence after that: it is gone; also the pace of asking
+_FAST = const(256000)
+_ASKS = const(4)  # at one baud rate, then at the other: some 10 s
 
 
 def _length(head):
@@ -106,6 +109,7 @@ class Driver:
         self._empty = 0  # empty reports in a row
         self._talker = False  # reports an empty road, too
         self._refused = 0
+        self._asks = 0  # before it was heard
         self.counters = self._parser.counters
 
     async def collect(self):
@@ -113,6 +117,11 @@ class Driver:
         self._pull()
         if self._last.ms() > self._patience() and self._asked.ms() > _ANSWER_MS // 4:
             self._asked.mark()
+            if not self._heard:
+                if self._asks and self._asks % _ASKS == 0:
+                    self._bus.init(baudrate=_FAST if self._asks // _ASKS & 1 else BAUD)
+                    self._parser.framer.cut()
+                self._asks += 1
             # Enable commands, get the detection parameters, end commands.
             for code, value in ((0x00FF, b"\x01\x00"), (0x0012, b""), (0x00FE, b"")):
                 self._bus.write(command(code, value))
@@ -159,17 +168,11 @@ class Driver:
     async def read(self, deadline_ms):
         self._pull()
         reason = self._state()
-        approaching, receding, mean, v85, occupancy = self._tracker.take(base.now())
+        taken = self._tracker.take(base.now())
         if reason != T.R_OK:
             return [(ident, None, reason) for ident in PROPERTIES]
-        speed = T.R_OK if mean is not None else T.R_NO_SAMPLE
-        return [
-            (P.VEHICLE_COUNT_APPROACHING, approaching, T.R_OK),
-            (P.VEHICLE_COUNT_RECEDING, receding, T.R_OK),
-            (P.VEHICLE_SPEED_MEAN, mean, speed),
-            (P.VEHICLE_SPEED_85, v85, speed),
-            (P.OCCUPANCY, occupancy, T.R_OK),
-        ]
+        values = taken[:-1] + tuple(taken[-1])  # in the order of PROPERTIES
+        return [(i, v, T.R_NO_SAMPLE if v is None else T.R_OK) for i, v in zip(PROPERTIES, values)]
 
     def _state(self):
         refused = self._parser.framer.refused

@@ -7,7 +7,7 @@ Source: Sensirion SHT4x 4.5, 4.6; SHT3x-DIS 4.3, 4.12, 4.13
 
 from pantau_wire import _tables as T
 
-from . import base
+from . import base, sensirion
 
 BUS = "i2c"
 ADDRESS = 0x44  # SHT3x: or 45
@@ -20,7 +20,7 @@ def parse(reply, model="sht4x"):
     """Return (hundredths of Cel, hundredths of %, "") of 6 bytes, or (None, None, cause): crc_t, crc_rh, short."""
     if len(reply) < 6:
         return None, None, "short"
-    values, wrong = base.words(reply[:6])
+    values, wrong = sensirion.words(reply[:6])
     if wrong is not None:
         return None, None, "crc_rh" if wrong else "crc_t"
     t, rh = values
@@ -31,13 +31,17 @@ def parse(reply, model="sht4x"):
 
 
 class Driver:
-    """One single-shot measurement per read."""
+    """One single-shot measurement per read.
+
+    Humidity that stays the same to the hundredth for `stuck_s` is a wet sensor's, even while the temperature moves.
+    """
 
     def __init__(self, bus, address=ADDRESS, model="sht4x", stuck_s=3600):
         self._bus = bus
         self._address = address
         self._model = model
         self._stuck = base.Stuck(stuck_s)
+        self._wet = base.Stuck(stuck_s)
         self.counters = base.Counters()
 
     async def read(self, deadline_ms):
@@ -47,24 +51,30 @@ class Driver:
         count = self.counters.count
         reason = T.R_TIMEOUT
         centi_c = centi_rh = None
+        asked = wet = False
         for _ in range(2):  # a disturbed transfer is repeated once
             if base.since(start, base.now()) + wait_ms > deadline_ms:
                 break
             try:
-                self._bus.writeto(self._address, order)
+                if not asked:
+                    self._bus.writeto(self._address, order)
+                    asked = True
                 await base.sleep_ms(wait_ms)
                 reply = self._bus.readfrom(self._address, 6)
             except OSError as error:
-                reason = count(base.bus_reason(error))
+                # What took the order is there: without a result it is not ready, and gets as much time again.
+                reason = count(T.R_TIMEOUT if asked else base.bus_reason(error))
                 continue
+            asked = False
             centi_c, centi_rh, _ = parse(reply, self._model)
             if centi_c is None:
                 reason = count(T.R_CHECKSUM)
                 continue
             self.counters.good += 1
-            if not -4000 <= centi_c <= 12500:
-                reason = count(T.R_OUT_OF_RANGE)
-            else:
-                reason = count(T.R_STUCK if self._stuck.check(bytes(reply)) else T.R_OK)
+            stuck = self._stuck.check(bytes(reply))
+            wet = self._wet.check(centi_rh)
+            known = -4000 <= centi_c <= 12500
+            reason = count(T.R_OUT_OF_RANGE if not known else T.R_STUCK if stuck else T.R_OK)
             break
-        return [(T.AIR_TEMPERATURE, centi_c, reason), (T.RELATIVE_HUMIDITY, centi_rh, reason)]
+        wet = count(T.R_STUCK) if wet and reason == T.R_OK else reason
+        return [(T.AIR_TEMPERATURE, centi_c, reason), (T.RELATIVE_HUMIDITY, centi_rh, wet)]

@@ -1,12 +1,14 @@
 """Vehicles from radar targets: the LD2451 gives targets without identity, so neighbours in time are joined to tracks.
 
 A vehicle counts once, when its track has been seen three times; a track that is lost for a second has ended, and then its
-greatest radial speed enters the histogram (far out the angle is small, so the greatest is nearest to the true speed).
+greatest radial speed enters the statistics (far out the angle is small, so the greatest is nearest to the true speed).
+So a vehicle in view at the end of a record counts there and gives its speed to the next: over many records both sums agree.
 """
 
 from micropython import const
 
 from .base import since
+from .speeds import Speeds
 
 _BIRTH = const(3)  # reports of 100 ms: a ghost lasts one or two
 _LOST_MS = const(1000)
@@ -53,7 +55,7 @@ class Tracker:
         self._approach = approach
         self._zone_m = zone_m
         self._tracks = []
-        self._speeds = bytearray(2 * (_MAX_SPEED + 1))  # 16-bit counts of 1 km/h bins
+        self._speeds = Speeds()
         self._last = t
         self._reset(t)
 
@@ -61,8 +63,6 @@ class Tracker:
         self._start = t
         self._counts = [0, 0]
         self._busy_ms = 0
-        for i in range(len(self._speeds)):
-            self._speeds[i] = 0
 
     def empty(self):
         """True when nothing is being followed."""
@@ -105,35 +105,17 @@ class Tracker:
             if since(track.seen, t) < _LOST_MS:
                 alive.append(track)
             elif track.hits >= _BIRTH:
-                at = 2 * track.top
-                n = min((self._speeds[at] | self._speeds[at + 1] << 8) + 1, 65535)
-                self._speeds[at], self._speeds[at + 1] = n & 0xFF, n >> 8
+                self._speeds.add(10 * track.top)
         self._tracks = alive
 
     def take(self, t):
-        """Return (approaching, receding, mean and 85th percentile speed in 0.1 km/h or None, occupancy in 0.1 %)."""
+        """Return (approaching, receding, mean and 85th percentile speed in 0.1 km/h or None, occupancy in 0.1 %, speed classes)."""
         elapsed = max(1, since(self._start, t))
         occupancy = min(1000, self._busy_ms * 1000 // elapsed)
-        mean, v85 = self._speed_figures()
+        mean, v85, classes = self._speeds.take()
         approaching, receding = self._counts
         self._reset(t)
-        return approaching, receding, mean, v85, occupancy
-
-    def _speed_figures(self):
-        bins = [self._speeds[2 * v] | self._speeds[2 * v + 1] << 8 for v in range(_MAX_SPEED + 1)]
-        n = sum(bins)
-        if not n:
-            return None, None
-        total = 0
-        for v, count in enumerate(bins):
-            total += v * count
-        mean = (20 * total + n) // (2 * n)
-        rank = (85 * n + 99) // 100  # nearest rank
-        for v, count in enumerate(bins):
-            rank -= count
-            if rank <= 0:
-                return mean, 10 * v
-        return mean, 10 * _MAX_SPEED
+        return approaching, receding, mean, v85, occupancy, classes
 
 
 def _by_distance(target):

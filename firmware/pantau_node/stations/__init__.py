@@ -1,5 +1,7 @@
 """What stations share. A station is its drivers read as one record; one file per domain says which properties in which order."""
 
+import asyncio
+
 from pantau_node.sensors import base, load
 from pantau_wire import _tables as T
 from pantau_wire.frame import quality
@@ -15,8 +17,8 @@ class Station:
     PROPERTIES = ()
     COLLECT_MS = 1000
 
-    def __init__(self, drivers):
-        """drivers: {model: Driver}."""
+    def __init__(self, drivers, _settings=()):
+        """drivers: {model: Driver}; settings: Config.alarm, for a station that has one."""
         self.drivers = drivers
         self._order = sorted(drivers, key=_period)
         known = []
@@ -47,18 +49,24 @@ class Station:
         return out
 
     async def run(self):
-        """Empty the receive buffers of the streaming sensors for ever; returns at once when there are none."""
+        """Collect from the streaming sensors for ever, those with a COLLECT_MS of their own beside the others."""
         streaming = []
         for driver in self.drivers.values():
-            if hasattr(driver, "collect"):
+            if hasattr(driver, "COLLECT_MS"):
+                asyncio.create_task(self._collect([driver], driver.COLLECT_MS))
+            elif hasattr(driver, "collect"):
                 streaming.append(driver)
-        while streaming:
+        if streaming:
+            await self._collect(streaming, self.COLLECT_MS)
+
+    async def _collect(self, streaming, pace_ms):
+        while True:
             for driver in streaming:
                 try:
                     await driver.collect()
                 except Exception:  # noqa: BLE001  as in sample: the others go on
                     self.broken += 1
-            await base.sleep_ms(self.COLLECT_MS)
+            await base.sleep_ms(pace_ms)
 
 
 def _period(model):

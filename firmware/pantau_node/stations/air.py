@@ -1,4 +1,4 @@
-"""Air station: raw particle mass (atmospheric and CF=1 words) and counts, air temperature, humidity and pressure.
+"""Air station: raw particle mass (atmospheric and CF=1 words) and counts, gases, air temperature, humidity and pressure.
 
 Humidity correction of PM is the host's, versioned per station: it can be done again, the raw value cannot.
 """
@@ -20,4 +20,16 @@ class Station(_Station):
         P.PM2_5_CF1,
         P.PARTICLES_0_3,
         T.AIR_PRESSURE,
+        P.PM2_5_SPREAD,
+        P.PM_N,
+        P.PM4,
+        P.PARTICLES_0_5,
+        P.TYPICAL_PARTICLE_SIZE,
+        P.NO2,
+        P.O3,
+        P.SO2,
+        P.CO,
+        P.CO2,
+        P.VOC_RAW,
+        P.NOX_RAW,
     )

@@ -1,15 +1,24 @@
-"""Flood station: distance to the water, rain, air for the speed of sound.
+"""Flood station: distance to the water or depth of it, rain, air for the speed of sound, float switch; judges its own alarm."""
 
-The distance stays raw: the host corrects it with the air temperature of the same record (331.3 m/s * sqrt(1 + T/273.15)).
-"""
+from micropython import const
 
+from pantau_node.watch import Watch
 from pantau_wire import _flood as P
 from pantau_wire import _tables as T
+from pantau_wire.frame import quality
 
 from . import Station as _Station
 
+_FLOAT_MS = const(5000)  # two looks at the float switch in a row are its debouncing
+# Places in Config.alarm; see watch.py
+_DISTANCE_MM = const(0)
+_DEPTH_MM = const(1)
+_SAMPLE_S = const(5)
+
 
 class Station(_Station):
+    """settings: Config.alarm. alarm: the record just judged must be sent at once; pace_s(): how soon the next is wanted."""
+
     COLLECT_MS = 10000  # the board keeps 64 closures: 4 tips with their bounce come in the strongest rain
     PROPERTIES = (
         P.WATER_DISTANCE,
@@ -18,4 +27,65 @@ class Station(_Station):
         T.RELATIVE_HUMIDITY,
         P.WATER_DISTANCE_SPREAD,
         P.WATER_DISTANCE_N,
+        P.WATER_DEPTH,
+        P.TRANSDUCER_VOLTAGE,
+        P.WATER_CONTACT,
+        P.RAIN_FIRST_TIP_AGE,
+        P.RAIN_LAST_TIP_AGE,
     )
+    alarm = False
+    _heavy = False
+    _sound = 0
+
+    def __init__(self, drivers, settings):
+        super().__init__(drivers)
+        self.watch = Watch(settings)
+        self._float = self._gauge = None
+        for driver in drivers.values():
+            if hasattr(driver, "wet"):
+                self._float = driver
+                self.COLLECT_MS = _FLOAT_MS
+            elif hasattr(driver, "heavy"):
+                self._gauge = driver
+            self._sound = self._sound or getattr(driver, "sound_mm_s", 0)
+        if self._sound:
+            self.PROPERTIES += (P.WATER_DISTANCE_CORRECTED,)
+
+    def pace_s(self):
+        """Return the interval that an event wants, s, or 0: the configured one."""
+        watch = self.watch
+        if watch.state or (self._float is not None and self._float.wet != watch.wet):
+            return watch.settings[_SAMPLE_S]
+        return 0
+
+    def judge(self, instant_s, row):
+        """Complete the record of an instant (uptime, s) and see whether it is an alarm."""
+        if self._sound:
+            row[P.WATER_DISTANCE_CORRECTED] = self._correct(row)
+        settings = self.watch.settings
+        height = threshold = None
+        source = 0
+        for ident, limit, sign in (
+            (P.WATER_DISTANCE, settings[_DISTANCE_MM], -1),
+            (P.WATER_DISTANCE_CORRECTED, settings[_DISTANCE_MM], -1),
+            (P.WATER_DEPTH, settings[_DEPTH_MM], 1),
+        ):
+            value, code = row.get(ident, (None, 0))
+            if value is not None and code & 7 < 3:  # not FAIL
+                source, height, threshold = ident, sign * value, sign * limit if limit else None
+        heavy = self._gauge is not None and self._gauge.heavy
+        wet = int(self._float is not None and self._float.wet)
+        self.watch.judge(instant_s, source, height, threshold, wet)
+        self.alarm = self.watch.urgent or (heavy and not self._heavy)
+        self._heavy = heavy
+
+    def _correct(self, row):
+        from .sound import corrected
+
+        mm, code = row[P.WATER_DISTANCE]
+        centi_c, warm = row.get(T.AIR_TEMPERATURE, (None, 0))
+        if mm is None:
+            return None, code
+        if centi_c is None or warm & 7 > 2:
+            return None, quality(T.R_NO_SAMPLE)  # the raw distance is in the record, and the host may know the air
+        return corrected(mm, centi_c, self._sound), code

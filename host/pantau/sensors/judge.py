@@ -1,6 +1,6 @@
-"""Runs `portable/judge.py` in both interpreters and puts their verdicts together.
+"""Runs `portable/judge.py` in each interpreter and puts their verdicts together.
 
-A process of its own on CPython too: the bridge never imports the node, and both interpreters get the same script.
+A process of its own on CPython too: the bridge never imports the node, and all interpreters get the same script.
 """
 
 from __future__ import annotations
@@ -14,8 +14,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
+    # (script, its words, folders for sys.path, files that it reads) -> argv and environment
+    Start = Callable[[Path, Sequence[str], Sequence[Path], Sequence[Path]], tuple[list[str], dict[str, str]]]
+
+CPYTHON = "CPython"
 _MARK = "@@judge "
 _TIMEOUT_S = 300
 PASSED, FAILED, SKIPPED = "passed", "failed", "skipped"
@@ -48,23 +52,21 @@ class Sources:
     shim: Path
 
 
-def run(interpreter: Path | None, sources: Sources, *words: str) -> list[Any]:
-    """Return the events of portable/judge.py with these words; interpreter None is this CPython. JudgeError otherwise."""
+def _on_cpython(
+    script: Path, words: Sequence[str], folders: Sequence[Path], _reads: Sequence[Path]
+) -> tuple[list[str], dict[str, str]]:
+    return [sys.executable, str(script), *words], {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, folders))}
+
+
+def run(sources: Sources, *words: str, start: Start | None = None, reads: Sequence[Path] = ()) -> list[Any]:
+    """Return the events of portable/judge.py with these words, on this CPython unless `start` starts another interpreter.
+
+    JudgeError when it does not come to its end.
+    """
     folders = [Path(__file__).with_name("portable"), sources.firmware, sources.wire]
-    script = str(folders[0] / "judge.py")
-    if interpreter is None:
-        folders.append(sources.shim)
-        argv, variable, last = [sys.executable, script, *words], "PYTHONPATH", ""
-    else:
-        argv = [
-            str(interpreter),
-            "-X",
-            "heapsize=64M",
-            script,
-            *words,
-        ]  # whole vector files at once, as no node has them
-        variable, last = "MICROPYPATH", os.pathsep + ".frozen"
-    environment = {**os.environ, variable: os.pathsep.join(map(str, folders)) + last}
+    if start is None:
+        start, folders = _on_cpython, [*folders, sources.shim]
+    argv, environment = start(folders[0] / "judge.py", words, folders, reads)
     try:
         done = subprocess.run(
             argv,
@@ -98,22 +100,22 @@ def find_files(folder: Path) -> list[Path]:
     return files
 
 
-def judge(files: Sequence[Path], vm: Path, sources: Sources) -> dict[str, FileResult]:
-    """Return the result of each file by name. A vector passes only where both interpreters pass it; they must agree."""
-    names = [str(path.resolve()) for path in files]
-    here = {(e[0], e[1]): (e[2], e[3]) for e in run(None, sources, "vectors", *names)}
-    there = {(e[0], e[1]): (e[2], e[3]) for e in run(vm, sources, "vectors", *names)}
+def judge(files: Sequence[Path], others: Mapping[str, Start], sources: Sources) -> dict[str, FileResult]:
+    """Return the result of each file by name. A vector passes only where CPython and all others, by name, pass it alike."""
+    files = [path.resolve() for path in files]
+    starts: dict[str, Start | None] = {CPYTHON: None, **others}
+    verdicts = {
+        name: {(e[0], e[1]): (e[2], e[3]) for e in run(sources, "vectors", *map(str, files), start=start, reads=files)}
+        for name, start in starts.items()
+    }
     results: dict[str, FileResult] = {}
     for number, path in enumerate(files):
         result = results[path.name] = FileResult()
         for index, vector in enumerate(json.loads(path.read_text(encoding="utf-8"))["vectors"]):
-            missing = (FAILED, "was not judged")
-            (verdict, why), (vm_verdict, vm_why) = (
-                here.get((number, index), missing),
-                there.get((number, index), missing),
-            )
-            if verdict != vm_verdict:
-                verdict, why = FAILED, f"CPython: {verdict} {why}; VM: {vm_verdict} {vm_why}".rstrip()
+            said = {name: found.get((number, index), (FAILED, "was not judged")) for name, found in verdicts.items()}
+            verdict, why = said[CPYTHON]
+            if any(other != verdict for other, _ in said.values()):
+                verdict, why = FAILED, "; ".join(f"{name}: {' '.join(one)}".rstrip() for name, one in said.items())
             setattr(result, verdict, getattr(result, verdict) + 1)
             if verdict != PASSED:
                 result.reasons.append((str(vector.get("id", f"#{index}")), verdict, why))

@@ -102,7 +102,7 @@ def answers(domain: Domain, station: Station) -> list[tuple[int, str, str]]:
         asks = (
             [(b"\xfd", 6)]
             if name == "sht4x"
-            else [(b"\xd0", 1), (b"\x88", 26), (b"\xe1", 7), (b"\xf3", 1), (b"\xf7", 8)]
+            else [(b"\xd0", 1), (b"\x88", 26), (b"\xe1", 7), (b"\xf2", 3), (b"\xf7", 8)]
         )
         for ask, size in asks:
             said = b""

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import ast
 import json
-import os
 import re
 import shutil
 import subprocess
@@ -19,11 +18,10 @@ from typing import Any
 from pantau_sim.mpy import compiled
 from pantau_sim.node import firmware_folder, wire_folder
 from pantau_sim.nodebench.domains import DOMAINS, NODE, answers, configuration, packets, write_node
-from pantau_sim.vm import MissingVmError
+from pantau_sim.vm import vm32_command
 from pantau_sim.world import World
 
 _HERE = Path(__file__).parent
-_VM32 = _HERE.parent / "vm32.mjs"
 _HEAP = "400k"  # far more than a node needs: it must not grow while it is measured
 _RING_SECTORS = 256
 _TIMEOUT_S = 300
@@ -55,21 +53,13 @@ def run_vm32(script: Path, given: Path, mounts: Sequence[Path]) -> dict[str, Any
 
     RuntimeError with its last words.
     """
-    node = shutil.which("node")
-    if node is None:
-        raise MissingVmError("no Node.js found; it runs the 32-bit MicroPython: install nodejs")
-    argv: list[str | Path] = [node, _VM32, "--heap", _HEAP, "--path", script.parent, "--steps", "step"]
-    for mount in mounts:
-        argv += ["--mount", mount]
+    argv, environment = vm32_command(script, str(given), paths=[script.parent], mounts=mounts, heap=_HEAP, steps="step")
     try:
         done = subprocess.run(
-            [*argv, script, given], env={**os.environ}, stdin=subprocess.DEVNULL, capture_output=True, text=True,
-            timeout=_TIMEOUT_S, check=False,
+            argv, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=_TIMEOUT_S, check=False
         )  # fmt: skip
     except subprocess.TimeoutExpired:
         raise RuntimeError(f"the 32-bit VM did not finish within {_TIMEOUT_S} s") from None
-    if done.returncode == 3:
-        raise MissingVmError(done.stderr.strip())
     names = [int(count) for count in re.findall(r"n_qstr=(\d+)", done.stdout)]
     for line in done.stdout.splitlines():
         if line.startswith("RESULT "):

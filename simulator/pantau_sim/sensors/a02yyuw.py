@@ -23,19 +23,33 @@ def packet(distance_mm: int) -> bytes:
 
 
 class Emulator(UartEmulator):
-    """Truth `water_distance` in m. `fast` = RX tied low: 100 ms real-time output; else 300 ms processed output."""
+    """Truth `water_distance` in m. `fast` = RX tied low: 100 ms real-time output; else 300 ms processed output.
+
+    sound_m_s: the speed of sound that a module without a thermometer assumes (JSN-SR04T: 340): it then measures the echo's
+    time in air of the truth's `air_temperature`. 0: it corrects itself.
+    """
 
     MODEL = "a02yyuw"
+    FAULTS = ("bad_sum", "zero", "ffff", "lost_echo", "stuck", "warm_up")
 
     def __init__(
-        self, truth: "Truth", seed: int = 0, *, fast: bool = True, noise_mm: float = 1.5, no_echo_rate: float = 0.0
+        self,
+        truth: "Truth",
+        seed: int = 0,
+        *,
+        fast: bool = True,
+        noise_mm: float = 1.5,
+        no_echo_rate: float = 0.0,
+        sound_m_s: float = 0.0,
     ):
         super().__init__(100000 if fast else 300000)
         self._truth = truth
         self._rng = Prng(seed, 0xA02)
         self._noise_mm = noise_mm
         self._no_echo_rate = no_echo_rate
+        self._sound_m_s = sound_m_s
         self._sent = 0
+        self._last_mm = NO_ECHO_MM
 
     def power_on(self, t_us: int) -> None:
         """Start counting warm-up packets; a fragment opens the stream, as a node that opens mid-packet sees it."""
@@ -48,7 +62,20 @@ class Emulator(UartEmulator):
         """One packet each period."""
         out = []
         while self._next_us <= t_us:
-            out.append((self._next_us, packet(self._measure(self._next_us))))
+            if self.hit("stuck"):
+                data = packet(self._last_mm)
+            elif self.hit("zero"):
+                data = packet(0)
+            elif self.hit("ffff"):
+                data = packet(0xFFFF)
+            elif self.hit("lost_echo"):
+                data = packet(RANGE_MM)
+            else:
+                self._last_mm = self._measure(self._next_us)
+                data = packet(self._last_mm)
+            if self.hit("bad_sum"):
+                data = data[:3] + bytes([data[3] ^ 1 << self._rng.below(8)])
+            out.append((self._next_us, data))
             self._next_us += self._period_us
             self._sent += 1
         return out
@@ -60,9 +87,12 @@ class Emulator(UartEmulator):
 
     def _measure(self, t_us: int) -> int:
         """Distance in mm as the module reports it."""
-        if self._sent < WARM_UP_PACKETS:
+        if self._sent < WARM_UP_PACKETS or self.hit("warm_up"):
             return BLIND_MM + self._rng.below(RANGE_MM - BLIND_MM)
-        true_mm = self._truth("water_distance", t_us / 1000000) * 1000
+        t_s = t_us / 1000000
+        true_mm = self._truth("water_distance", t_s) * 1000
+        if self._sound_m_s:
+            true_mm *= self._sound_m_s / (331.3 * (1 + self._truth("air_temperature", t_s) / 273.15) ** 0.5)
         noisy = true_mm + self._noise_mm * self._rng.gauss()
         if noisy > RANGE_MM or self._rng.unit() < self._no_echo_rate:
             return NO_ECHO_MM

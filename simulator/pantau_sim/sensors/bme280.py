@@ -1,6 +1,6 @@
 """Bosch BME280 temperature, pressure and humidity, I2C 0x76/0x77 (datasheet BST-BME280-DS002; facts/sensors.md 1.3).
 
-Register map with forced mode. Raw values come from searching the compensation formula (its double form) for the truth.
+Register map with forced mode; a BMP280 is the same without humidity. Raw values come from searching the compensation formula (its double form) for the truth.
 """
 
 from .base import I2cEmulator, Prng
@@ -18,8 +18,8 @@ CALIBRATION = {
     "H": (75, 376, 0, 286, 50, 30),
 }
 _ID, _RESET, _CTRL_HUM, _STATUS, _CTRL_MEAS, _CONFIG, _DATA = 0xD0, 0xE0, 0xF2, 0xF3, 0xF4, 0xF5, 0xF7
-_CHIP_ID = 0x60
-_SKIPPED = bytes([0x80, 0, 0, 0x80, 0, 0, 0x80, 0])  # data registers before any measurement
+_BME280, _BMP280 = 0x60, 0x58
+_LATE_US = 15000  # more than the longest time
 
 
 def _le16(value: int) -> "list[int]":
@@ -34,6 +34,17 @@ def calibration_bytes(trim: "dict[str, tuple[int, ...]]") -> "tuple[bytes, bytes
     h1, h2, h3, h4, h5, h6 = trim["H"]
     high = _le16(h2) + [h3, h4 >> 4 & 255, h4 & 15 | (h5 & 15) << 4, h5 >> 4 & 255, h6 & 255]
     return bytes(low + [0, h1]), bytes(high)
+
+
+def packet(raw_t: int, raw_p: int, raw_h: int) -> bytes:
+    """Registers F7..FE of the three raw values: pressure, temperature, humidity."""
+    out = []
+    for raw in (raw_p, raw_t):
+        out += [raw >> 12, raw >> 4 & 255, raw << 4 & 255]
+    return bytes(out + [raw_h >> 8, raw_h & 255])
+
+
+_SKIPPED = packet(0x80000, 0x80000, 0x8000)  # data registers before any measurement
 
 
 def t_fine(adc: int, trim: "dict[str, tuple[int, ...]]") -> float:
@@ -78,16 +89,34 @@ def search(target: float, form: "Callable[[int], float]", bits: int, rising: boo
 
 
 class Emulator(I2cEmulator):
-    """Truth `air_temperature` in Cel, `relative_humidity` in %, `air_pressure` in hPa."""
+    """Truth `air_temperature` in Cel, `relative_humidity` in %, `air_pressure` in hPa.
+
+    chip_id: what it says it is; 58 makes it a BMP280. Faults hit the next n measurements: `not_ready` takes longer than the
+    longest time, `reset_values` leaves the registers as at power-up, `wet` has water on the humidity sensor; and the next n
+    transactions: `clock_stretch` holds the clock until the bus gives up, which the bus asks for.
+    """
 
     MODEL = "bme280"
+    FAULTS = ("not_ready", "reset_values", "wet", "clock_stretch")
     ADDRESS = 0x76
 
-    def __init__(self, truth: "Truth", seed: int = 0, *, noise: "tuple[float, float, float]" = (0.005, 0.02, 0.002)):
+    def __init__(
+        self,
+        truth: "Truth",
+        seed: int = 0,
+        *,
+        noise: "tuple[float, float, float]" = (0.005, 0.02, 0.002),
+        chip_id: int = _BME280,
+        trim: "dict[str, tuple[int, ...]]" = CALIBRATION,
+    ):
         self._truth = truth
+        self._chip_id = chip_id
+        self._trim = trim
         self._rng = Prng(seed, 0x280)
         self._noise = noise
-        self._low, self._high = calibration_bytes(CALIBRATION)
+        self._low, self._high = calibration_bytes(trim)
+        if chip_id == _BMP280:
+            self._high = bytes(7)
         self._reset(0)
 
     def power_on(self, t_us: int) -> None:
@@ -118,13 +147,14 @@ class Emulator(I2cEmulator):
         self._pointer = 0
         self._hum = self._hum_latched = self._meas = self._config = 0
         self._values = self._pending = _SKIPPED
+        self._measuring = False
         self._done_us = 0
 
     def _set(self, t_us: int, register: int, value: int) -> None:
         self._settle(t_us)
         if register == _RESET and value == 0xB6:
             self._reset(t_us)
-        elif register == _CTRL_HUM:
+        elif register == _CTRL_HUM and self._chip_id != _BMP280:
             self._hum = value & 7  # takes effect with the next write of ctrl_meas
         elif register == _CONFIG:
             self._config = value
@@ -136,7 +166,8 @@ class Emulator(I2cEmulator):
 
     def _settle(self, t_us: int) -> None:
         """Publish a measurement that has ended; in normal mode start the next one."""
-        if self._pending is not self._values and t_us >= self._done_us:
+        if self._measuring and t_us >= self._done_us:
+            self._measuring = False
             self._values = self._pending
             if self._meas & 3 != 3:
                 self._meas &= 0xFC
@@ -152,7 +183,9 @@ class Emulator(I2cEmulator):
             return self._values[register - _DATA]
         if register == _STATUS:
             return 8 if t_us < self._done_us else 0
-        return {_ID: _CHIP_ID, _CTRL_HUM: self._hum, _CTRL_MEAS: self._meas, _CONFIG: self._config}.get(register, 0)
+        return {_ID: self._chip_id, _CTRL_HUM: self._hum, _CTRL_MEAS: self._meas, _CONFIG: self._config}.get(
+            register, 0
+        )
 
     def _measure(self, t_us: int) -> None:
         over = [
@@ -161,27 +194,21 @@ class Emulator(I2cEmulator):
         ]
         # Longest measuring time, section 9.1.
         self._done_us = t_us + 1250 + 2300 * sum(over) + 575 * ((over[1] > 0) + (over[2] > 0))
+        if self.hit("not_ready"):
+            self._done_us += _LATE_US
+        self._measuring = True
         t_s = t_us / 1000000
         rng, noise = self._rng, self._noise
         celsius = self._truth("air_temperature", t_s) + noise[0] * rng.gauss()
         percent = self._truth("relative_humidity", t_s) + noise[1] * rng.gauss()
         pascal = (self._truth("air_pressure", t_s) + noise[2] * rng.gauss()) * 100.0
-        trim = CALIBRATION
+        trim = self._trim
         raw_t = search(celsius * 5120.0, lambda adc: t_fine(adc, trim), 20, True)
         fine = t_fine(raw_t, trim)
         raw_p = search(pascal, lambda adc: pressure_pa(adc, fine, trim), 20, False) if over[1] else 0x80000
         raw_h = search(percent, lambda adc: humidity_pct(adc, fine, trim), 16, True) if over[2] else 0x8000
+        if self.hit("wet"):
+            raw_h = 0xFFFF
         if not over[0]:
             raw_t = 0x80000
-        self._pending = bytes(
-            [
-                raw_p >> 12,
-                raw_p >> 4 & 255,
-                raw_p << 4 & 255,
-                raw_t >> 12,
-                raw_t >> 4 & 255,
-                raw_t << 4 & 255,
-                raw_h >> 8,
-                raw_h & 255,
-            ]
-        )
+        self._pending = _SKIPPED if self.hit("reset_values") else packet(raw_t, raw_p, raw_h)

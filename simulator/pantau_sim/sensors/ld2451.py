@@ -27,7 +27,7 @@ _DEFAULTS = (bytes([100, 2, 5, 1]), bytes([1, 0, 0, 0]))  # range m, direction, 
 _FIRMWARE = bytes([0x51, 0x24, 0x01, 0x01, 0x10, 0x15, 0x05, 0x24])  # type 0x2451, V1.01.24051510
 
 
-def report(targets: "list[Target]") -> bytes:
+def packet(targets: "list[Target]") -> bytes:
     """Bytes of (angle deg, distance m, approaching 0/1, speed km/h, SNR) tuples."""
     if not targets:
         return _HEAD + b"\x00\x00" + _TAIL
@@ -45,12 +45,17 @@ def answer(command: int, value: bytes = b"", status: int = 0) -> bytes:
 
 
 class Emulator(UartEmulator):
-    """Truth: `passes`. `silent_when_empty` is the habit of some units to send nothing without a target."""
+    """Truth: `passes`. `silent_when_empty` is the habit of some units to send nothing without a target.
+
+    fast: set to 256000 baud, as some come. Faults of a report: its tail is lost; it says one target more than it has; a
+    walker at 2 m is in it (`ghost`), or walkers fill all five places (`crowd`).
+    """
 
     MODEL = "ld2451"
     BAUD = 115200
+    FAULTS = ("tail", "count", "ghost", "crowd")
 
-    def __init__(self, truth: "Traffic", seed: int = 0, *, silent_when_empty: bool = False):
+    def __init__(self, truth: "Traffic", seed: int = 0, *, silent_when_empty: bool = False, fast: bool = False):
         super().__init__(_PERIOD_US)
         self._truth = truth
         self._rng = Prng(seed, 0x2451)
@@ -59,7 +64,7 @@ class Emulator(UartEmulator):
         self._replies: list[tuple[int, bytes]] = []
         self._configuring = False
         self._detect, self._sense = _DEFAULTS
-        self._next_baud = self.BAUD
+        self._next_baud = 256000 if fast else self.BAUD
         self._block = -1
         self._near: list[Pass] = []
 
@@ -97,10 +102,21 @@ class Emulator(UartEmulator):
             if not self._configuring:
                 targets = self.targets(self._next_us)
                 if targets or not self._silent:
-                    out.append((self._next_us, report(targets)))
+                    out.append((self._next_us, self._report(targets)))
             self._next_us += _PERIOD_US
         out.sort()
         return out
+
+    def _report(self, targets: "list[Target]") -> bytes:
+        """The report of these targets, with what is wrong with it now."""
+        ghosts = _MAX_TARGETS if self.hit("crowd") else 1 if self.hit("ghost") else 0
+        for _ in range(ghosts):
+            way = self._rng.below(2)
+            targets.insert(0, ((2 * way - 1) * (30 + self._rng.below(50)), 2, way, 3, 255))
+        data = packet(targets[:_MAX_TARGETS])
+        if len(data) > 10 and self.hit("count"):
+            data = data[:6] + bytes([data[6] + 1]) + data[7:]
+        return data[:-4] if self.hit("tail") else data
 
     def corrupt(self, packet: bytes, rng: Prng) -> bytes:
         """There is no checksum: only a broken tail is sure to be noticed."""

@@ -41,9 +41,14 @@ def concentrations(atmospheric: float) -> float:
 
 
 class Emulator(UartEmulator):
-    """Truth `pm1`, `pm2_5`, `pm10` in ug/m3 (atmospheric words) and `particles_0_3` per 0.1 L."""
+    """Truth `pm1`, `pm2_5`, `pm10` in ug/m3 (atmospheric words) and `particles_0_3` per 0.1 L.
+
+    Faults: an answer between two packets, a fan that stands still, mass without particles, the error byte, and passive mode
+    as after a brown-out.
+    """
 
     MODEL = "pms5003"
+    FAULTS = ("ack", "fan_stop", "n03_zero", "error", "passive")
 
     def __init__(self, truth: "Truth", seed: int = 0, *, noise: float = 0.02):
         super().__init__(_PERIOD_US)
@@ -55,6 +60,7 @@ class Emulator(UartEmulator):
         self._fan_us = 0
         self._active = True
         self._asleep = False
+        self._last: list[int] = []
 
     def power_on(self, t_us: int) -> None:
         """Active mode; the node opens the stream in the middle of a packet."""
@@ -77,7 +83,11 @@ class Emulator(UartEmulator):
         out = [reply for reply in self._replies if reply[0] <= t_us]
         self._replies = [reply for reply in self._replies if reply[0] > t_us]
         while self._next_us <= t_us:
+            if self._active and not self._asleep and self.hit("passive"):
+                self._active = False
             if self._active and not self._asleep:
+                if self.hit("ack"):
+                    out.append((self._next_us - 20000, acknowledge(_SLEEP)))
                 out.append((self._next_us, self._report(self._next_us)))
             self._next_us += _PERIOD_US
         out.sort()
@@ -108,6 +118,12 @@ class Emulator(UartEmulator):
             self._replies.append((soon, self._report(soon)))
 
     def _report(self, t_us: int) -> bytes:
+        if not (self._last and self.hit("fan_stop")):
+            self._last = self._measure(t_us)
+        counts = [0] * 6 if self.hit("n03_zero") else self._last[6:]
+        return packet(self._last[:6] + counts + [_VERSION << 8 | (1 if self.hit("error") else 0)])
+
+    def _measure(self, t_us: int) -> "list[int]":
         t_s = t_us / 1000000
         spin = min(1.0, (t_us - self._fan_us) / (3 * _WARM_US))
         level = spin * (1.0 + self._noise * self._rng.gauss())
@@ -117,4 +133,4 @@ class Emulator(UartEmulator):
         words += [rounded(value, 0, 65535) for value in air]
         # Shares of the larger bins as in a captured packet of clean air (vectors pms5003_good1).
         words += [rounded(count * share, 0, 65535) for share in (1.0, 0.285, 0.043, 0.006, 0.002, 0.001)]
-        return packet(words + [_VERSION << 8])
+        return words

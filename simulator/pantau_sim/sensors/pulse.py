@@ -21,6 +21,17 @@ class Emulator(PulseEmulator):
 
     def edges(self, t0_us: int, t1_us: int) -> "list[tuple[int, int]]":
         """Closing at arrival, opening when the tail has left; vehicles that overlap give one pulse."""
+        out = []
+        for start, end in self._spans(t0_us, t1_us):
+            out += [(at, level) for at, level in ((start, 0), (end, 1)) if t0_us < at <= t1_us]
+        return out
+
+    def level(self, t_us: int) -> int:
+        """0 while a vehicle is on the loop."""
+        return 0 if any(start <= t_us < end for start, end in self._spans(t_us, t_us)) else 1
+
+    def _spans(self, t0_us: int, t1_us: int) -> "list[tuple[int, int]]":
+        """(arrival, departure) of what is on the loop in the window and shortly before; what overlaps is one."""
         spans: list[tuple[int, int]] = []
         for at_s, _approaching, speed_kmh, _side, length_m in self._truth.passes(t0_us / 1e6 - _LONGEST_S, t1_us / 1e6):
             start = int(at_s * 1000) * 1000
@@ -29,7 +40,4 @@ class Emulator(PulseEmulator):
                 spans[-1] = (spans[-1][0], max(spans[-1][1], end))
             else:
                 spans.append((start, end))
-        out = []
-        for start, end in spans:
-            out += [(at, level) for at, level in ((start, 0), (end, 1)) if t0_us < at <= t1_us]
-        return out
+        return spans

@@ -1,6 +1,7 @@
-"""Sensirion SHT4x temperature and humidity, I2C 0x44 (facts/sensors.md 1.3).
+"""Sensirion SHT4x and SHT3x temperature and humidity, I2C 0x44 (facts/sensors.md 1.3).
 
-One-byte commands; two words with CRC-8 (poly 0x31, init 0xFF) each; T = -45 + 175 S/65535, RH = -6 + 125 S/65535.
+Commands of one byte (SHT3x: two); two words with CRC-8 (poly 0x31, init 0xFF) each; T = -45 + 175 S/65535,
+RH = -6 + 125 S/65535 (SHT3x: 100 S/65535).
 While it measures, and when nothing was measured, the read address is not acknowledged.
 """
 
@@ -10,9 +11,13 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from .base import Truth
 
-_BUSY_US = {0xFD: 8300, 0xF6: 4500, 0xE0: 1600}  # longest measuring time by repeatability
-_SERIAL, _RESET = 0x89, 0x94
-_HEATER_US = {0x39: 1100000, 0x2F: 1100000, 0x1E: 1100000, 0x32: 110000, 0x24: 110000, 0x15: 110000}
+# Longest time in us of the commands that measure: by repeatability, and the heater's
+_SHT4X_US = {0xFD: 8300, 0xF6: 4500, 0xE0: 1600, 0x39: 1100000, 0x2F: 1100000, 0x1E: 1100000}
+_SHT4X_US.update({0x32: 110000, 0x24: 110000, 0x15: 110000})
+_SHT3X_US = {0x2400: 15000, 0x240B: 6000, 0x2416: 4000}
+_SERIAL, _RESET = (0x89, 0x3780), (0x94, 0x30A2)
+_STATUS, _CLEAR, _HEATER_ON, _HEATER_OFF = 0xF32D, 0x3041, 0x306D, 0x3066  # SHT3x
+_ALERT, _HEATING, _WAS_RESET = 0x8000, 0x2000, 0x0010
 
 
 def crc8(data: bytes) -> int:
@@ -31,32 +36,47 @@ def word(value: int) -> bytes:
     return data + bytes([crc8(data)])
 
 
-def ticks(temperature_c: float, humidity_pct: float) -> "tuple[int, int]":
+def ticks(temperature_c: float, humidity_pct: float, model: str = "sht4x") -> "tuple[int, int]":
     """Raw words of a temperature and a humidity."""
-    return (
-        rounded((temperature_c + 45.0) * 65535 / 175.0, 0, 65535),
-        rounded((humidity_pct + 6.0) * 65535 / 125.0, 0, 65535),
-    )
+    h_word = humidity_pct * 65535 / 100.0 if model == "sht3x" else (humidity_pct + 6.0) * 65535 / 125.0
+    return rounded((temperature_c + 45.0) * 65535 / 175.0, 0, 65535), rounded(h_word, 0, 65535)
+
+
+def packet(temperature_c: float, humidity_pct: float, model: str = "sht4x") -> bytes:
+    """The six bytes of a measurement."""
+    t_word, h_word = ticks(temperature_c, humidity_pct, model)
+    return word(t_word) + word(h_word)
 
 
 class Emulator(I2cEmulator):
-    """Truth `air_temperature` in Cel and `relative_humidity` in %."""
+    """Truth `air_temperature` in Cel and `relative_humidity` in %.
+
+    Faults hit the next n measurements: `not_ready` takes half as long again as the longest time, `wet` has water on the
+    sensor; and the next n transactions: `clock_stretch` holds the clock until the bus gives up, which the bus asks for.
+    """
 
     MODEL = "sht4x"
+    FAULTS = ("not_ready", "wet", "clock_stretch")
     ADDRESS = 0x44
 
-    def __init__(self, truth: "Truth", seed: int = 0, *, noise_c: float = 0.04, noise_pct: float = 0.1):
+    def __init__(
+        self, truth: "Truth", seed: int = 0, *, model: str = "sht4x", noise_c: float = 0.04, noise_pct: float = 0.1
+    ):
+        self.MODEL = model
         self._truth = truth
         self._seed = seed
         self._rng = Prng(seed, 0x447)
         self._noise = (noise_c, noise_pct)
+        self._busy_us = _SHT3X_US if model == "sht3x" else _SHT4X_US
         self._answer: bytes | None = None
         self._ready_us = 0
+        self._status = 0
 
     def power_on(self, t_us: int) -> None:
         """Idle after 1 ms."""
         self._answer = None
         self._ready_us = t_us + 1000
+        self._status = _ALERT | _WAS_RESET
 
     def write(self, t_us: int, data: bytes) -> bool:
         """Take a command; refused while measuring."""
@@ -64,14 +84,18 @@ class Emulator(I2cEmulator):
             return False
         if not data:
             return True
-        command = data[0]
-        if command == _RESET:
+        long = self._busy_us is _SHT3X_US
+        command = data[0] << 8 | data[1] if long and len(data) > 1 else data[0]
+        if command == _RESET[long]:
             self.power_on(t_us)
-        elif command == _SERIAL:
+        elif command == _SERIAL[long]:
             self._answer = word(self._seed >> 16 & 0xFFFF) + word(self._seed & 0xFFFF)
-        elif command in _BUSY_US or command in _HEATER_US:
-            self._ready_us = t_us + (_BUSY_US[command] if command in _BUSY_US else _HEATER_US[command])
+        elif command in self._busy_us:
+            busy_us = self._busy_us[command]
+            self._ready_us = t_us + (busy_us * 3 // 2 if self.hit("not_ready") else busy_us)
             self._answer = self._measure(t_us)
+        elif long and command in (_STATUS, _CLEAR, _HEATER_ON, _HEATER_OFF):
+            self._set(command)
         else:
             return False
         return True
@@ -84,9 +108,16 @@ class Emulator(I2cEmulator):
         self._answer = None
         return (answer + b"\xff" * size)[:size]
 
+    def _set(self, command: int) -> None:
+        if command == _STATUS:
+            self._answer = word(self._status)
+        elif command == _CLEAR:
+            self._status &= _HEATING
+        else:
+            self._status = self._status & ~_HEATING | (_HEATING if command == _HEATER_ON else 0)
+
     def _measure(self, t_us: int) -> bytes:
         t_s = t_us / 1000000
         temperature = self._truth("air_temperature", t_s) + self._noise[0] * self._rng.gauss()
         humidity = self._truth("relative_humidity", t_s) + self._noise[1] * self._rng.gauss()
-        t_word, h_word = ticks(temperature, humidity)
-        return word(t_word) + word(h_word)
+        return packet(temperature, 200.0 if self.hit("wet") else humidity, self.MODEL)

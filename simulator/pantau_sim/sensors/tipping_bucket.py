@@ -1,6 +1,8 @@
 """Tipping-bucket rain gauge: a reed closes for some 100 ms at each tip (facts/sensors.md 1.1 e, 1.5).
 
 Bounce comes within 20 ms of the closing edge. Truth `rain_accumulated` in mm, never falling.
+Faults hit the next n tips: `double_tip` the bucket rocks back within half a second; `stuck_closed` the contact closes with
+the first of them and opens at the tip after the last; `clog` no water reaches the bucket.
 """
 
 from .base import Prng, PulseEmulator
@@ -18,6 +20,7 @@ class Emulator(PulseEmulator):
     """A bucket of tip_mm; `bounce` is the largest number of extra closings per tip."""
 
     MODEL = "tipping_bucket"
+    FAULTS = ("double_tip", "stuck_closed", "clog")
 
     def __init__(self, truth: "Truth", seed: int = 0, *, tip_mm: float = TIP_MM, bounce: int = 2):
         self._truth = truth
@@ -25,6 +28,8 @@ class Emulator(PulseEmulator):
         self._tip_mm = tip_mm
         self._bounce = bounce
         self._later: list[tuple[int, int]] = []
+        self._stuck = False
+        self.bounces = 0  # closings beside those of the tips
 
     def tips(self, t0_us: int, t1_us: int) -> "list[int]":
         """Instants (us, whole ms) of the tips in (t0_us, t1_us]; the same for any split into windows."""
@@ -46,18 +51,35 @@ class Emulator(PulseEmulator):
         """Closing and opening edges with their bounce."""
         events = self._later
         for at in self.tips(t0_us, t1_us):
+            if self.hit("clog"):
+                continue
+            if self.hit("stuck_closed"):
+                if not self._stuck:
+                    events.append((at, 0))
+                self._stuck = True
+                continue
+            if self._stuck:
+                self._stuck = False
+                events.append((at, 1))
+                at += 2000
             rng = Prng(self._seed, at // 1000)
-            events.append((at, 0))
-            step = at
-            for _ in range(rng.below(self._bounce + 1)):
-                step += 500 + rng.below(_BOUNCE_US // (2 * self._bounce) - 500)
-                events.append((step, 1))
-                step += 500 + rng.below(_BOUNCE_US // (2 * self._bounce) - 500)
-                events.append((step, 0))
-            events.append((at + CLOSED_US, 1))
+            self._close(events, at, rng)
+            if self.hit("double_tip"):
+                self._close(events, at + 150000 + rng.below(300000), rng)
         events.sort()
         self._later = [event for event in events if event[0] > t1_us]
         return [event for event in events if event[0] <= t1_us]
+
+    def _close(self, events: "list[tuple[int, int]]", at: int, rng: Prng) -> None:
+        events.append((at, 0))
+        step = at
+        for _ in range(rng.below(self._bounce + 1)):
+            step += 500 + rng.below(_BOUNCE_US // (2 * self._bounce) - 500)
+            events.append((step, 1))
+            step += 500 + rng.below(_BOUNCE_US // (2 * self._bounce) - 500)
+            events.append((step, 0))
+            self.bounces += 1
+        events.append((at + CLOSED_US, 1))
 
     def _count(self, t_ms: int) -> int:
         return int(self._truth("rain_accumulated", t_ms / 1000) / self._tip_mm)

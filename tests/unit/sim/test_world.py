@@ -58,6 +58,15 @@ def test_traffic_intervals_add_up():
     motorcycles = sum(1 for p in hour if p[4] == 2.0) / len(hour)
     assert 0.6 < motorcycles < 0.8
     assert world.interval("s", "vehicle_speed_mean", T, T) is None
+    bins = [world.interval("s", f"vehicle_speed_bin_{k}", T, T + 3600) for k in range(1, 9)]
+    assert sum(bins) == len(hour) == world.interval("s", "vehicle_count", T, T + 3600)
+    assert bins[1] == sum(1 for p in hour if 20 <= p[2] < 30) and bins[7] == sum(1 for p in hour if p[2] >= 80)
+    kinds = [world.interval("s", f"vehicle_count_{k}", T, T + 3600) for k in ("motorcycle", "light", "heavy")]
+    assert kinds == [sum(1 for p in hour if p[4] == length) for length in (2.0, 4.5, 9.0)]
+    assert (
+        world.interval("s", "vehicle_speed_85", T, T + 3600)
+        == sorted(p[2] for p in hour)[-(-85 * len(hour) // 100) - 1]
+    )
 
 
 def test_unknown_truth_is_named():

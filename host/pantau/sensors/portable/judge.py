@@ -1,6 +1,6 @@
-"""Runs in both interpreters: `judge.py vectors FILE...` prints one marked JSON line a vector; `decode MODEL HEX`; `list`.
+"""Runs in each interpreter: `judge.py vectors FILE...` prints one marked JSON line a vector; `decode MODEL HEX`; `list`.
 
-A separate process on CPython too, so that the bridge never imports the node and both get the same script.
+A separate process on CPython too, so that the bridge never imports the node and all get the same script.
 """
 
 import json
@@ -91,10 +91,10 @@ def decode(model, text):
 def listing():
     """Print every driver: what `pantau sensor list` shows."""
     from pantau_node import sensors
-    from pantau_node.sensors.catalog import MODELS
+    from pantau_node.sensors.catalog import models
     from pantau_wire import names
 
-    for model in sorted(MODELS):
+    for model in sorted(models()):
         driver = sensors.load(model)
         # Only people read these: as constants they would stand in the RAM of every node.
         said = dict(line.split(": ", 1) for line in driver.__doc__.splitlines() if ": " in line)

@@ -1,6 +1,16 @@
 """Vectors of the Plantower family; which variant a packet is of follows from its length and the keys that are asked for."""
 
-from common import MismatchError, UnjudgeableError, compare, compare_stream, encoded, given, readings_of, refused
+from common import (
+    MismatchError,
+    UnjudgeableError,
+    compare,
+    compare_stream,
+    encoded,
+    given,
+    readings_of,
+    refused,
+    tohex,
+)
 
 FILES = ("pms5003", "pms7003", "pms1003", "pmsa003", "pmsx003", "pms3003", "pms")
 MODELS = ("pms5003", "pms1003", "pms7003", "pmsa003")
@@ -8,6 +18,9 @@ GOOD = b"BM\x00\x1c" + bytes(24) + b"\x97\x00\x01\x42"
 MASSES = ("pm1_cf1", "pm25_cf1", "pm10_cf1", "pm1_atm", "pm25_atm", "pm10_atm")
 _HEADER = b"\x42\x4d"
 COUNTS = ("n0_3", "n0_5", "n1_0", "n2_5", "n5_0", "n10")
+
+
+SENT = ((0xE4, 1), (0xE1, 1))  # the commands that the driver uses: wake, active
 
 
 def _signed(word):
@@ -26,6 +39,13 @@ def _row(words, expect):
         row.update({"temp_c": _signed(words[10]) / 10, "rh": words[11] / 10})
         del row["n5_0"], row["n10"]
     return row
+
+
+def _cause(words, driver):
+    """Return why the driver takes a whole packet for a fault of the device, "" when it does not."""
+    if len(words) < 13 or not driver.Driver.take(None, words)[1]:
+        return ""
+    return "fault" if words[-1] & 255 else "inconsistent"
 
 
 def _sum(body):
@@ -65,11 +85,13 @@ def judge(vector, driver, tables):
             raise MismatchError("expected 1 packet, got " + str(len(rows)))
         return compare(vector, expect, rows[0])
     if kind == "negative":
-        return refused(vector, driver.Parser, GOOD, lambda row: "" if driver.consistent(row) else "inconsistent")
+        return refused(vector, driver.Parser, GOOD, lambda row: _cause(row, driver))
     if kind in ("command", "response"):
         found = _parse_command(raw)
         if found is None:
             raise MismatchError("not a whole command or reply with a right sum")
+        if kind == "command" and found in SENT and raw not in driver.Driver.CALL:
+            raise MismatchError("the driver sends " + tohex(driver.Driver.CALL))
         return encoded(raw, _command(*found) if kind == "command" else _reply(*found))
     raise UnjudgeableError("kind '" + kind + "': the driver has no such step")
 
@@ -78,7 +100,7 @@ def decode(raw, model, driver, tables):
     parser = driver.Parser()
     for words in parser.feed(raw):
         row = _row(words, {})
-        note = "" if driver.consistent(words) else "mass without particles: device_fault"
+        note = _cause(words, driver)
         out = [(key, row[key], "ug/m3", note) for key in MASSES]
         out += [(key, row[key], "/dL", "") for key in COUNTS if key in row]
         yield out, parser

@@ -16,7 +16,7 @@ def _models(vector):
 
 def judge(vector, driver, tables):
     kind, expect = vector["kind"], vector["expect"]
-    from pantau_node.sensors import base
+    from pantau_node.sensors import sensirion
 
     raw = given(vector, "raw")
     if kind == "measurement":
@@ -36,30 +36,30 @@ def judge(vector, driver, tables):
             raise MismatchError("accepted")
         return named(vector, cause)
     if kind == "crc":
-        return same(vector, "crc", str(expect["crc"]).upper(), "%02X" % base.crc8(raw), 0)
+        return same(vector, "crc", str(expect["crc"]).upper(), "%02X" % sensirion.crc8(raw), 0)
     if kind in ("command", "response"):
-        return _step(vector, raw, driver, base)
+        return _step(vector, raw, driver, sensirion)
     raise UnjudgeableError("kind '" + kind + "': the driver has no such step")
 
 
-def _command(code, args, base):
+def _command(code, args, sensirion):
     """Return the bytes of a command: one byte (SHT4x) or a word (SHT3x), then words with their CRC."""
     out = bytes((code,)) if code < 0x100 else bytes((code >> 8, code & 0xFF))
     for word in args:
         pair = bytes((word >> 8, word & 0xFF))
-        out += pair + bytes((base.crc8(pair),))
+        out += pair + bytes((sensirion.crc8(pair),))
     return out
 
 
-def _step(vector, raw, driver, base):
+def _step(vector, raw, driver, sensirion):
     head = 0 if vector["kind"] == "response" else 1 if len(raw) % 3 == 1 else 2
-    values, wrong = base.words(raw[head:])
+    values, wrong = sensirion.words(raw[head:])
     if wrong is not None or (len(raw) - head) % 3:
         raise MismatchError("not words with a CRC each")
     code = 0
     for byte in raw[:head]:
         code = code << 8 | byte
-    again = _command(code, values, base) if head else _command(0, values, base)[1:]
+    again = _command(code, values, sensirion) if head else _command(0, values, sensirion)[1:]
     encoded(raw, again)
     if len(values) == 1 and isinstance(vector["expect"].get("status"), int):
         same(vector, "status", vector["expect"]["status"], values[0], 0)

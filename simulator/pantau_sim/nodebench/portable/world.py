@@ -112,6 +112,13 @@ class Pulse:
         return [n * self._period for n in range(max(seen, self._count - 64) + 1, self._count + 1)]
 
 
+class Contact:
+    """An open contact, or an output."""
+
+    def value(self, *level):
+        return 1
+
+
 class Wlan:
     def isconnected(self):
         return link_up()
@@ -148,7 +155,7 @@ class Board:
         self._flash = flash
         self._memory = b""
 
-    def uart(self, number, baud, rxbuf=512):
+    def uart(self, number, baud, rxbuf=512, inverted=False):
         path, period_ms = self._buses["uart"]
         return Uart(path, period_ms, rxbuf)
 
@@ -157,6 +164,12 @@ class Board:
 
     def pulse(self, number):
         return Pulse(self._buses["pulse"])
+
+    def contact(self, number):
+        return Contact()
+
+    def output(self, name, value):
+        return Contact()
 
     def partition(self, label):
         return self._flash.get(label)
