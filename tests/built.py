@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from pantau.model import StoredFrame
-from pantau_wire import names as T
 from pantau_wire import frame
+from pantau_wire import names as T
 
 KEY = bytes(32)
 T0_S = 1_795_000_000  # a Unix second in November 2026

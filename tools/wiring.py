@@ -54,7 +54,9 @@ def supplies(name: str, board: dict[str, Any]) -> list[Row]:
             ("battery", "adc", pin, f"the battery through a divider: {by}/{times} of its voltage, at most 2.4 V")
         )
     if "siren" in board:
-        rows.append(("siren", "out", board["siren"], "input of a relay module with a transistor; alarm.siren, alarm.active_low"))
+        rows.append(
+            ("siren", "out", board["siren"], "input of a relay module with a transistor; alarm.siren, alarm.active_low")
+        )
     if "modem" in board:
         modem = board["modem"]
         if modem["uart"] not in board["uart"]:

@@ -70,7 +70,8 @@ def _get(node, args):
     value = get(node.config, key)
     if value is None:
         return 0, "%s: unknown key" % key[:32]
-    return 1, "%s=%s" % (key, "***" if key.split(".")[-1] in _SECRET and value else json.dumps(value))
+    secret = key.rpartition(".")[2] in _SECRET and value
+    return 1, "%s=%s" % (key, "***" if secret else json.dumps(value))
 
 
 def _seconds(args, default):

@@ -123,6 +123,7 @@ class Quiet:
     """
 
     PROPERTIES = ()
+    watch = None
 
     async def sample(self, _deadline_ms):
         """Return nothing: the sampler marks it missing."""
@@ -228,7 +229,7 @@ class Builder:
         self.drivers = make_drivers(self.board, self.conf, self.problems)
         self.station = make_station(self.conf, self.drivers, self.problems)
         siren, active_low = self.conf.alarm[-2:]
-        if siren and not hasattr(self.station, "watch"):
+        if siren and self.station.watch is None:
             self.problems.append("alarm.siren: only a flood station has an alarm")
         elif siren:
             self._loud = 0 if active_low else 1
@@ -307,9 +308,9 @@ class Builder:
         else:
             from .batterynode import BatteryNode
 
-            node = BatteryNode(nap.resume, getattr(self.station, "watch", None), *given)
-        node.maintenance = maintenance
-        node.siren = self._siren(node)
+            node = BatteryNode(nap.resume, self.station.watch, *given)
+        node.maintenance = maintenance  # pyright: ignore[reportAttributeAccessIssue]
+        node.siren = self._siren(node)  # pyright: ignore[reportAttributeAccessIssue]
         app = App(board, node, facts, self.storage.floor, self.starts, self.wdt)
         names = {what: topics.topic(conf.city, who.node, what) for what in ("up", "ack", "cmd", "will")}
         from .links.mqtt import MqttLink

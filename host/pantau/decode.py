@@ -141,7 +141,7 @@ class Decoder:
             name, unit, scale = T.PROPERTIES[number][:3]
             values = [None if raw is None else _scaled(raw, scale) for raw in raws]
             marks = [(1, "ok")] * len(raws) if codes is None else [quality_of(code) for code in codes]
-            columns = [(name, unit, values), *_derived(number, values, station)]
+            columns = [(name, unit, values), *_derived(number, _best(number, values, frame), station)]
             for column, column_unit, column_values in columns:
                 out.extend(
                     Observation(
@@ -173,6 +173,18 @@ def _clock_map(frame: wire.Frame) -> ClockMap | None:
     if not frame.clock or uptime_ms is None or utc_ms is None:
         return None
     return ClockMap(frame.boot, utc_ms - uptime_ms, frame.clock)
+
+
+def _best(number: int, values: list[float | None], frame: wire.Frame) -> list[float | None]:
+    """Return the distances to derive a level from: corrected by the air where the node could, else as they were read.
+
+    A thermometer that fails must not take the water level with it; the flags are those of the distance either way.
+    """
+    if number != T.WATER_DISTANCE or T.WATER_DISTANCE_CORRECTED not in frame.columns:
+        return values
+    scale = T.PROPERTIES[T.WATER_DISTANCE_CORRECTED][2]
+    corrected = frame.columns[T.WATER_DISTANCE_CORRECTED][0]
+    return [v if raw is None else _scaled(raw, scale) for v, raw in zip(values, corrected, strict=True)]
 
 
 def _derived(

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pantau_wire import names as T
 from pantau_wire import frame as wire
+from pantau_wire import names as T
 
 if TYPE_CHECKING:
     from collections.abc import Callable

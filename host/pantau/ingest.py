@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
 
 from pantau.window import Window
-from pantau_wire import names as T
 from pantau_wire import frame as wire
+from pantau_wire import names as T
 from pantau_wire import tag, topics
 from pantau_wire.errors import WireError
 

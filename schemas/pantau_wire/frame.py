@@ -103,7 +103,12 @@ def _put_columns(out, f):
         raise WireError("bad_value", "columns")
     for ident in sorted(f.columns):
         values, codes = f.columns[ident]
-        if not 0 < ident < 256 or ident not in T.IDS or len(values) != f.count or (codes is not None and len(codes) != f.count):
+        if (
+            not 0 < ident < 256
+            or ident not in T.IDS
+            or len(values) != f.count
+            or (codes is not None and len(codes) != f.count)
+        ):
             raise WireError("bad_value", "column %d" % ident)
         if ident == T.TIME_OFFSET:
             data = column.encode_exceptions(values)

@@ -13,8 +13,8 @@ from pantau.ingest import Ingest
 from pantau.keys import Keys
 from pantau.registry import Placement, Registry
 from pantau_sim.node import firmware_folder
-from pantau_wire import names as T
 from pantau_wire import frame, topics
+from pantau_wire import names as T
 
 if TYPE_CHECKING:
     from pantau.window import Window

@@ -21,8 +21,8 @@ from needs import need
 from pantau.decode import Decoder
 from pantau.sinks.sqlite import CityStore, StationRow
 from pantau.web.app import create_app
-from pantau_wire import names as T
 from pantau_wire import frame
+from pantau_wire import names as T
 
 XSS = "Kali <b>Angke</b> <img src=x onerror=document.title='owned'>"
 STATIONS = (

@@ -8,8 +8,8 @@ from pantau_node.identity import Identity
 from pantau_node.marks import Monotonic
 from pantau_node.node import Node
 from pantau_node.outbox import FileOutbox
-from pantau_wire import names as T
 from pantau_wire import frame
+from pantau_wire import names as T
 
 ROOT = "/tmp/pantau-dual-core"
 KEY = bytes(range(32))

@@ -4,8 +4,8 @@ from core_rig import NOW_MS, OTHER, Rig, held, names, rig, wipe
 
 from pantau_node.clock import BRIDGE, SYNCED
 from pantau_node.sender import WINDOW
-from pantau_wire import names as T
 from pantau_wire import frame
+from pantau_wire import names as T
 
 
 def test_a_boot_begins_with_its_health_and_what_was_wrong_with_its_configuration():

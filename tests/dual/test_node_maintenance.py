@@ -5,8 +5,7 @@ import os
 
 from core_rig import NOW_MS, names, rig
 
-from pantau_node.clock import Clock
-from pantau_node.clock import BRIDGE, SYNCED
+from pantau_node.clock import BRIDGE, SYNCED, Clock
 from pantau_node.maintenance import Maintenance, begin, found
 from pantau_wire import names as T
 from pantau_wire.frame import quality

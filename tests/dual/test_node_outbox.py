@@ -7,8 +7,8 @@ from pantau_node.index import Index
 from pantau_node.journal import Batch
 from pantau_node.journalstart import decode_open, replay
 from pantau_node.outbox import FileOutbox
-from pantau_wire import names as T
 from pantau_wire import frame
+from pantau_wire import names as T
 from pantau_wire.frame import quality
 
 PATH = "/tmp/pantau-dual-outbox"

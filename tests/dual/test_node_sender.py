@@ -3,8 +3,8 @@
 from core_rig import OTHER, ROOT, Rig, held, wipe
 
 from pantau_node.outbox import FileOutbox
-from pantau_wire import names as T
 from pantau_wire import frame
+from pantau_wire import names as T
 
 HOURS = 3
 

@@ -4,8 +4,8 @@ from core_rig import NOW_MS, OTHER, held, names, rig, wipe
 
 from pantau_node.clock import BRIDGE, COARSE, SNTP, SYNCED, UNSET
 from pantau_node.sender import WINDOW
-from pantau_wire import names as T
 from pantau_wire import frame
+from pantau_wire import names as T
 
 
 def ask(r):

@@ -44,10 +44,8 @@ class Water:
 
 def test_alarm_settings_have_the_places_that_the_watch_takes_for_granted():
     rows = [row[0] for row in SCHEMA if row[0].startswith("alarm.")]
-    assert rows == [
-        "alarm." + name
-        for name in "distance_mm depth_mm rise_mm_min hysteresis_mm hold_s sample_s contact siren active_low".split()
-    ]
+    names = ["distance_mm", "depth_mm", "rise_mm_min", "hysteresis_mm", "hold_s", "sample_s", "contact", "siren"]
+    assert rows == ["alarm." + name for name in names + ["active_low"]]
     conf, _ = build({"broker": {"host": "b"}, "alarm": {"hold_s": 30}})
     assert get(conf, "alarm.hold_s") == 30 == conf.alarm[4] and get(conf, "alarm.siren") is False
     assert get(conf, "alarm.nonsense") is None and get(conf, "city") == "city"

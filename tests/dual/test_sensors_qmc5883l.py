@@ -183,20 +183,20 @@ def test_a_driver_with_a_pace_of_its_own_is_collected_at_it():
         assert run(station.run()) is None and len(made) == 2
         waits = []
 
-        class Stop(Exception):
+        class StopError(Exception):
             pass
 
         async def wait(ms):
             waits.append(ms)
             clock.t += ms
             if len(waits) % 5 == 0:
-                raise Stop
+                raise StopError
 
         base.sleep_ms = wait
         for task in made:
             try:
                 task.send(None)
-            except Stop:
+            except StopError:
                 pass
     finally:
         asyncio.create_task = real

@@ -2,8 +2,8 @@
 
 import binascii
 
-from pantau_wire import names as T
 from pantau_wire import frame, mqtt, mqtt_more, tag, topics
+from pantau_wire import names as T
 from pantau_wire.errors import WireError
 from pantau_wire.text import text
 

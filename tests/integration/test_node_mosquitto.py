@@ -21,8 +21,8 @@ from pantau_node.outbox import FileOutbox
 from pantau_sim.demo import certificates
 from pantau_sim.node import SimNode
 from pantau_sim.vm import MissingVmError, find_vm
-from pantau_wire import names as T
 from pantau_wire import frame, topics
+from pantau_wire import names as T
 
 NODE, CITY = "flood-01", "tng"
 KEY = bytes(range(32))

@@ -11,8 +11,8 @@ from pantau_sim.node import SimNode
 from pantau_sim.sensors import a02yyuw, float_switch
 from pantau_sim.virtual import Simulation
 from pantau_sim.vm import MissingVmError, find_vm
-from pantau_wire import names as T
 from pantau_wire import frame
+from pantau_wire import names as T
 from pantau_wire.frame import quality
 from scenarios.week_bridge import Bridge
 
@@ -183,3 +183,20 @@ def test_a_siren_that_cannot_be_is_reported_and_the_node_measures(river: Any, co
     r.on(1000)
     assert said in r.bridge.kinds(T.K_HEALTH)[0].fields["config_errors"]
     assert r.records()
+
+
+def test_a_node_that_sleeps_samples_faster_in_an_event_and_reports_it_at_once(river: Any) -> None:
+    r = river(power={"profile": "battery"}, alarm={"distance_mm": 1000, "hold_s": 120})
+    r.on(1000)
+    reports = len(r.records())
+    boots = r.node.boots
+    r.distance_m = 0.9
+    r.simulation.run(130)
+    assert [f.alarm for f in r.records()[reports:]].count(True) >= 2, r.node.log_path.read_text()
+    assert 10 in {f.interval_s for f in r.records()[reports:]}
+    r.distance_m = 2.0
+    r.simulation.run(1800)
+    assert r.node.boots > boots + 20  # it slept all the while
+    assert [f.interval_s for f in r.records()][-1] == 60 and {f.boot for f in r.records()} == {1}
+    instants = [t for f in r.records() for t in frame.times(f)]
+    assert len(instants) == len(set(instants))

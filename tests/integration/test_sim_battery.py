@@ -11,8 +11,8 @@ from pantau_sim.sensors import a02yyuw
 from pantau_sim.virtual import Simulation
 from pantau_sim.vm import MissingVmError, find_vm
 from pantau_sim.world import World
-from pantau_wire import names as T
 from pantau_wire import frame
+from pantau_wire import names as T
 from scenarios import week_bridge
 
 KEY = bytes(range(32))

@@ -12,8 +12,8 @@ from pantau_sim.sensors import sht4x
 from pantau_sim.virtual import Simulation
 from pantau_sim.vm import MissingVmError, find_vm
 from pantau_sim.world import World
-from pantau_wire import names as T
 from pantau_wire import frame, mqtt, topics
+from pantau_wire import names as T
 from scenarios.week_bridge import Bridge
 
 KEY = bytes(range(32))

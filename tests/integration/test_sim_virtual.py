@@ -13,8 +13,8 @@ from pantau_sim.sensors import a02yyuw, sht4x, tipping_bucket
 from pantau_sim.virtual import Simulation
 from pantau_sim.vm import MissingVmError, find_vm
 from pantau_sim.world import World
-from pantau_wire import names as T
 from pantau_wire import frame, mqtt, mqtt_more, topics
+from pantau_wire import names as T
 
 KEY = bytes(range(32))
 STAND_IN = """

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from pantau_node.outbox import FileOutbox
 from pantau_node.ring import RingOutbox
-from pantau_wire import names as T
 from pantau_wire import frame
+from pantau_wire import names as T
 from scenarios.week import INTERVAL_S, KEY, NODE
 
 if TYPE_CHECKING:

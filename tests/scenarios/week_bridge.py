@@ -6,8 +6,8 @@ import json
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from pantau_wire import names as T
 from pantau_wire import frame, mqtt, mqtt_more, topics
+from pantau_wire import names as T
 from pantau_wire.errors import WireError
 
 if TYPE_CHECKING:

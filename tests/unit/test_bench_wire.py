@@ -14,8 +14,8 @@ from needs import missing
 from pantau.bench import formats, series, wire, wire_cost
 from pantau.cli import pantau
 from pantau_sim.vm import PACKAGE, MissingVmError, find_vm
-from pantau_wire import names as T
 from pantau_wire import frame
+from pantau_wire import names as T
 
 WEEK = series.generate(seed=3, days=7)
 SMALL = WEEK[:150]

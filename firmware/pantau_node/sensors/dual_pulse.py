@@ -180,10 +180,8 @@ class _Axles:
     def __init__(self, driver):
         self._driver = driver
         self._hits = [[], []]  # axles that the other side has not seen yet
-        self._cars = [
-            None,
-            None,
-        ]  # by first side: [instant of the last axle there, ms between the sides, first spacing]
+        # The vehicle of each first side, empty for none: instant of the last axle there, ms between the sides, first spacing.
+        self._cars = [[], []]
 
     def change(self, side, t, closed):
         if not closed:
@@ -227,7 +225,7 @@ class _Axles:
         self._cars[first] = [at, apart, 0]
 
     def _end(self, first):
-        car, self._cars[first] = self._cars[first], None
+        car, self._cars[first] = self._cars[first], []
         self._driver.passed(first, car[1], car[2] or None, True)
 
     def settle(self, now):

@@ -6,7 +6,7 @@ The form of an answer in Q&A mode (FF 86) differs from module to module and is n
 
 Range: full scale of the module, in each packet
 Power: 5 V, 30 mA (unverified)
-Source: Winsen ZE07-CO manual V1.2 tables 4..6 (its example ends in 25, by its own rule it would be 38); radhoo/uradmonitor drv_ze03; no capture of a device is public
+Source: Winsen ZE07-CO manual V1.2 tables 4..6, as quoted by others; radhoo/uradmonitor drv_ze03; no capture of a device is public
 """
 
 from pantau_wire import _air as P

@@ -15,6 +15,7 @@ class Station:
     """
 
     PROPERTIES = ()
+    watch = None  # the Watch of a station that has an alarm
     COLLECT_MS = 1000
 
     def __init__(self, drivers, _settings=()):

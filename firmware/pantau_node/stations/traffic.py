@@ -26,6 +26,6 @@ class Station(_Station):
     async def sample(self, deadline_ms):
         """As every station; alarm: whether this record says that the road is congested."""
         row = await super().sample(deadline_ms)
-        value, code = row.get(P.OCCUPANCY, (0, 0))
+        value, code = row.get(P.OCCUPANCY, (0, 0))  # pyright: ignore[reportCallIssue, reportArgumentType]
         self.alarm = not code and value > _CONGESTED  # code 0: the reading is good, so there is one
         return row

@@ -13,8 +13,8 @@ from collections import Counter
 from collections.abc import Callable
 
 from pantau.bench.series import Batch
-from pantau_wire import names as T
 from pantau_wire import frame
+from pantau_wire import names as T
 
 NODE = "flood-01"
 KEY = bytes(range(32))

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import paho.mqtt.client as paho
 from paho.mqtt.enums import CallbackAPIVersion
 
-from pantau_wire import names as T
 from pantau_wire import frame, topics
+from pantau_wire import names as T
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any
 from pantau_sim.demo.intruder import FORGED_SEQ
 from pantau_sim.node import firmware_folder
 from pantau_sim.world import TruthRecorder
-from pantau_wire import names as T
 from pantau_wire import frame
+from pantau_wire import names as T
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -12,8 +12,8 @@ from pantau_sim.node import SimNode
 from pantau_sim.nodebench.domains import CITY, DOMAINS, KEY, NODE, configuration, wiring, write_node
 from pantau_sim.virtual import Simulation
 from pantau_sim.world import World
-from pantau_wire import names as T
 from pantau_wire import frame, mqtt, mqtt_more, topics
+from pantau_wire import names as T
 
 # facts/firmware.md 3.1: what a segment of MQTT costs beside its bytes
 TLS_RECORD_BYTES = 29  # TLS 1.2 with AES-GCM

@@ -8,8 +8,8 @@ from typing import Any
 
 from pantau_sim.flash import SECTOR, NorFlash
 from pantau_sim.node import firmware_folder
-from pantau_wire import names as T
 from pantau_wire import frame
+from pantau_wire import names as T
 
 RING_SECTORS = 256  # 1 MiB
 _DAY_S = 86400

@@ -75,6 +75,7 @@ class Emulator:
     MODEL = ""
     FAULTS: "tuple[str, ...]" = ()
     _due: "dict[str, int] | None" = None
+    injected: "dict[str, int]"
 
     def inject(self, kind: str, n: int = 1) -> None:
         """Let the fault show in the next n packets or answers."""

@@ -11,8 +11,8 @@ from pantau.ingest import Batch, Ingest
 from pantau.keys import Keys
 from pantau.registry import Registry
 from pantau.window import Window
-from pantau_wire import names as T
 from pantau_wire import frame as wire
+from pantau_wire import names as T
 from pantau_wire import tag, topics
 
 CITY = "tng"

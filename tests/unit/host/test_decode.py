@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from built import KEY, T0_MS, Place, Places, health, records
 from pantau.decode import Decoder, quality_of
 from pantau.model import StoredFrame
-from pantau_wire import names as T
 from pantau_wire import frame
+from pantau_wire import names as T
 
 BARE = Decoder(Places())
 PLACED = Decoder(Places(Place()))
@@ -58,6 +58,13 @@ def test_level_and_rain_follow_from_the_stations_figures_and_inherit_flags():
         (5.266, "m", "ok"), (None, "m", "timeout"),
     ]  # fmt: skip
     assert [(o.value, o.unit) for o in by_property(decoded, "rain_amount")] == [(0.6, "mm"), (0.0, "mm")]
+
+
+def test_the_level_follows_the_distance_that_the_node_corrected_and_the_raw_one_where_it_could_not():
+    corrected = ([1300, None], [0, frame.quality(T.R_NO_SAMPLE)])
+    raw = ([1234, 1234], [0, 0])
+    decoded = PLACED.decode(records({T.WATER_DISTANCE: raw, T.WATER_DISTANCE_CORRECTED: corrected}))
+    assert [(o.value, o.reason) for o in by_property(decoded, "water_level")] == [(5.2, "ok"), (5.266, "ok")]
     assert {o.station for o in decoded.observations} == {"cisadane-pintu-10"}
 
 

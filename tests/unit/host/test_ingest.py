@@ -6,8 +6,8 @@ from hypothesis import strategies as st
 
 from pantau import registry as registry_file
 from pantau.ingest import MAX_BOOTS, REASONS, Ingest
-from pantau_wire import names as T
 from pantau_wire import frame as wire
+from pantau_wire import names as T
 from pantau_wire import topics
 from unit.host import bridge_kit as kit
 

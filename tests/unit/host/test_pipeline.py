@@ -15,8 +15,8 @@ from pantau.reconnect import Backoff
 from pantau.sources import Arrival
 from pantau.spool import Spool, SpoolUnavailable
 from pantau.worker import Worker
-from pantau_wire import names as T
 from pantau_wire import frame as wire
+from pantau_wire import names as T
 from unit.host import bridge_kit as kit
 
 

@@ -15,8 +15,8 @@ from pantau_sim.clock import VirtualClock
 from pantau_sim.node import SimNode
 from pantau_sim.virtual import Simulation
 from pantau_sim.vm import MissingVmError, find_vm
-from pantau_wire import names as T
 from pantau_wire import frame, mqtt, mqtt_more, topics
+from pantau_wire import names as T
 
 NODE, CITY = "flood-01", "tng"
 KEY = bytes(range(32))

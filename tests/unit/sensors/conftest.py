@@ -2,8 +2,8 @@
 
 import pytest
 
-from sensor_harness import STATION, Clock
 from pantau_sim.world import World
+from sensor_harness import STATION, Clock
 
 
 @pytest.fixture

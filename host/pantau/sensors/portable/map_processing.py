@@ -77,6 +77,6 @@ def _dual_loop(vector):
         row["fault"] = row["detector_fault"] = row["mismatch"] = row["suspect"] = not good
     steps = {"speed_mm_s": 1, "speed_kmh": 0.05, "eff_length_mm": 1, "length_mm": 1}
     for key in row:
-        if key.endswith("_m") or key.endswith("_mps"):
+        if key[-2:] == "_m" or key[-4:] == "_mps":
             steps[key] = 0.001
     return compare(vector, vector["expect"], row, steps)
