@@ -34,7 +34,10 @@ _RARE = (
 _LOW = const(8192)  # bytes of heap below which work is put off
 _LONG = const(6)  # so many looks in a row: something has leaked
 _LEAST = const(4096)  # below this a restart is cleaner than a MemoryError somewhere
-_GARBAGE = const(3072)  # collected at the latest after so many bytes: the heap must not grow into what TLS needs
+# Collected at the latest after so many bytes: the heap must not grow into what TLS needs. The start makes much garbage and
+# few things that stay, so it may have more: a battery node pays for each collection of each wake.
+_GARBAGE = const(2048)
+_GARBAGE_AT_START = const(4096)
 
 
 class App:
@@ -125,13 +128,9 @@ class App:
             action = self.node.take_action()
 
     def _maintain(self, seconds):
-        from .maintenance import begin
+        from .maintenance import replace
 
-        if self.node.maintenance is not None:
-            self.node.maintenance.end()
-            self.node.maintenance = None
-        if seconds:
-            self.node.maintenance = begin(self.clock, self._kept, seconds)
+        self.node.maintenance = replace(self.node.maintenance, self.clock, self._kept, seconds)
 
     def _save_clock(self):
         self._saved_ms = self.clock.uptime_ms()
@@ -256,11 +255,12 @@ def build_config(body):
 
 async def main(root, board, starts):
     """Build the node from what is kept below root and run it for ever."""
-    gc.threshold(_GARBAGE)
+    gc.threshold(_GARBAGE_AT_START)
     from .start import build
 
     app = await build(root, board, starts)
     del build  # it would hold all that only the start needs
+    gc.threshold(_GARBAGE)
     gc.collect()
     await app.run()
 

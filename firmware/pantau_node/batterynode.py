@@ -17,11 +17,17 @@ class BatteryNode(Node):
         self._state = resume
         self._watch = watch
         if watch is not None and resume is not None:
-            watch.restore(resume[_MINE:])
+            kept = resume[_MINE:]
+            watch.state, watch.wet, watch.rising, watch.over, watch.last_s, watch.source = kept[:6]
+            watch.heights = list(kept[6:])
         super().__init__(*given)
 
     def state(self):
         """Return what a wake from deep sleep needs to go on in this boot: a tuple of integers."""
+        watch = self._watch
+        seen = ()
+        if watch is not None:
+            seen = (watch.state, watch.wet, watch.rising, watch.over, watch.last_s, watch.source) + tuple(watch.heights)
         return (
             self._seq,
             self._next_s,
@@ -33,7 +39,7 @@ class BatteryNode(Node):
             self._health_at,
             self._health_due,
             self._sender.through(self.boot),
-        ) + (self._watch.save() if self._watch is not None else ())
+        ) + seen
 
     def _begin(self):
         state = self._state

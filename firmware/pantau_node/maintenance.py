@@ -72,6 +72,13 @@ def begin(clock, path, left_s):
     return Maintenance(clock, path, left_s, until_s)
 
 
+def replace(kept, clock, path, left_s):
+    """Return the Maintenance that an order of so many seconds puts in the place of `kept`, None where it ends it."""
+    if kept is not None:
+        kept.end()
+    return begin(clock, path, left_s) if left_s else None
+
+
 def found(clock, path):
     """Return (Maintenance that a file asks for or None, what is wrong with the file or None)."""
     try:

@@ -28,6 +28,7 @@ _SECOND = (
     "boards",
     "wiring",
     "sensors.catalog",
+    "stations.make",
     "timestart",
     "timekeeper",
     "clockset",
@@ -100,7 +101,7 @@ def make_drivers(board, conf, problems):
 
 def make_station(conf, drivers, problems):
     """Return the station; an unknown domain becomes a flood station, which records what its sensors have."""
-    from .stations import load_station
+    from .stations.make import load_station
 
     try:
         kind = load_station(conf.station)

@@ -26,18 +26,21 @@ _PATIENCE = const(6)
 
 
 class Watch:
-    """settings: Config.alarm. state: 0 normal, 1 event, 2 alarm; urgent: the record just judged must be sent at once."""
+    """settings: Config.alarm. state: 0 normal, 1 event, 2 alarm; urgent: the record just judged must be sent at once.
+
+    batterynode.py keeps all but these two over a sleep.
+    """
 
     def __init__(self, settings):
         self.settings = settings
         self.state = _NORMAL
         self.urgent = False
         self.wet = 0
-        self._rising = 0
-        self._over = 0  # bits of the last four readings, the newest lowest
-        self._last_s = 0  # when the reason for the state was last seen
-        self._source = 0
-        self._heights = []  # instant, height, instant, height...
+        self.rising = 0
+        self.over = 0  # bits of the last four readings, the newest lowest
+        self.last_s = 0  # when the reason for the state was last seen
+        self.source = 0
+        self.heights = []  # instant, height, instant, height...
 
     def judge(self, instant_s, source, height, threshold, wet):
         """Take the readings of an instant of uptime.
@@ -48,44 +51,34 @@ class Watch:
         settings = self.settings
         was = self.state
         rising = 0
-        if source != self._source:
-            self._source, self._heights = source, []
         if height is not None:
+            if source != self.source:
+                self.source, self.heights = source, []
             rising = self._rise(instant_s, height)
             over = threshold is not None and height >= threshold
-            self._over = (self._over << 1 | over) & 15
+            self.over = (self.over << 1 | over) & 15
             if over or (was and threshold is not None and height > threshold - settings[_HYSTERESIS_MM]):
-                self._last_s = instant_s
+                self.last_s = instant_s
         soaked = wet and settings[_CONTACT]
         if rising or soaked:
-            self._last_s = instant_s
-        if soaked or (height is not None and self._over in (7, 11, 13, 14, 15)):
+            self.last_s = instant_s
+        if soaked or (height is not None and self.over in (7, 11, 13, 14, 15)):
             self.state = _ALARM
-        elif not was and (self._over & 1 or rising):
+        elif not was and (self.over & 1 or rising):
             self.state = _EVENT
-        elif was and instant_s - self._last_s >= settings[_HOLD_S] * (1 if height is not None else _PATIENCE):
-            self.state = _NORMAL
-        self.urgent = self.state != was or rising > self._rising or wet != self.wet
+        elif was and instant_s - self.last_s >= settings[_HOLD_S] * (1 if height is not None else _PATIENCE):
+            self.state, self.over = _NORMAL, 0
+        self.urgent = self.state != was or rising > self.rising or wet != self.wet
         self.urgent = self.urgent or (self.state != _NORMAL and instant_s % _TELL_S == 0)
-        self._rising, self.wet = rising, wet
+        self.rising, self.wet = rising, wet
 
     def _rise(self, instant_s, height):
         """Return 1 when the water rises faster than alarm.rise_mm_min."""
-        kept = self._heights
+        kept = self.heights
         if kept and instant_s - kept[-2] > _GAP_S:
             kept = []
-        self._heights = kept = kept[2 - 2 * _KEPT :] + [instant_s, height]
+        self.heights = kept = kept[2 - 2 * _KEPT :] + [instant_s, height]
         if len(kept) < 2 * _KEPT or not self.settings[_RISE_MM_MIN]:
             return 0
         rise = sorted(kept[7::2])[1] - sorted(kept[1:6:2])[1]
         return int(rise >= _LEAST_MM and rise * 60 >= self.settings[_RISE_MM_MIN] * (kept[8] - kept[2]))
-
-    def save(self):
-        """Return what a wake from deep sleep needs to go on: a tuple of integers."""
-        return (self.state, self.wet, self._rising, self._over, self._last_s, self._source) + tuple(self._heights)
-
-    def restore(self, kept):
-        """Take back what save() gave."""
-        if kept:
-            self.state, self.wet, self._rising, self._over, self._last_s, self._source = kept[:6]
-            self._heights = list(kept[6:])

@@ -3,7 +3,7 @@
 from sensor_rig import Clock, Edges, give_back, read, run
 
 from pantau_node.sensors import driver, dual_pulse
-from pantau_node.stations import load_station
+from pantau_node.stations.make import load_station
 from pantau_wire import names as T
 
 MASK = (1 << 30) - 1

@@ -2,7 +2,7 @@
 
 import asyncio
 
-from pantau_node.sensors import base, load
+from pantau_node.sensors import base
 from pantau_wire import _tables as T
 from pantau_wire.frame import quality
 
@@ -20,16 +20,10 @@ class Station:
 
     def __init__(self, drivers, _settings=()):
         """drivers: {model: Driver}; settings: Config.alarm, for a station that has one."""
+        from .make import arrange
+
         self.drivers = drivers
-        self._order = sorted(drivers, key=_period)
-        known = []
-        for model in drivers:
-            known.extend(getattr(drivers[model], "PROPERTIES", load(model).PROPERTIES))
-        mine = []
-        for ident in self.PROPERTIES:
-            if ident in known:
-                mine.append(ident)
-        self.PROPERTIES = tuple(mine)
+        self._order, self.PROPERTIES = arrange(drivers, self.PROPERTIES)
         self.broken = 0  # bugs of drivers survived
 
     async def sample(self, deadline_ms):
@@ -68,17 +62,3 @@ class Station:
                 except Exception:  # noqa: BLE001  as in sample: the others go on
                     self.broken += 1
             await base.sleep_ms(pace_ms)
-
-
-def _period(model):
-    return load(model).PERIOD_MS
-
-
-def load_station(domain):
-    """Return the Station class of a domain; raises ValueError that names the known ones."""
-    if domain not in DOMAINS:
-        raise ValueError("no station '" + str(domain) + "'; there are: " + ", ".join(DOMAINS))
-    return getattr(__import__("pantau_node.stations." + domain).stations, domain).Station
-
-
-DOMAINS = ("air", "flood", "traffic")

@@ -5,7 +5,6 @@ from micropython import const
 from pantau_node.watch import Watch
 from pantau_wire import _flood as P
 from pantau_wire import _tables as T
-from pantau_wire.frame import quality
 
 from . import Station as _Station
 
@@ -61,7 +60,9 @@ class Station(_Station):
     def judge(self, instant_s, row):
         """Complete the record of an instant (uptime, s) and see whether it is an alarm."""
         if self._sound:
-            row[P.WATER_DISTANCE_CORRECTED] = self._correct(row)
+            from .sound import correct
+
+            correct(row, self._sound)
         settings = self.watch.settings
         height = threshold = None
         source = 0
@@ -78,14 +79,3 @@ class Station(_Station):
         self.watch.judge(instant_s, source, height, threshold, wet)
         self.alarm = self.watch.urgent or (heavy and not self._heavy)
         self._heavy = heavy
-
-    def _correct(self, row):
-        from .sound import corrected
-
-        mm, code = row[P.WATER_DISTANCE]
-        centi_c, warm = row.get(T.AIR_TEMPERATURE, (None, 0))
-        if mm is None:
-            return None, code
-        if centi_c is None or warm & 7 > 2:
-            return None, quality(T.R_NO_SAMPLE)  # the raw distance is in the record, and the host may know the air
-        return corrected(mm, centi_c, self._sound), code

@@ -1,5 +1,9 @@
 """Distance by the speed of sound in the air of the record, for modules that assume a fixed one. Loaded with such a module only."""
 
+from pantau_wire import _flood as P
+from pantau_wire import _tables as T
+from pantau_wire.frame import quality
+
 
 def speed_mm_s(centi_c):
     """Return the speed of sound in mm/s in air of `centi_c` hundredths of a degree: 331.3 m/s * sqrt(1 + T/273.15).
@@ -16,3 +20,12 @@ def speed_mm_s(centi_c):
 def corrected(mm, centi_c, assumed_mm_s):
     """Return the distance in mm whose echo took as long as one of `mm` at the assumed speed."""
     return (2 * mm * speed_mm_s(centi_c) + assumed_mm_s) // (2 * assumed_mm_s)
+
+
+def correct(row, assumed_mm_s):
+    """Add the corrected distance to a record {property id: (value, quality code)}: missing where the air is not known."""
+    mm, code = row[P.WATER_DISTANCE]
+    centi_c, air = row.get(T.AIR_TEMPERATURE, (None, 0))
+    if mm is not None and (centi_c is None or air & 7 > 2):
+        mm, code = None, quality(T.R_NO_SAMPLE)  # the raw distance is in the record, and the host may know the air
+    row[P.WATER_DISTANCE_CORRECTED] = mm if mm is None else corrected(mm, centi_c, assumed_mm_s), code

@@ -134,12 +134,12 @@ def _parts(alone: dict[str, Any], figures: dict[str, int]) -> dict[str, int]:
     return parts
 
 
-def threshold() -> int:
+def threshold(name: str = "_GARBAGE") -> int:
     """Return the bytes after which the firmware makes the collector run, in the middle of a turn; this VM cannot do that."""
     source = (firmware_folder() / "pantau_node" / "app.py").read_text(encoding="utf-8")
-    found = re.search(r"^_GARBAGE = const\((\d+)\)", source, re.MULTILINE)
+    found = re.search(rf"^{name} = const\((\d+)\)", source, re.MULTILINE)
     if found is None:
-        raise RuntimeError("the firmware no longer says in app.py how much garbage it allows (_GARBAGE)")
+        raise RuntimeError(f"the firmware no longer says in app.py how much garbage it allows ({name})")
     return int(found[1])
 
 
@@ -167,8 +167,9 @@ def _figures(found: dict[str, Any], imports: int, empty: int) -> dict[str, int]:
     start, base = (found["loaded"] - imports + max(0, surplus) for surplus in rig)
     least = found["least"]
     peak = max(found["peak"], found["boot_peak"])
+    started = found["booted"] + threshold("_GARBAGE_AT_START") - start
     return {
-        "peak_heap_bytes": found["live_peak"] + min(peak - found["live_peak"], threshold()) - base,
+        "peak_heap_bytes": max(started, found["live_peak"] + min(peak - found["live_peak"], threshold()) - base),
         "uncollected_peak_heap_bytes": peak - base,
         "names": later[-1] - before,
         "live_peak_heap_bytes": found["live_peak"] - base,
