@@ -131,7 +131,7 @@ class Driver:
         self._failed = _TRIES  # failures in a row
         self._tried = None
         self._heard = False
-        self._first = True  # nothing has been read since the set-up: an overrun is none
+        self._first = True  # nothing has been read since the set-up or a failure: an overrun is none
         self._reason = T.R_ABSENT
         self._last = base.Age()  # of the last sample
         self._start = base.now()
@@ -149,6 +149,7 @@ class Driver:
             return
         except OSError as error:
             self._reason = base.bus_reason(error)
+        self._first = True  # what the failure let pass is this one fault, not an overrun beside it
         self._failed += 1
         if self._reason == T.R_ABSENT and not self._heard and self._lookalike():
             self._reason = T.R_DEVICE_FAULT

@@ -12,7 +12,7 @@ def sensirion():
     from pantau_node.sensors import load
 
     load("scd4x")
-    from pantau_node.sensors import sensirion as module
+    from pantau_node.sensors import sensirion_device as module
 
     return module
 
