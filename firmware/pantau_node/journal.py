@@ -70,7 +70,7 @@ class Batch:
         for i, (value, code) in enumerate(readings):
             codes = self.codes[i]
             if code and codes is None:
-                self.codes[i] = codes = [0] * self.count
+                self.codes[i] = codes = [0] * self.count  # pyright: ignore[reportCallIssue, reportArgumentType]
             self.values[i].append(value)
             if codes is not None:
                 codes.append(code)

@@ -23,10 +23,10 @@ KEY = bytes(range(32))
 NODE = "flood-01"
 HANGS = """
 import asyncio
-from pantau_wire import names as T
+from pantau_wire import _tables as T
 class Station:
     PROPERTIES = (T.AIR_TEMPERATURE,)
-    def __init__(self, drivers):
+    def __init__(self, drivers, settings):
         pass
     async def run(self):
         pass
@@ -40,7 +40,7 @@ LEAKS = HANGS.replace(
     "await asyncio.sleep(100000)",
     "for _ in range(150):\n            self.kept = (self.kept, bytearray(100))\n        return {}",
 ).replace(
-    "    def __init__(self, drivers):\n        pass", "    def __init__(self, drivers):\n        self.kept = None"
+    "    def __init__(self, drivers, settings):\n        pass", "    def __init__(self, drivers):\n        self.kept = None"
 )
 BROKEN = "raise ImportError('half an application')\n"
 
