@@ -70,9 +70,9 @@ class App:
 
     # -- events of the sampler and the link
 
-    def on_record(self, instant_s, row, alarm, interval_s):
-        """Take the record of a sampling instant."""
-        self.node.on_record(instant_s, row, alarm, interval_s)
+    def on_record(self, *record):
+        """Take the record of a sampling instant: see Node."""
+        self.node.on_record(*record)
         self._settle()
         self.link.wake()
 

@@ -82,13 +82,14 @@ class Node:
 
     # -- events
 
-    def on_record(self, instant_s, row, alarm=False, interval_s=0):
+    def on_record(self, instant_s, row, alarm=False, interval_s=0, urgent=None):
         """Take the record of the sampling instant (seconds of uptime): {property id: (value or None, quality code)}.
 
-        alarm: send it at once; interval_s: until the next instant, where it is not the configured one.
+        alarm: the station says that this is one; interval_s: until the next instant, where it is not the configured one;
+        urgent: send it at once; an alarm is, where nothing else is said.
         """
         if self.maintenance is not None:
-            row, alarm = self.maintenance.mark(row), False
+            row, alarm, urgent = self.maintenance.mark(row), False, False
             if self.maintenance.over():
                 self.maintenance = None
         batch = self.outbox.batch
@@ -100,7 +101,7 @@ class Node:
         self.produced += 1
         batch = self.outbox.batch
         self._next_s = instant_s + batch.interval_s
-        if alarm or batch.count >= self.config.sampling_batch or self._seq - batch.seq >= _APART:
+        if (alarm if urgent is None else urgent) or batch.count >= self.config.sampling_batch or self._seq - batch.seq >= _APART:
             self.seal_open(alarm)
 
     def on_message(self, payload):

@@ -16,8 +16,8 @@ _SAMPLE_MS = const(20000)  # no supported sensor needs longer
 class Sampler:
     """Asks the station at each instant and hands the record on.
 
-    station: PROPERTIES and sample(deadline_ms), perhaps judge(instant_s, row), alarm and pace_s(), which brings the next
-    instant nearer; emit: emit(instant_s, row, alarm, interval_s). An instant that was slept through or that failed gives a
+    station: PROPERTIES and sample(deadline_ms), perhaps judge(instant_s, row), alarm, urgent and pace_s(), which brings
+    the next instant nearer; emit: emit(instant_s, row, alarm, interval_s, urgent). An instant that was slept through or that failed gives a
     record too, with every reading missing and the reason. start_s: the first instant, where it is known from before (a wake
     from deep sleep).
     """
@@ -53,18 +53,19 @@ class Sampler:
             self.beat_ms = self._clock.uptime_ms()
         instant_s = self.next_s
         late_ms = -wait_ms
-        alarm = False
+        alarm = urgent = False
         if late_ms >= pace * 1000:
             self.late += 1
             row = self._missing(T.R_NO_SAMPLE)
         else:
             row = await self._sample(instant_s, min(pace * 900 - late_ms, _SAMPLE_MS))
-            alarm = bool(getattr(self._station, "alarm", False))
+            alarm = getattr(self._station, "alarm", False)
+            urgent = getattr(self._station, "urgent", alarm)
             if late_ms >= 1000:
                 row[T.TIME_OFFSET] = (late_ms // 1000, 0)
             pace = self._pace()
         self.next_s = (instant_s // pace + 1) * pace
-        self._emit(instant_s, row, alarm, pace)
+        self._emit(instant_s, row, bool(alarm), pace, bool(urgent))
         self.beat_ms = self._clock.uptime_ms()
 
     def _pace(self):

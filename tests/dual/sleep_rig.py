@@ -170,7 +170,7 @@ class Rig:
         self.box.index.live = 0
         self.box.index.alarms = ()
 
-    def on_record(self, instant_s, _row, _alarm, _interval_s):
+    def on_record(self, instant_s, _row, *_more):
         self.records.append((instant_s, self.chip.true_ms))
         self.node.open += 1
 

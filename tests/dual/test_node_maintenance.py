@@ -106,6 +106,19 @@ def test_records_under_maintenance_are_flagged_and_are_no_alarm():
     r.box.close()
 
 
+def test_what_is_urgent_is_sealed_at_once_and_only_an_alarm_goes_first():
+    r = rig(batch=15)
+    row = {T.WATER_DISTANCE: (3000, 0), T.RAIN_TIPS: (0, 0)}
+    for k, (alarm, urgent) in enumerate(((False, True), (True, False), (True, True), (False, False))):
+        r.now = 60000 * (k + 1)
+        r.node.on_record(60 * (k + 1), row, alarm, 60, urgent)
+    r.node.flush()
+    r.node.on_link(True)
+    frames = sorted([f for f in r.sent() if f.kind == T.K_RECORDS], key=lambda f: f.seq)
+    assert [(f.alarm, f.count) for f in frames] == [(False, 1), (True, 2), (False, 1)]
+    r.box.close()
+
+
 def order(r, name, **args):
     """Send an order; return (ok, detail)."""
     r.node.on_link(True)

@@ -268,15 +268,15 @@ def test_the_station_wants_ten_seconds_in_an_event_and_its_alarm_sends_at_once()
     distance = [1500]
     station = flood(clock, distance, model="a02yyuw", distance_mm=1000)
     record(station, 60)
-    assert station.pace_s() == 0 and not station.alarm
+    assert station.pace_s() == 0 and not station.urgent
     distance[0] = 980
     clock.t += 60000
     record(station, 120)
-    assert station.pace_s() == 10 and station.alarm and station.watch.state == EVENT
+    assert station.pace_s() == 10 and station.urgent and not station.alarm and station.watch.state == EVENT
     for k in (1, 2):
         clock.t += 10000
         record(station, 120 + 10 * k)
-    assert station.watch.state == ALARM
+    assert station.watch.state == ALARM and station.urgent and station.alarm
 
 
 def test_a_reading_that_failed_is_no_height():
@@ -298,7 +298,8 @@ def test_heavy_rain_is_sent_once_when_it_begins():
     for k in range(6):
         pulses.hit(clock.t - 30000, clock.t - 5000)
         record(station, 60 * k + 60)
-        told.append(station.alarm)
+        told.append(station.urgent)
+        assert not station.alarm
         clock.t += 60000
     assert told == [True] + [False] * 5
 

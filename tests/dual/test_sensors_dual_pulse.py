@@ -195,7 +195,7 @@ def test_tubes_join_axles_by_their_spacing():
 def test_a_station_whose_road_is_congested_sends_at_once():
     road = Road()
     station = load_station("traffic")({"dual_pulse": road.sensor})
-    assert len(station.PROPERTIES) == len(set(station.PROPERTIES)) == 16 and not station.alarm
+    assert len(station.PROPERTIES) == len(set(station.PROPERTIES)) == 16 and not station.urgent
     assert station.PROPERTIES[:5] == dual_pulse.PROPERTIES[:5]
     alarms = []
     for k, on in enumerate((600, 37000, 36000, 600)):
@@ -203,15 +203,15 @@ def test_a_station_whose_road_is_congested_sends_at_once():
         road.clock.t = road.t0 + 60000 * (k + 1)
         row = run(station.sample(500))
         assert abs(row[T.OCCUPANCY][0] - on // 60) <= 1
-        alarms.append(station.alarm)
+        alarms.append(station.urgent)
     assert alarms == [False, True, False, False]
     road.inputs[0].hit(((road.t0 + 250000) & MASK, True))  # and stays closed: a fault is no congestion
     for k in range(20):
         road.clock.t = road.t0 + 250000 + 60000 * k
         run(station.sample(500))
-    assert not station.alarm
+    assert not station.urgent
     station = load_station("traffic")({})
-    assert run(station.sample(10)) == {} and not station.alarm
+    assert run(station.sample(10)) == {} and not station.urgent
 
 
 def test_options_that_cannot_be_are_refused():

@@ -13,10 +13,14 @@ _FLOAT_MS = const(5000)  # two looks at the float switch in a row are its deboun
 _DISTANCE_MM = const(0)
 _DEPTH_MM = const(1)
 _SAMPLE_S = const(5)
+_ALARM = const(2)  # Watch.state
 
 
 class Station(_Station):
-    """settings: Config.alarm. alarm: the record just judged must be sent at once; pace_s(): how soon the next is wanted."""
+    """settings: Config.alarm. alarm: the state of the watch is; urgent: the record just judged must be sent at once.
+
+    pace_s(): how soon the next is wanted.
+    """
 
     COLLECT_MS = 10000  # the board keeps 64 closures: 4 tips with their bounce come in the strongest rain
     PROPERTIES = (
@@ -32,7 +36,7 @@ class Station(_Station):
         P.RAIN_FIRST_TIP_AGE,
         P.RAIN_LAST_TIP_AGE,
     )
-    alarm = False
+    alarm = urgent = False
     _heavy = False
     _sound = 0
 
@@ -77,5 +81,6 @@ class Station(_Station):
         heavy = self._gauge is not None and self._gauge.heavy
         wet = int(self._float is not None and self._float.wet)
         self.watch.judge(instant_s, source, height, threshold, wet)
-        self.alarm = self.watch.urgent or (heavy and not self._heavy)
+        self.alarm = self.watch.state == _ALARM
+        self.urgent = self.watch.urgent or (heavy and not self._heavy)
         self._heavy = heavy

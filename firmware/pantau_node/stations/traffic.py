@@ -21,11 +21,11 @@ class Station(_Station):
     )
     PROPERTIES += tuple(range(P.VEHICLE_SPEED_BIN_1, P.VEHICLE_SPEED_BIN_1 + 8))
     PROPERTIES += (P.VEHICLE_COUNT_MOTORCYCLE, P.VEHICLE_COUNT_LIGHT, P.VEHICLE_COUNT_HEAVY, P.VEHICLE_COUNT)
-    alarm = False
+    urgent = False
 
     async def sample(self, deadline_ms):
-        """As every station; alarm: whether this record says that the road is congested."""
+        """As every station; urgent: whether this record says that the road is congested."""
         row = await super().sample(deadline_ms)
         value, code = row.get(P.OCCUPANCY, (0, 0))  # pyright: ignore[reportCallIssue, reportArgumentType]
-        self.alarm = not code and value > _CONGESTED  # code 0: the reading is good, so there is one
+        self.urgent = not code and value > _CONGESTED  # code 0: the reading is good, so there is one
         return row

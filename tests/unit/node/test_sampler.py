@@ -31,7 +31,7 @@ class Bench:
         monkeypatch.setattr(sampler, "asyncio", SimpleNamespace(sleep=self._sleep))
         clock = Clock(lambda: self.now & 0x3FFFFFFF, 0)
         self.sampler = sampler.Sampler(
-            clock, self, 1, run_s, lambda at, row, _alarm, _interval: self.records.append((at, row))
+            clock, self, 1, run_s, lambda at, row, *_: self.records.append((at, row))
         )
 
     async def _sleep(self, seconds: float) -> None:
@@ -94,7 +94,7 @@ def test_an_event_brings_the_next_instants_nearer_on_the_same_grid(monkeypatch: 
     bench.judge = lambda at, _row: judged.append(at)  # type: ignore[attr-defined]
     bench.alarm = True  # type: ignore[attr-defined]
     clock = Clock(lambda: bench.now & 0x3FFFFFFF, 0)
-    tick = sampler.Sampler(clock, bench, 60, 0, lambda at, _row, alarm, interval: said.append((at, alarm, interval)))
+    tick = sampler.Sampler(clock, bench, 60, 0, lambda at, _row, alarm, interval, _: said.append((at, alarm, interval)))
 
     async def steps() -> None:
         await tick.step()
@@ -115,7 +115,10 @@ def test_what_the_station_says_of_an_alarm_is_not_believed_of_an_instant_that_wa
 ) -> None:
     bench = Bench(monkeypatch, start_ms=3400)
     bench.alarm = True  # type: ignore[attr-defined]
-    alarms: list[bool] = []
-    bench.sampler._emit = lambda at, row, alarm, _interval: (bench.records.append((at, row)), alarms.append(alarm))
+    alarms: list[tuple[bool, bool]] = []
+    bench.sampler._emit = lambda _at, _row, alarm, _interval, urgent: alarms.append((alarm, urgent))
     bench.run()
-    assert alarms == [False, False, True, True, True]
+    assert alarms == [(False, False), (False, False), (True, True), (True, True), (True, True)]
+    bench.urgent = False  # type: ignore[attr-defined]
+    asyncio.run(bench.sampler.step())
+    assert alarms[-1] == (True, False)

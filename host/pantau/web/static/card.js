@@ -11,8 +11,12 @@ const FIRST = {
   traffic: ["vehicle_count_approaching", "vehicle_speed_mean", "pulse_count"],
   air: ["pm2_5", "pm10"],
 };
-const LAST = ["water_distance_n", "water_distance_spread", "pm2_5_cf1", "particles_0_3"];
-const SAID_BY = { rain_tips: "rain_amount" }; // not shown beside the value that was made of it
+const LAST = [
+  "transducer_voltage", "water_distance_n", "water_distance_spread", "pm2_5_spread", "pm_n", "pm2_5_cf1", "particles_0_3",
+];
+// Parts of one thing, not values to watch: the gaps between tips, the bins of a histogram.
+const PARTS = /^(rain_(first|last)_tip_age|vehicle_speed_bin_\d)$/;
+const SAID_BY = { rain_tips: "rain_amount", water_distance: "water_distance_corrected" }; // not shown beside the value that was made of it
 const AHEAD_S = 5; // a reading this far ahead of the bridge's clock is said to be, not shown as fresh
 
 function sorted(node) {
@@ -22,7 +26,7 @@ function sorted(node) {
     return first >= 0 ? first : wanted.length + 1 + LAST.indexOf(property);
   };
   const has = new Set(node.latest.map(({ property }) => property));
-  const shown = node.latest.filter(({ property }) => !has.has(SAID_BY[property]));
+  const shown = node.latest.filter(({ property }) => !PARTS.test(property) && !has.has(SAID_BY[property]));
   return shown.sort((a, b) => rank(a) - rank(b) || text.place(a.property) - text.place(b.property));
 }
 

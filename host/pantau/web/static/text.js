@@ -4,6 +4,7 @@ const ZONE = "Asia/Jakarta"; // shown in WIB, stored in UTC
 const DIGITS = {
   water_level: 2, water_distance: 3, water_distance_spread: 3, air_temperature: 1, relative_humidity: 0, air_pressure: 1,
   vehicle_speed_mean: 0, vehicle_speed_85: 0, occupancy: 0, rain_amount: 1, pm1: 1, pm2_5: 1, pm10: 1, pm2_5_cf1: 1,
+  water_distance_corrected: 3, water_depth: 3, transducer_voltage: 3, pm2_5_spread: 1, pm4: 1, typical_particle_size: 2,
 };
 
 let all = { en: {}, id: {} };
