@@ -3,7 +3,7 @@
 NORMAL becomes EVENT (sampling every alarm.sample_s) with one reading above the threshold or with a fast rise; EVENT becomes
 ALARM when three of four readings are above, or the float switch is closed. Nine in ten odd readings of street sensors are
 cars, spiders and litter (FloodNet): one reading never sounds the siren. Both end when the water has been below the
-threshold by the hysteresis for alarm.hold_s. A sensor that says nothing begins nothing, and ends nothing for six times that.
+threshold by the hysteresis for alarm.hold_s. A sensor that says nothing begins nothing, and ends nothing for 36 times that.
 """
 
 from micropython import const
@@ -22,7 +22,7 @@ _KEPT = const(6)  # heights for the rise: the median of the later three against 
 _GAP_S = const(300)  # an older height says nothing of how fast the water rises now
 _LEAST_MM = const(20)  # a lesser difference is noise and waves
 _TELL_S = const(60)  # in an event a frame goes out at once that often
-_PATIENCE = const(6)
+_PATIENCE = const(36)  # a sensor under water is silent
 
 
 class Watch:

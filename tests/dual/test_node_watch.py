@@ -78,7 +78,7 @@ def test_silence_begins_nothing_and_ends_an_alarm_only_after_long():
     w = Water(hold_s=100)
     assert w.see(None, None, None) == [(NORMAL, False)] * 3
     w.see(990, 990, 990, step_s=10)
-    states = [state for state, _ in w.see(*[None] * 60, step_s=10)]
+    states = [state for state, _ in w.see(*[None] * 60, step_s=60)]
     assert states == [ALARM] * 59 + [NORMAL]
 
 
@@ -287,6 +287,19 @@ def test_a_reading_that_failed_is_no_height():
         clock.t += 60000
         assert record(station, 60 * k)[T.WATER_DISTANCE] == (20, quality(T.R_OUT_OF_RANGE))
     assert station.watch.state == NORMAL
+
+
+def test_water_that_reaches_the_sensor_goes_on_with_the_alarm():
+    clock = Clock()
+    distance = [1500]
+    station = flood(clock, distance, model="a02yyuw", distance_mm=1000)
+    states = []
+    for k, mm in enumerate([1500, 1100, 900, 700, 400, 100, 25, 20, 10] + [20] * 60):
+        distance[0] = mm
+        clock.t += 60000
+        record(station, 60 * k + 60)
+        states.append(station.watch.state)
+    assert states[:5] == [NORMAL, NORMAL, EVENT, EVENT, ALARM] and set(states[5:]) == {ALARM}
 
 
 def test_heavy_rain_is_sent_once_when_it_begins():

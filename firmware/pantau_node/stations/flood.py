@@ -76,7 +76,9 @@ class Station(_Station):
             (P.WATER_DEPTH, settings[_DEPTH_MM], 1),
         ):
             value, code = row.get(ident, (None, 0))
-            if value is not None and code & 7 < 3:  # not FAIL
+            # Beyond the near end of its range a sensor still knows that the water is there; but a spider starts no event.
+            near = self.watch.state and code >> 3 == T.R_OUT_OF_RANGE and limit and sign * value >= sign * limit
+            if value is not None and (code & 7 < 3 or near):  # else: FAIL
                 source, height, threshold = ident, sign * value, sign * limit if limit else None
         heavy = self._gauge is not None and self._gauge.heavy
         wet = int(self._float is not None and self._float.wet)
