@@ -71,6 +71,10 @@ def test_zero_of_everything_is_clean_air_and_mass_without_particles_a_fault():
     for _ in range(4):
         clock.t += 60000
         assert read(sensor)[T.PM2_5] == (0, T.R_OK)
+    for _ in range(57):
+        clock.t += 60000
+        reason = read(sensor)[T.PM2_5][1]
+    assert reason == T.R_STUCK  # nothing at all in the air for an hour: the laser or the fan is dead
     uart.packet = lambda _k: pms(1, 0)
     clock.t += 3000
     got = read(sensor)

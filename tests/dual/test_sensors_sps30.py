@@ -57,10 +57,12 @@ def test_a_reply_says_what_is_wrong_with_it():
     assert sps30.parse(whole[:59]) == (None, "short")
     for at in range(60):
         assert sps30.parse(whole[:at] + bytes((whole[at] ^ 0x10,)) + whole[at + 1 :]) == (None, "crc")
-    for i, value in ((0, float("nan")), (3, float("inf")), (4, -1.0), (2, 10001.0), (9, 66.0)):
+    for i, value in ((0, float("nan")), (3, float("inf")), (4, -1.0), (2, 1000001.0), (9, 66.0)):
         values = list(AIR)
         values[i] = value
         assert sps30.floats(payload(values)) == (None, "value")
+    smoke = [1300.0] * 4 + [9000.0] * 5 + [1.0]
+    assert sps30.floats(payload(smoke))[1] == ""  # heavy smoke is a reading, and out of range
 
 
 def test_stuffing_of_every_byte_and_pair_comes_back():

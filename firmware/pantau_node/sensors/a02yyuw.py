@@ -59,9 +59,9 @@ class Parser:
 def classify(mm, model=MODEL):
     """Return the reason id of one distance."""
     low, high = LIMITS[model]
-    if mm in (0, 0xFFFF):
-        return T.R_NO_ECHO
-    return T.R_OK if low <= mm <= high else T.R_OUT_OF_RANGE
+    if mm in (0, 0xFFFF, high):
+        return T.R_NO_ECHO  # a lost echo often reads as the greatest distance
+    return T.R_OK if low <= mm < high else T.R_OUT_OF_RANGE
 
 
 def enough(want):
@@ -106,7 +106,7 @@ class Driver:
         self._model = model
         self._period = period_ms
         self._trigger = trigger
-        self._discard = _DISCARD
+        self._discard = self._fresh = _DISCARD
         self._heard = False
         self._stuck = base.Stuck(stuck_s)
         self._parser = Parser()
@@ -116,23 +116,25 @@ class Driver:
     async def read(self, deadline_ms):
         count = self.counters.count
         framer = self._parser.framer
-        discard, refused = self._discard, framer.refused
+        discard, refused, good = self._discard, framer.refused, self.counters.good
         want = max(1, min(READS, deadline_ms // self._period))
         values = await self._collect(want, deadline_ms)
+        left = self._discard
         for mm in values:
             count(self._judge(mm, self._model))
         value, mad, n, reason = summarise(values, want, self._model, self._judge)
         if not values:
             bad = framer.refused > refused
+            self._discard = max(self._discard, self._fresh)  # it may have been without power
             if bad and framer.cause == "inverted":
                 reason = count(T.R_DEVICE_FAULT)
-            elif self._discard < discard:
-                reason = count(T.R_WARMING)
-            elif bad:
+            elif bad and self.counters.good == good:
                 reason = T.R_CHECKSUM  # counted by the framer
+            elif left < discard:
+                reason = count(T.R_WARMING)
             else:
                 reason = count(T.R_TIMEOUT if self._heard else T.R_ABSENT)
-        elif value is not None and self._stuck.check((value, mad)) and reason == T.R_OK:
+        elif value is not None and self._stuck.check(value if mad == 0 else -1) and not mad and reason == T.R_OK:
             reason = count(T.R_STUCK)
         return [
             (P.WATER_DISTANCE, value, reason),

@@ -113,7 +113,7 @@ class Driver:
             return [(P.TRANSDUCER_VOLTAGE, None, reason), (P.WATER_DEPTH, None, reason)]
         number = base.median(numbers)
         mm, reason = level(number, *self._scale)
-        if self._stuck.check(numbers) and reason == T.R_OK:
+        if self._stuck.check(numbers) and mm > 0 and reason == T.R_OK:  # dry is dry
             reason = count(T.R_STUCK)
         elif reason == T.R_OK and len(numbers) * 2 < _READS:
             reason = T.R_SPREAD  # nothing checks a conversion on its way: one or two are no median

@@ -39,7 +39,8 @@ class Age:
 
     def ms(self):
         if self._ms < _OLDEST_MS:
-            self._ms = min(max(self._ms, since(self._start, now())), _OLDEST_MS)
+            ms = since(self._start, now())
+            self._ms = _OLDEST_MS if ms < 0 else min(max(self._ms, ms), _OLDEST_MS)
         return self._ms
 
 

@@ -31,6 +31,7 @@ _FORCED_X1 = b"\x25"  # temperature and pressure once, then sleep: 9.3 ms at mos
 _X1_ASLEEP = const(0x24)  # what ctrl_meas holds afterwards
 _WAIT_MS = const(10)
 _WET_S = const(3600)
+_FOG = const(9700)  # hundredths of %: air that wet stays so for a night
 
 
 def h4_h5(e4, e5, e6):
@@ -183,9 +184,9 @@ class Driver:
     def _judge(self, data):
         self.counters.good += 1
         _, temperature, p, h = compensate(self._trims, raw(data))
-        pascal = (p + 128) >> 8
+        pascal = max(0, (p + 128) >> 8)  # of a chip that is out of its mind; the column has no sign
         centi_rh = (h * 100 + 512) >> 10
-        stuck, wet = self._stuck.check(data), self._wet.check(centi_rh)
+        stuck, wet = self._stuck.check(data), self._wet.check(centi_rh) and centi_rh < _FOG
         reason = T.R_STUCK if stuck else T.R_OK
         out = [
             (T.AIR_TEMPERATURE, temperature, reason if -4000 <= temperature <= 8500 else T.R_OUT_OF_RANGE),

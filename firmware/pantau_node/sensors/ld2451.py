@@ -40,6 +40,7 @@ _FIRMWARE_ACK = const(0x01A0)  # printed with length 0B for 12 bytes: both forms
 _QUIET_MS = const(120000)  # of a unit that is silent when the road is empty: then ask whether it lives
 _QUIET_TALKER_MS = const(3000)  # of a unit that has sent empty reports before
 _CATCH_UP_MS = const(5000)  # a receive buffer of full reports
+_SWAPPED_MS = const(300000)  # of silence, questions unanswered: a spare may speak at the other rate
 _ANSWER_MS = const(10000)  # of silence after that: it is gone; also the pace of asking
 _FAST = const(256000)
 _ASKS = const(4)  # at one baud rate, then at the other: some 10 s
@@ -109,15 +110,16 @@ class Driver:
         self._empty = 0  # empty reports in a row
         self._talker = False  # reports an empty road, too
         self._refused = 0
-        self._asks = 0  # before it was heard
+        self._asks = 0  # without an answer, of one that was never heard or may be another one by now
         self.counters = self._parser.counters
 
     async def collect(self):
         """Take in what the radar sent; ask it for its settings when it has been silent for long."""
         self._pull()
-        if self._last.ms() > self._patience() and self._asked.ms() > _ANSWER_MS // 4:
+        quiet, asked = self._last.ms(), self._asked.ms()  # both: an Age that nobody asks for days turns young again
+        if quiet > self._patience() and asked > _ANSWER_MS // 4:
             self._asked.mark()
-            if not self._heard:
+            if not self._heard or quiet > _SWAPPED_MS:
                 if self._asks and self._asks % _ASKS == 0:
                     self._bus.init(baudrate=_FAST if self._asks // _ASKS & 1 else BAUD)
                     self._parser.framer.cut()
@@ -142,6 +144,7 @@ class Driver:
             self._parser.replies = []
             if self.counters.good > good:
                 self._heard = True
+                self._asks = 0
                 self._last.mark()
             if reports:
                 self._track(reports, t)

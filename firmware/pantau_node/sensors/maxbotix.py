@@ -82,5 +82,5 @@ class Driver(a02yyuw.Driver):
         super().__init__(bus, model, period_ms, False, stuck_s, sound_m_s)
         self._parser = Parser(False)
         self._judge = classify
-        self._discard = _DISCARD
+        self._discard = self._fresh = _DISCARD
         self.counters = self._parser.counters

@@ -54,7 +54,7 @@ class Driver(Stream):
             return None, True, None  # another member of the family: no counts in it
         # Mass without any particle is a stopped fan, a dirty or a failing laser; zero of everything is clean air.
         fault = row[-1] & 0xFF or (row[5] > 0 and not row[6])
-        return (10 * row[3], 10 * row[4], 10 * row[5], 10 * row[1], row[6]), fault, row[:12] if row[6] else None
+        return (10 * row[3], 10 * row[4], 10 * row[5], 10 * row[1], row[6]), fault, row[:12] if row[6] else (0,)
 
 
 Parser = Driver

@@ -187,6 +187,7 @@ class Driver:
             return
         x, y, z = parse(self._bus.readfrom_mem(self._address, 0, 6))[:3]
         self._failed = 0
+        self._tried = None  # an Age that nobody asks for days turns young again
         self._heard = True
         self._last.mark()
         self.counters.good += 1

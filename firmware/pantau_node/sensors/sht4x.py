@@ -5,9 +5,13 @@ Power: 3.3 V, < 1 mA
 Source: Sensirion SHT4x 4.5, 4.6; SHT3x-DIS 4.3, 4.12, 4.13
 """
 
+from micropython import const
+
 from pantau_wire import _tables as T
 
 from . import base, sensirion
+
+_FOG = const(9700)  # hundredths of %: air that wet stays so for a night
 
 BUS = "i2c"
 ADDRESS = 0x44  # SHT3x: or 45
@@ -72,7 +76,7 @@ class Driver:
                 continue
             self.counters.good += 1
             stuck = self._stuck.check(bytes(reply))
-            wet = self._wet.check(centi_rh)
+            wet = self._wet.check(centi_rh) and centi_rh < _FOG
             known = -4000 <= centi_c <= 12500
             reason = count(T.R_OUT_OF_RANGE if not known else T.R_STUCK if stuck else T.R_OK)
             break

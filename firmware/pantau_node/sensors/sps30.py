@@ -38,6 +38,7 @@ PERIOD_MS = const(1000)
 _COLUMNS = ((0, 10, 10000), (1, 10, 10000), (2, 10, 10000), (3, 10, 10000), (4, 100, 300000), (9, 1000, 10000))
 _SILENT_MS = const(15000)  # cleaning the fan takes 10 s without a new reading
 _PRODUCT = b"00080000"
+_MOST = const(1000000)  # ug/m3 or 1/cm3: beyond that it is no reading; out of range begins far below
 
 
 def fixed(bits):
@@ -64,7 +65,7 @@ def floats(data):
     values = []
     for bits in struct.unpack(">10I", data):
         value = fixed(bits)
-        if value is None or value > 10000 << 32:
+        if value is None or value > _MOST << 32:
             return None, "value"
         values.append(value)
     return (values, "") if values[9] <= 65 << 32 else (None, "value")

@@ -11,6 +11,7 @@ from pantau_wire import _tables as T
 from . import base
 
 _PERIOD_MS = const(1000)
+_ZERO_MS = const(3600000)  # nothing at all in the air for so long: the laser or the fan is dead
 _SILENT_MS = const(5000)  # twice the slowest pace of a PMS, 2.3 s; AirGradient gives up after 3 s
 
 
@@ -75,7 +76,8 @@ class Stream:
                 self._warm = True
                 self._clear()
             values, fault, steady = self.take(row)
-            self._is_stuck = self._stuck.check(steady) and steady is not None
+            stuck = self._stuck.check(steady) and steady is not None
+            self._is_stuck = stuck and (any(steady) or self._stuck.ms() >= _ZERO_MS)
             if fault:
                 self._faults += 1
                 self.counters.count(T.R_DEVICE_FAULT)

@@ -20,7 +20,8 @@ WARM_UP_MS = 0
 PERIOD_MS = 0
 COUNTS = True  # what comes while the chip sleeps is lost
 
-_ROCKING_MS = const(500)  # nearer tips than any rain makes: the bucket rocked, kept and flagged
+_ROCKING_MS = const(500)  # a tip takes longer in any rain (2.4 s at 300 mm/h): what comes sooner is none
+_RELEASE_MS = const(150)  # the contact has opened and chattered by then; later closures are a bucket that rocks, and are flagged
 
 
 class Driver(counting.Driver):
@@ -43,15 +44,19 @@ class Driver(counting.Driver):
         last = self._last
         stamps = await super().collect()
         for stamp in stamps:
-            if self._first is None:
-                self._first = stamp
             gap = self._spacing_ms if last is None else base.since(last, stamp)
             if gap < _ROCKING_MS:
-                self._suspect = True
+                self._suspect = self._suspect or gap >= _RELEASE_MS
+                self._n -= 1
+                self.counters.good -= 1
                 self.counters.bounce += 1
-            else:
-                self.heavy = gap < self._spacing_ms
+                continue
+            if self._first is None:
+                self._first = stamp
+            self.heavy = gap < self._spacing_ms
             last = stamp
+        if stamps:
+            self._last = last
         self.heavy = self.heavy and base.since(last, base.now()) < self._spacing_ms
         return stamps
 

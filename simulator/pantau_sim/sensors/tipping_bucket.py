@@ -80,6 +80,10 @@ class Emulator(PulseEmulator):
             events.append((step, 0))
             self.bounces += 1
         events.append((at + CLOSED_US, 1))
+        if self._bounce and rng.below(2):  # it chatters when it opens, too
+            events.append((at + CLOSED_US + 3000, 0))
+            events.append((at + CLOSED_US + 5000, 1))
+            self.bounces += 1
 
     def _count(self, t_ms: int) -> int:
         return int(self._truth("rain_accumulated", t_ms / 1000) / self._tip_mm)

@@ -29,7 +29,7 @@ def counted(sensor):
 
 @pytest.mark.parametrize(
     "kind, counter",
-    [("bad_sum", "checksum"), ("zero", "no_echo"), ("ffff", "no_echo"), ("lost_echo", None), ("warm_up", None)],
+    [("bad_sum", "checksum"), ("zero", "no_echo"), ("ffff", "no_echo"), ("lost_echo", "no_echo"), ("warm_up", None)],
 )
 def test_two_of_six_are_counted_once_each_and_move_no_median(clock, kind, counter):
     emulator = a02yyuw.Emulator(steady(water_distance=2.0), 3)

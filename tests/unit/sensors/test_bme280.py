@@ -65,7 +65,7 @@ def test_twice_in_a_row_is_a_timeout_without_numbers(clock, truth, rig, kind):
     assert true(clock, truth, minute(clock, sensor))
 
 
-def test_a_wet_sensor_is_told_after_an_hour_and_its_neighbours_stay_good(clock, truth, rig):
+def test_a_wet_sensor_is_fog_to_the_node_and_its_neighbours_stay_good(clock, truth, rig):
     bus, sensor, _ = rig
     bus._emulator.inject("wet", 70)
     reasons = []
@@ -74,7 +74,7 @@ def test_a_wet_sensor_is_told_after_an_hour_and_its_neighbours_stay_good(clock, 
         assert got[T.RELATIVE_HUMIDITY][0] == 10000
         assert got[T.AIR_TEMPERATURE][1] == got[T.AIR_PRESSURE][1] == T.R_OK
         reasons.append(got[T.RELATIVE_HUMIDITY][1])
-    assert reasons == [T.R_OK] * 60 + [T.R_STUCK] * 10 and sensor.counters.stuck == 10
+    assert reasons == [T.R_OK] * 70 and sensor.counters.errors() == []  # above 97 % it may stay so: the host compares
     assert true(clock, truth, minute(clock, sensor))
 
 

@@ -71,7 +71,7 @@ def test_twice_in_a_row_has_no_numbers_and_says_why(clock, truth, rig):
     assert sensor.counters.errors() == [(T.R_ABSENT, 2), (T.R_TIMEOUT, 2), (T.R_CHECKSUM, 2)]
 
 
-def test_a_wet_sensor_is_told_after_an_hour_and_its_temperature_stays_good(clock, truth, rig):
+def test_a_wet_sensor_is_fog_to_the_node_and_its_temperature_stays_good(clock, truth, rig):
     bus, sensor, _ = rig
     bus._emulator.inject("wet", 70)
     reasons = []
@@ -79,8 +79,8 @@ def test_a_wet_sensor_is_told_after_an_hour_and_its_temperature_stays_good(clock
         got = minute(clock, sensor)
         assert got[T.RELATIVE_HUMIDITY][0] == 10000 and got[T.AIR_TEMPERATURE][1] == T.R_OK
         reasons.append(got[T.RELATIVE_HUMIDITY][1])
-    assert reasons == [T.R_OK] * 60 + [T.R_STUCK] * 10 and sensor.counters.stuck == 10
-    assert true(clock, truth, minute(clock, sensor)) and sensor.counters.stuck == 10
+    assert reasons == [T.R_OK] * 70  # above 97 % it may stay so: the host compares
+    assert true(clock, truth, minute(clock, sensor)) and sensor.counters.errors() == []
 
 
 def test_absent_then_there_then_pulled_out_then_there(clock, truth, rig):
