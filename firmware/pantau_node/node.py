@@ -101,7 +101,11 @@ class Node:
         self.produced += 1
         batch = self.outbox.batch
         self._next_s = instant_s + batch.interval_s
-        if (alarm if urgent is None else urgent) or batch.count >= self.config.sampling_batch or self._seq - batch.seq >= _APART:
+        if (
+            (alarm if urgent is None else urgent)
+            or batch.count >= self.config.sampling_batch
+            or self._seq - batch.seq >= _APART
+        ):
             self.seal_open(alarm)
 
     def on_message(self, payload):

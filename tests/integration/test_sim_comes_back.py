@@ -40,7 +40,8 @@ LEAKS = HANGS.replace(
     "await asyncio.sleep(100000)",
     "for _ in range(150):\n            self.kept = (self.kept, bytearray(100))\n        return {}",
 ).replace(
-    "    def __init__(self, drivers, settings):\n        pass", "    def __init__(self, drivers, settings):\n        self.kept = None"
+    "    def __init__(self, drivers, settings):\n        pass",
+    "    def __init__(self, drivers, settings):\n        self.kept = None",
 )
 BROKEN = "raise ImportError('half an application')\n"
 

@@ -135,5 +135,5 @@ class Driver:
                     return code(self._bus.readfrom_mem(self._address, 0, 2)), T.R_OK
                 wait_ms = 1
         except OSError as error:
-            return None, base.bus_reason(error)
+            return None, base.bus_reason(error, self.counters.good)
         return None, T.R_TIMEOUT

@@ -208,6 +208,6 @@ def mean(total, n, factor=1):
     return (2 * total * factor + n) // (2 * n)
 
 
-def bus_reason(error):
-    """Return the reason id of an OSError of the I2C bus: a stretched clock is a timeout, anything else a NACK."""
-    return T.R_TIMEOUT if error.args and error.args[0] in (110, 116) else T.R_ABSENT  # ETIMEDOUT: Linux, ESP32
+def bus_reason(error, heard):
+    """Return the reason id of an OSError of the I2C bus: absent is a NACK of a device that was never heard since power-on."""
+    return T.R_TIMEOUT if heard or error.args[:1] in ((110,), (116,)) else T.R_ABSENT  # ETIMEDOUT: Linux, ESP32

@@ -113,7 +113,7 @@ class Driver:
 
     Identity and calibration are read again after every failure, and when the chip has lost its settings: it may be a new
     device. The bus has no checksum, and a wrong bit in the calibration would bend every later reading: two readings of it
-    must agree. Humidity that stays the same to the hundredth for an hour is a wet sensor's.
+    must agree. Humidity whose word stays the same for an hour is stuck, even while the others move.
     """
 
     def __init__(self, bus, address=ADDRESS, stuck_s=600):
@@ -138,7 +138,7 @@ class Driver:
                     return self._judge(data)
                 reason = reason or T.R_TIMEOUT
             except OSError as error:
-                reason = base.bus_reason(error)
+                reason = base.bus_reason(error, self.counters.good)
             self.counters.count(reason)
             self._trims = None
             if reason == T.R_DEVICE_FAULT:
@@ -186,7 +186,7 @@ class Driver:
         _, temperature, p, h = compensate(self._trims, raw(data))
         pascal = max(0, (p + 128) >> 8)  # of a chip that is out of its mind; the column has no sign
         centi_rh = (h * 100 + 512) >> 10
-        stuck, wet = self._stuck.check(data), self._wet.check(centi_rh) and centi_rh < _FOG
+        stuck, wet = self._stuck.check(data), self._wet.check(data[6:]) and centi_rh < _FOG
         reason = T.R_STUCK if stuck else T.R_OK
         out = [
             (T.AIR_TEMPERATURE, temperature, reason if -4000 <= temperature <= 8500 else T.R_OUT_OF_RANGE),

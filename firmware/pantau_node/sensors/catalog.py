@@ -8,6 +8,7 @@ ads1115: ads1115
 float_switch: float_switch
 tipping_bucket: tipping_bucket
 ld2451: ld2451
+ld2450: ld2450
 pulse: pulse
 dual_pulse: dual_pulse
 qmc5883l: qmc5883l

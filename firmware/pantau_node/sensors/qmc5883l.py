@@ -148,7 +148,7 @@ class Driver:
                 self._sample()
             return
         except OSError as error:
-            self._reason = base.bus_reason(error)
+            self._reason = base.bus_reason(error, self._heard)
         self._first = True  # what the failure let pass is this one fault, not an overrun beside it
         self._failed += 1
         if self._reason == T.R_ABSENT and not self._heard and self._lookalike():

@@ -25,6 +25,7 @@ WARM_UP_MS = const(5000)  # the first reading
 PERIOD_MS = const(5000)
 
 _STOP = b"\x3f\x86"
+_WAKE = b"\x36\xf6"  # SCD41: it may have been powered down
 _SERIAL = b"\x36\x82"
 _SELF_CALIBRATION = b"\x24\x16"
 _PRESSURE = b"\xe0\x00"
@@ -100,7 +101,7 @@ class Driver(Device):
 
     async def _begin(self):
         """Stop, since a measuring sensor obeys nothing else, identify, set up, start."""
-        if await self.ask(_STOP, 0, _STOP_MS) is None:
+        if await self.ask(_STOP, 0, _STOP_MS, wake=_WAKE) is None:
             return False
         if await self.ask(_SERIAL, 3, other=T.R_DEVICE_FAULT) is None:
             return False

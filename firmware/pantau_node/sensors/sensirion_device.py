@@ -1,9 +1,13 @@
 """Sensirion's I2C beyond a single order: a command, a wait, an answer of words with a CRC-8 each, repeated when disturbed."""
 
+from micropython import const
+
 from pantau_wire import _tables as T
 
 from . import base
 from .sensirion import crc8, words
+
+_WAKE_MS = const(35)  # SCD41: 30, SPS30: 5
 
 
 def word(value):
@@ -42,15 +46,26 @@ class Device:
     def left(self):
         return self._limit_ms - base.since(self._start, base.now())
 
-    async def ask(self, order, n=0, wait_ms=2, tries=2, other=T.R_CHECKSUM):
+    async def _wake(self, order):
+        for _ in range(2):
+            try:
+                self._bus.writeto(self._address, order)
+            except OSError:
+                pass  # the SPS30 hears only the second, the SCD41 never acknowledges it
+        await base.sleep_ms(_WAKE_MS)
+
+    async def ask(self, order, n=0, wait_ms=2, tries=2, other=T.R_CHECKSUM, wake=b""):
         """Return the n words that answer the order, or None; a disturbed transfer is repeated.
 
         other: the reason when the same bytes are wrong from the first word on each time: no noise does that.
+        wake: the order that goes before the repetition to a device which may be asleep, as a node left it before its reset.
         """
         self.reason = T.R_NO_SAMPLE
         self.gone = False
         last = None
         for _ in range(tries):
+            if self.gone and wake and self.left() >= wait_ms + _WAKE_MS:
+                await self._wake(wake)
             if self.left() < wait_ms:
                 break
             try:
@@ -58,7 +73,7 @@ class Device:
                 await base.sleep_ms(wait_ms)
                 reply = self._bus.readfrom(self._address, 3 * n) if n else b""
             except OSError as error:
-                self.reason = self.counters.count(base.bus_reason(error))
+                self.reason = self.counters.count(base.bus_reason(error, self.counters.good))
                 self.gone = True
                 continue
             self.gone = False

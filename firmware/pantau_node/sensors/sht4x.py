@@ -11,6 +11,7 @@ from pantau_wire import _tables as T
 
 from . import base, sensirion
 
+_STOP = b"\x30\x93"
 _FOG = const(9700)  # hundredths of %: air that wet stays so for a night
 
 BUS = "i2c"
@@ -37,7 +38,8 @@ def parse(reply, model="sht4x"):
 class Driver:
     """One single-shot measurement per read.
 
-    Humidity that stays the same to the hundredth for `stuck_s` is a wet sensor's, even while the temperature moves.
+    Humidity whose word stays the same for `stuck_s` is a stuck one, even while the temperature moves.
+    An SHT3x that was left measuring by itself, as over a reset of the node, refuses every order until it is stopped.
     """
 
     def __init__(self, bus, address=ADDRESS, model="sht4x", stuck_s=3600):
@@ -55,19 +57,24 @@ class Driver:
         count = self.counters.count
         reason = T.R_TIMEOUT
         centi_c = centi_rh = None
-        asked = wet = False
+        asked = refused = wet = False
         for _ in range(2):  # a disturbed transfer is repeated once
             if base.since(start, base.now()) + wait_ms > deadline_ms:
                 break
             try:
+                if refused and self._model == "sht3x":
+                    self._bus.writeto(self._address, _STOP)
+                    await base.sleep_ms(1)
                 if not asked:
+                    refused = True
                     self._bus.writeto(self._address, order)
                     asked = True
+                    refused = False
                 await base.sleep_ms(wait_ms)
                 reply = self._bus.readfrom(self._address, 6)
             except OSError as error:
                 # What took the order is there: without a result it is not ready, and gets as much time again.
-                reason = count(T.R_TIMEOUT if asked else base.bus_reason(error))
+                reason = count(T.R_TIMEOUT if asked else base.bus_reason(error, self.counters.good))
                 continue
             asked = False
             centi_c, centi_rh, _ = parse(reply, self._model)
@@ -76,7 +83,7 @@ class Driver:
                 continue
             self.counters.good += 1
             stuck = self._stuck.check(bytes(reply))
-            wet = self._wet.check(centi_rh) and centi_rh < _FOG
+            wet = self._wet.check(bytes(reply[3:5])) and centi_rh < _FOG
             known = -4000 <= centi_c <= 12500
             reason = count(T.R_OUT_OF_RANGE if not known else T.R_STUCK if stuck else T.R_OK)
             break

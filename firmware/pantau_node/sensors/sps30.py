@@ -38,7 +38,7 @@ PERIOD_MS = const(1000)
 _COLUMNS = ((0, 10, 10000), (1, 10, 10000), (2, 10, 10000), (3, 10, 10000), (4, 100, 300000), (9, 1000, 10000))
 _SILENT_MS = const(15000)  # cleaning the fan takes 10 s without a new reading
 _PRODUCT = b"00080000"
-_MOST = const(1000000)  # ug/m3 or 1/cm3: beyond that it is no reading; out of range begins far below
+_MOST = const(2147483)  # of all ten values: the wire carries 2**31 of our units, and the finest is a thousandth
 
 
 def fixed(bits):
@@ -58,7 +58,7 @@ def fixed(bits):
 
 
 def floats(data):
-    """Return (ten values in units of 2**-32, "") of 40 bytes, or (None, "value") when one cannot be.
+    """Return (ten values in units of 2**-32, "") of 40 bytes, or (None, "value") when one is no number that can be.
 
     Mass up to 1, 2.5, 4, 10 um in ug/m3; number up to 0.5, 1, 2.5, 4, 10 um per cm3; typical size in um.
     """
@@ -68,7 +68,7 @@ def floats(data):
         if value is None or value > _MOST << 32:
             return None, "value"
         values.append(value)
-    return (values, "") if values[9] <= 65 << 32 else (None, "value")
+    return values, ""
 
 
 def parse(reply):
@@ -91,7 +91,7 @@ class Driver(Device):
     """
 
     # Order and number of words in the answer.
-    TYPE = (b"\xd0\x02", 4)
+    TYPE = (b"\xd0\x02", 4, b"\x11\x03")  # and what wakes a firmware from 2.0 on that was sent to sleep
     VERSION = (b"\xd1\x00", 1)
     STOP = (b"\x01\x04", 0)
     START = (b"\x00\x10\x03\x00\xac", 0)
@@ -115,7 +115,7 @@ class Driver(Device):
 
     async def get(self, what):
         """Return the bytes that answer, None when there are none."""
-        values = await self.ask(what[0], what[1], 6 if what[1] else 25)
+        values = await self.ask(what[0], what[1], 6 if what[1] else 25, wake=b"".join(what[2:]))
         return None if values is None else struct.pack(">%dH" % len(values), *values)
 
     async def fresh(self):

@@ -97,10 +97,9 @@ class Stream:
         elif not n:
             common = T.R_CHECKSUM  # counted by the framer
             if self.framer.refused == self._refused:
-                good = self.counters.good
-                common = T.R_NO_SAMPLE  # a PMS in clean air speaks every 2.3 s: a record of 1 s may hold no packet
-                if not good or self._last.ms() >= _SILENT_MS:
-                    common = count(T.R_TIMEOUT if good else T.R_ABSENT)
+                common = T.R_NO_SAMPLE  # a record of 1 s may hold no packet: a PMS in clean air speaks every 2.3 s
+                if self._last.ms() >= _SILENT_MS:
+                    common = count(T.R_TIMEOUT if self.counters.good else T.R_ABSENT)
                     self._gone = True
                     self._warm = False
                     self._stuck.check(None)

@@ -21,7 +21,9 @@ PERIOD_MS = 0
 COUNTS = True  # what comes while the chip sleeps is lost
 
 _ROCKING_MS = const(500)  # a tip takes longer in any rain (2.4 s at 300 mm/h): what comes sooner is none
-_RELEASE_MS = const(150)  # the contact has opened and chattered by then; later closures are a bucket that rocks, and are flagged
+_RELEASE_MS = const(
+    150
+)  # the contact has opened and chattered by then; later closures are a bucket that rocks, and are flagged
 
 
 class Driver(counting.Driver):

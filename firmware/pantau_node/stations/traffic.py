@@ -21,6 +21,7 @@ class Station(_Station):
     )
     PROPERTIES += tuple(range(P.VEHICLE_SPEED_BIN_1, P.VEHICLE_SPEED_BIN_1 + 8))
     PROPERTIES += (P.VEHICLE_COUNT_MOTORCYCLE, P.VEHICLE_COUNT_LIGHT, P.VEHICLE_COUNT_HEAVY, P.VEHICLE_COUNT)
+    PROPERTIES += (P.RADAR_TARGET_COUNT,)
     urgent = False
 
     async def sample(self, deadline_ms):

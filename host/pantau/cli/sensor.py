@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -54,7 +55,8 @@ def list_sensors() -> None:
         click.echo(f"{row['model']}")
         properties = row["properties"]
         assert isinstance(properties, list)
-        click.echo(f"  gives    {', '.join(f'{name} [{unit}]' for name, unit in properties)}")
+        gives = ", ".join(f"{name} [{unit}]" for name, unit in properties)
+        click.echo(textwrap.fill(gives, 110, initial_indent="  gives    ", subsequent_indent=" " * 11))
         click.echo(
             f"  bus      {row['bus']}; power {row['power']}; warm-up {row['warm_up_s']:g} s; range {row['range']}"
         )

@@ -30,9 +30,7 @@ class Bench:
         self.PROPERTIES = (T.WATER_DISTANCE,)
         monkeypatch.setattr(sampler, "asyncio", SimpleNamespace(sleep=self._sleep))
         clock = Clock(lambda: self.now & 0x3FFFFFFF, 0)
-        self.sampler = sampler.Sampler(
-            clock, self, 1, run_s, lambda at, row, *_: self.records.append((at, row))
-        )
+        self.sampler = sampler.Sampler(clock, self, 1, run_s, lambda at, row, *_: self.records.append((at, row)))
 
     async def _sleep(self, seconds: float) -> None:
         assert seconds > 0

@@ -132,6 +132,7 @@ def test_the_two_sht_families_are_told_apart_by_their_source_or_tried(tmp_path):
 
 
 def test_radar_and_pressure_vectors_of_other_shapes(tmp_path):
+    people = "AA FF 03 00 0E 03 B1 86 10 00 40 01" + "00" * 16 + "55 CC"  # of the LD2450, whose packets lie among these
     radar = "F4 F3 F2 F1 07 00 01 01 80 19 01 2A 28 F8 F7 F6 F5"
     one = {"angle_deg": 0, "dist_m": 25, "dir_raw": 1, "speed_kmh": 42, "snr": 40}
     reasons, _, _ = judge(
@@ -141,9 +142,10 @@ def test_radar_and_pressure_vectors_of_other_shapes(tmp_path):
         vector("ack0b", "response", {"version": "V1.01.24051510"}, raw="FDFCFBFA0B00A00100005124010110150524 04030201"),
         vector("detect", "response", {"status": 0, "max_m": 100}, raw="FDFCFBFA0800120100006402050104030201"),
         vector("count", "negative", {"error": "count"}, raw=radar.replace("07 00 01", "07 00 02")),
-        vector("2450", "measurement", {"x": 1}, raw="AA FF 03 00 00 55 CC"),
+        vector("2450", "measurement", {"x_mm": -782, "y_mm": 1713, "speed_cms": -16}, raw=people),
+        vector("2450-wrong", "measurement", {"targets": [{"x": 782, "y": 1713}]}, raw=people),
     )
-    assert set(reasons) == {"2450"} and reasons["2450"][0] == "skipped"
+    assert set(reasons) == {"2450-wrong"} and reasons["2450-wrong"][0] == "failed"
     reasons, _, _ = judge(
         tmp_path,
         "bme280",

@@ -158,7 +158,7 @@ def test_a_tip_closes_for_100_ms_and_bounces_within_20():
     assert len(edges) > 2 * len(tips)
     for at, _level in edges:
         after = min(at - tip for tip in tips if tip <= at)
-        assert after <= 20000 or after == 100000
+        assert after <= 20000 or 100000 <= after <= 105000  # it chatters when it opens, too
 
 
 # --- SHT4x

@@ -88,6 +88,13 @@ def decode(model, text):
             say({"refused": framer.refused, "cause": framer.cause, "pending": framer.pending})
 
 
+class Nowhere:
+    """A bus with nothing at it, for drivers whose properties depend on the model."""
+
+    def __getattr__(self, name):
+        return lambda *args, **options: 0
+
+
 def listing():
     """Print every driver: what `pantau sensor list` shows."""
     from pantau_node import sensors
@@ -96,13 +103,15 @@ def listing():
 
     for model in sorted(models()):
         driver = sensors.load(model)
+        bus = [Nowhere(), Nowhere()] if driver.BUS == "pulses" else Nowhere()
+        gives = getattr(sensors.driver(model, bus), "PROPERTIES", driver.PROPERTIES)
         # Only people read these: as constants they would stand in the RAM of every node.
         said = dict(line.split(": ", 1) for line in driver.__doc__.splitlines() if ": " in line)
         limits = getattr(driver, "LIMITS", {}).get(model)
         say(
             {
                 "model": model,
-                "properties": [names.PROPERTIES[ident][:2] for ident in driver.PROPERTIES],
+                "properties": [names.PROPERTIES[ident][:2] for ident in gives],
                 "bus": driver.BUS,
                 "power": said["Power"],
                 "warm_up_s": driver.WARM_UP_MS / 1000,
