@@ -11,7 +11,6 @@ from pantau_wire import _tables as T
 
 from . import base, sensirion
 
-_STOP = b"\x30\x93"
 _FOG = const(9700)  # hundredths of %: air that wet stays so for a night
 
 BUS = "i2c"
@@ -57,19 +56,17 @@ class Driver:
         count = self.counters.count
         reason = T.R_TIMEOUT
         centi_c = centi_rh = None
-        asked = refused = wet = False
-        for _ in range(2):  # a disturbed transfer is repeated once
-            if base.since(start, base.now()) + wait_ms > deadline_ms:
+        asked = wet = False
+        for again in range(2):  # a disturbed transfer is repeated once
+            if base.since(start, base.now()) + wait_ms + again > deadline_ms:
                 break
             try:
-                if refused and self._model == "sht3x":
-                    self._bus.writeto(self._address, _STOP)
-                    await base.sleep_ms(1)
                 if not asked:
-                    refused = True
+                    if again and wait_ms == 16:
+                        self._bus.writeto(self._address, b"\x30\x93")  # stop measuring by itself
+                        await base.sleep_ms(1)
                     self._bus.writeto(self._address, order)
                     asked = True
-                    refused = False
                 await base.sleep_ms(wait_ms)
                 reply = self._bus.readfrom(self._address, 6)
             except OSError as error:
