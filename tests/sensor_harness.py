@@ -111,6 +111,31 @@ class Contact:
         return stamps
 
 
+class Pin:
+    """The pin of a contact: value() is its level now."""
+
+    def __init__(self, clock, emulator):
+        self._clock, self._emulator = clock, emulator
+        emulator.power_on(clock.us)
+
+    def value(self):
+        return self._emulator.level(self._clock.us)
+
+
+class Edges:
+    """An EdgeInput: what the interrupt would have seen, the level asked at the edge."""
+
+    def __init__(self, clock, emulator):
+        self._clock, self._emulator, self._from = clock, emulator, clock.us
+        self.overflow = 0
+        emulator.power_on(clock.us)
+
+    def take(self):
+        found = self._emulator.edges(self._from, self._clock.us)
+        self._from = self._clock.us
+        return [(at // 1000 & ((1 << 30) - 1), self._emulator.level(at) == 0) for at, _ in found]
+
+
 def on_uart(clock, model, emulator, faults, **options):
     return driver(model, Uart(clock, emulator, faults, load(model).RXBUF), **options)
 

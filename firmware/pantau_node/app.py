@@ -130,7 +130,9 @@ class App:
     def _maintain(self, seconds):
         from .maintenance import replace
 
-        self.node.maintenance = replace(self.node.maintenance, self.clock, self._kept, seconds)
+        self.node.maintenance = replace(self.node.maintenance, self.clock, self._kept, seconds, self.node.boot)
+        if not seconds:
+            self.node.maintained()
 
     def _save_clock(self):
         self._saved_ms = self.clock.uptime_ms()
@@ -258,10 +260,15 @@ async def main(root, board, starts):
     gc.threshold(_GARBAGE_AT_START)
     from .start import build
 
-    app = await build(root, board, starts)
+    parts = await build(root, board, starts)
     del build  # it would hold all that only the start needs
+    drop("start")
+    from .finish import assemble
+
+    app = assemble(parts)
+    del assemble, parts
+    drop("finish", "files", "wiring", "links.address", "pantau_wire.topics")
     gc.threshold(_GARBAGE)
-    gc.collect()
     await app.run()
 
 

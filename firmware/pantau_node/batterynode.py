@@ -16,8 +16,8 @@ class BatteryNode(Node):
     def __init__(self, resume, watch, *given):
         self._state = resume
         self._watch = watch
-        if watch is not None and resume is not None:
-            kept = resume[_MINE:]
+        kept = resume[_MINE:] if resume is not None else ()
+        if watch is not None and len(kept) >= 6:
             watch.state, watch.wet, watch.rising, watch.over, watch.last_s, watch.source = kept[:6]
             watch.heights = list(kept[6:])
         super().__init__(*given)

@@ -134,6 +134,6 @@ def _echo(patch, prefix, conf):
         if isinstance(patch[name], dict):
             said += _echo(patch[name], path + ".", conf)
         else:
-            value = get(conf, path)
+            value = conf.sensors if path == "sensors" else get(conf, path)
             said.append("%s=%s" % (path, "***" if name in _SECRET and value else json.dumps(value)))
     return said

@@ -197,13 +197,31 @@ def _together(config, problems):
     if not config.broker_tls and not config.broker_lab_plain:
         problems.append("broker.tls: false needs broker.lab_plain true; TLS stays on")
         config.broker_tls = True
+    _alarm_together(config, problems)
     if config.power_profile == "battery" and get(config, "alarm.siren"):
         problems.append("alarm.siren: needs power.profile mains: an output does not hold through deep sleep")
-        at = _place("alarm.siren")
-        config.alarm = config.alarm[:at] + (False,) + config.alarm[at + 1 :]
+        _set_alarm(config, "alarm.siren", False)
     if config.broker_backoff_max_s * 1000 < config.broker_backoff_min_ms:
         problems.append("broker.backoff_max_s: less than backoff_min_ms")
         config.broker_backoff_min_ms = config.broker_backoff_max_s * 1000
+
+
+def _alarm_together(config, problems):
+    """Check the alarm's settings against each other."""
+    depth_mm, hysteresis_mm = get(config, "alarm.depth_mm"), get(config, "alarm.hysteresis_mm")
+    if 0 < depth_mm <= hysteresis_mm:
+        problems.append(
+            "alarm.hysteresis_mm: %d is not below alarm.depth_mm, the alarm would never end" % hysteresis_mm
+        )
+        _set_alarm(config, "alarm.hysteresis_mm", depth_mm // 2)
+    if 60 % get(config, "alarm.sample_s") and config.sampling_interval_s > get(config, "alarm.sample_s"):
+        problems.append("alarm.sample_s: %d does not divide 60" % get(config, "alarm.sample_s"))
+        _set_alarm(config, "alarm.sample_s", 10)
+
+
+def _set_alarm(config, path, value):
+    at = _place(path)
+    config.alarm = config.alarm[:at] + (value,) + config.alarm[at + 1 :]
 
 
 def _is_host(text):

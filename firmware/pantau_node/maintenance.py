@@ -60,41 +60,51 @@ class Maintenance:
         return flagged
 
 
-def begin(clock, path, left_s):
-    """Return a Maintenance that the file keeps, unless the flash refuses: then a restart ends it."""
-    utc = clock.utc_ms()
-    until_s = 0 if utc is None else utc // 1000 + left_s
+def _keep(path, *numbers):
     try:
-        with open(path, "w") as file:
-            file.write("%d %d" % (left_s, until_s))
+        with open(path + ".new", "w") as file:
+            file.write(" ".join([str(number) for number in numbers]))
+        os.rename(path + ".new", path)
     except OSError:
-        pass
+        pass  # the flash refuses: a restart ends it
+
+
+def begin(clock, path, left_s, boot):
+    """Return a Maintenance that a file keeps: seconds, Unix seconds of its end or 0, the boot, its uptime at the end in s."""
+    now = clock.uptime_ms()
+    utc = clock.utc_ms(now)
+    until_s = 0 if utc is None else utc // 1000 + left_s
+    _keep(path, left_s, until_s, boot, now // 1000 + left_s)
     return Maintenance(clock, path, left_s, until_s)
 
 
-def replace(kept, clock, path, left_s):
+def replace(kept, clock, path, left_s, boot):
     """Return the Maintenance that an order of so many seconds puts in the place of `kept`, None where it ends it."""
-    if kept is not None:
-        kept.end()
-    return begin(clock, path, left_s) if left_s else None
+    (kept or Maintenance(clock, path, 0, 0)).end()  # also a file that could not be read
+    return begin(clock, path, left_s, boot) if left_s else None
 
 
-def found(clock, path):
-    """Return (Maintenance that a file asks for or None, what is wrong with the file or None)."""
+def found(clock, path, boot):
+    """Return (Maintenance that a file asks for or None, what is wrong with the file or None).
+
+    In the boot that wrote it (a wake from deep sleep goes on in its boot) the uptime says how much is left.
+    """
     try:
-        with open(path) as file:
-            words = file.read().split()
+        with open(path, "rb") as file:
+            text = file.read(64)
+        words = [int(word) for word in text.replace(b"\xef\xbb\xbf", b"").split()]
+        left_s = words[0]
+        if not 0 < left_s <= MOST_S or min(words) < 0:
+            raise ValueError
     except OSError:
         return None, None
-    try:
-        left_s, until_s = int(words[0]), int(words[1]) if len(words) > 1 else 0
-        if not 0 < left_s <= MOST_S or until_s < 0:
-            raise ValueError
     except (ValueError, IndexError):
-        return None, "maintenance: the file must hold a number of seconds, 1..%d" % MOST_S
-    kept = Maintenance(clock, path, left_s, until_s)
-    if kept.over():
-        return None, None
-    if not until_s and clock.utc_ms() is not None:
-        return begin(clock, path, left_s), None
-    return kept, None
+        return None, "maintenance: the file must hold a number of seconds, 1..%d, as plain text" % MOST_S
+    if len(words) < 4:
+        return begin(clock, path, left_s, boot), None
+    if words[2] == boot:
+        left_s = max(0, min(left_s, words[3] - clock.uptime_ms() // 1000))
+    elif not words[1] and clock.utc_ms() is not None:
+        return begin(clock, path, left_s, boot), None
+    kept = Maintenance(clock, path, left_s, words[1])
+    return (None if kept.over() else kept), None

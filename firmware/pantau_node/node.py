@@ -48,6 +48,8 @@ class Node:
         self.trial = trial
         self.maintenance = None  # Maintenance while somebody works on the station
         self.siren = None  # Siren, where one is wired
+        self.watch = None  # Watch of a station that has an alarm
+        self.hurry = False  # something urgent was recorded since a node that sleeps last reported
         self._columns = list(columns) + [T.TIME_OFFSET]
         self.boot = boot
         self._seq = 0
@@ -90,8 +92,8 @@ class Node:
         """
         if self.maintenance is not None:
             row, alarm, urgent = self.maintenance.mark(row), False, False
-            if self.maintenance.over():
-                self.maintenance = None
+            self.maintained()
+        self.hurry = self.hurry or bool(urgent)
         batch = self.outbox.batch
         if batch is not None and (self.clock.epoch != self._epoch or instant_s != self._next_s):
             self.seal_open()  # a batch has one time base and no holes
@@ -137,6 +139,8 @@ class Node:
     def on_tick(self):
         """Do what is due by now; call it at least when due_ms() says so."""
         now = self.clock.uptime_ms()
+        if self.maintenance is not None:
+            self.maintained()
         # Without a link nobody would read the news, and each frame takes a place that records may need.
         if self._up and now < self._health_due and now - self._health_at >= _NEWS_MS and self._now_news() != self._news:
             self._health_due = now
@@ -276,6 +280,13 @@ class Node:
     def maintain(self, seconds):
         """Begin a maintenance of so many seconds in place of the one before; 0: end it. The application keeps it."""
         self._act("maintenance", seconds)
+
+    def maintained(self):
+        """End the maintenance when it is over. What was seen meanwhile was the technician's hand: the alarm begins anew."""
+        if self.maintenance is None or self.maintenance.over():
+            self.maintenance = None
+            if self.watch is not None:
+                self.watch.reset()
 
     def restart_soon(self):
         """Restart the chip once the result of the order is acknowledged, or after 10 s."""

@@ -53,6 +53,7 @@ class Sampler:
             self.beat_ms = self._clock.uptime_ms()
         instant_s = self.next_s
         late_ms = -wait_ms
+        before = pace
         alarm = urgent = False
         if late_ms >= pace * 1000:
             self.late += 1
@@ -64,7 +65,9 @@ class Sampler:
             if late_ms >= 1000:
                 row[T.TIME_OFFSET] = (late_ms // 1000, 0)
             pace = self._pace()
-        self.next_s = (instant_s // pace + 1) * pace
+        # What an event asks for begins now: nobody asked for the instants that a late record has passed.
+        since_s = instant_s if pace >= before else max(instant_s, self._clock.uptime_ms() // 1000)
+        self.next_s = (since_s // pace + 1) * pace
         self._emit(instant_s, row, bool(alarm), pace, bool(urgent))
         self.beat_ms = self._clock.uptime_ms()
 

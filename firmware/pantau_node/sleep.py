@@ -15,7 +15,7 @@ from . import clock as clocks
 
 KEY = const(4)  # section of the keep
 LOW_MV = const(3500)  # one lithium cell with a tenth of its charge left
-_FORMAT = const(1)
+_FORMAT = const(2)
 _MINE = const(16)  # fields before those of the node
 _LEAST_MS = const(3000)  # a shorter sleep costs more than it saves: a boot and its imports
 _READY_MS = const(2000)  # from the timer to ready, until it is measured
@@ -214,10 +214,11 @@ class Sleep:
             or (clock.quality == clocks.CARRIED and self._error > _TOO_WRONG_MS)
         ):
             return True
-        return node.restless() or index.pick(ALARM, _never) is not None
+        return node.restless() or node.hurry or index.pick(ALARM, _never) is not None
 
     async def _report(self, clock, node, sampler, link, outbox):
         """Link up and deliver everything; return whether the bridge answered. Sampling goes on meanwhile."""
+        node.hurry = False
         tries = link.attempts
         if self._link is None or self._link.done():
             self._link = asyncio.create_task(link.run())

@@ -1,4 +1,6 @@
-"""Builds the node from what its flash keeps: identity, configuration, outbox, clock, sensors, link. Needed once per boot.
+"""Makes the parts of the node from what its flash keeps: identity, configuration, outbox, clock, sensors. Needed once a boot.
+
+finish.py puts them together, when this file has left the memory: a start is when there is least of it.
 
 A part that cannot be made is a problem that the node reports; what is measured must go on.
 """
@@ -6,15 +8,12 @@ A part that cannot be made is a problem that the node reports; what is measured 
 import asyncio
 import gc
 import os
-import random
 import time
 
 from micropython import const
 
-from pantau_wire import topics
-
-from . import EARLIEST_S, VERSION, links, sensors
-from .app import App, build_config
+from . import EARLIEST_S, sensors
+from .app import build_config
 from .rare import drop
 from .storage import Storage
 
@@ -38,13 +37,15 @@ _SECOND = (
     "outboxstart",
     "journalstart",
 )
-_LAST = ("start", "files", "wiring", "links.address", "pantau_wire.topics")
 
 
 def make_driver(board, item):
     """Return the driver of one entry of config.sensors; raises ValueError, OSError, TypeError, KeyError."""
     module = sensors.load(item["model"])
     options = {name: item[name] for name in item if name != "model" and name not in _BUSES}
+    for name in options:
+        if type(options[name]) is float:  # a node counts in integers: one would end each record
+            raise ValueError("%s: %s must be a whole number" % (name, options[name]))
     number = item[module.BUS]
     if module.BUS == "uart":
         bus = board.uart(number, module.BAUD, module.RXBUF, item["model"] in getattr(module, "INVERTED", ()))
@@ -67,6 +68,8 @@ def claim(taken, item):
         place = "%s %s" % ("i2c" if bus == "i2c" else "uart" if bus == "uart" else "input", wire)
         if bus == "i2c":
             place += " address 0x%02x" % item.get("address", sensors.load(item["model"]).ADDRESS)
+        if place in places:
+            raise ValueError("%s is named twice" % place)
         if place in taken:
             raise ValueError("%s is taken by %s: give one of them another" % (place, taken[place]))
         places.append(place)
@@ -233,9 +236,9 @@ class Builder:
         if siren and self.station.watch is None:
             self.problems.append("alarm.siren: only a flood station has an alarm")
         elif siren:
-            self._loud = 0 if active_low else 1
+            loud = 0 if active_low else 1
             try:
-                self.output = self.board.output("siren", 1 - self._loud)
+                self.output = self.board.output("siren", 1 - loud), loud
             except OSError as error:
                 self.problems.append("alarm.siren: %s" % error)
 
@@ -277,89 +280,13 @@ class Builder:
         conf.broker_keepalive_s = nap.keepalive_s
         return nap
 
-    def app(self):
-        """Put it together; return the App."""
-        from .health import Health
-        from .node import Node
-        from .sampler import Sampler
 
-        conf, who, board, nap, rand = self.conf, self.identity, self.board, self.nap, random.getrandbits
-        net = self._net()
-        kept = self.storage.path("maintenance")
-        maintenance = self._maintenance(kept)
-        facts = Health(board, self.drivers, net, VERSION, self.starts)
-        facts.safe = int(self.safe)
-        facts.defect = self.starts.last_defect()
-        for problem in self.problems:
-            log_problem(problem)
-        given = (
-            who,
-            conf,
-            self.clock,
-            self.outbox,
-            self.boot,
-            self.station.PROPERTIES,
-            self.storage.orders,
-            facts,
-            rand,
-        )
-        given += (self.problems, self.trial)
-        if nap is None:
-            node = Node(*given)
-        else:
-            from .batterynode import BatteryNode
-
-            node = BatteryNode(nap.resume, self.station.watch, *given)
-        node.maintenance = maintenance  # pyright: ignore[reportAttributeAccessIssue]
-        node.siren = self._siren(node)  # pyright: ignore[reportAttributeAccessIssue]
-        app = App(board, node, facts, self.storage.floor, self.starts, self.wdt)
-        names = {what: topics.topic(conf.city, who.node, what) for what in ("up", "ack", "cmd", "will")}
-        from .links.mqtt import MqttLink
-
-        link = MqttLink(conf, who, names, self.clock, net, app, rand)
-        facts.causes = link.causes
-        start_s = nap.next_s if nap is not None else 0
-        interval_s, run_s = conf.sampling_interval_s, conf.sampling_run_s
-        sampler = Sampler(self.clock, self.station, interval_s, run_s, app.on_record, start_s)
-        sntp = None
-        if conf.time_sntp:
-            from .links.sntp import SntpTask
-
-            sntp = SntpTask(conf.time_sntp, self.clock, net, app.on_clock, rand)
-        app.wire(link, self.station, sampler, nap, sntp, kept)
-        return app
-
-    def _maintenance(self, path):
-        """Return the Maintenance that the node was left in, or None."""
-        from .files import missing
-
-        if missing(path):
-            return None
-        from .maintenance import found
-
-        kept, problem = found(self.clock, path)
-        if problem:
-            self.problems.append(problem)
-        return kept
-
-    def _siren(self, node):
-        """Return the Siren or None; what stands in its way was found by _output()."""
-        if self.output is None:
-            return None
-        from .siren import Siren
-
-        return Siren(self.output, self._loud, self.station.watch, node, self.clock)
-
-    def _net(self):
-        try:
-            return links.load(self.conf.link_kind).make(self.board, self.conf, self.clock)
-        except (OSError, ValueError) as error:
-            self.problems.append("link: %s" % error)  # no way out: everything stays in the outbox
-            return links.load("none").NoNet(error)
+_PARTS = ("board", "starts", "safe", "storage", "problems", "identity", "trial", "conf", "wdt", "drivers", "station")
+_PARTS += ("output", "outbox", "nap", "boot", "clock")
 
 
 async def build(root, board, starts):
-    """Return the App of the node whose files are below root; what only the start needed is let go."""
+    """Return the parts of the node whose files are below root, for finish.assemble(); what made them can be let go then."""
     builder = Builder(board, root, starts)
     await builder.who()
     await asyncio.sleep(0)
@@ -370,6 +297,4 @@ async def build(root, board, starts):
         gc.collect()
     await asyncio.sleep(0)
     drop(*_SECOND)
-    app = builder.app()
-    drop(*_LAST)
-    return app
+    return {name: getattr(builder, name) for name in _PARTS}

@@ -19,6 +19,7 @@ _HOLD_S = const(4)
 _CONTACT = const(6)
 
 _KEPT = const(6)  # heights for the rise: the median of the later three against that of the earlier three
+_APART_S = const(30)  # between two of them, however fast an event is sampled
 _GAP_S = const(300)  # an older height says nothing of how fast the water rises now
 _LEAST_MM = const(20)  # a lesser difference is noise and waves
 _TELL_S = const(60)  # in an event a frame goes out at once that often
@@ -33,13 +34,17 @@ class Watch:
 
     def __init__(self, settings):
         self.settings = settings
-        self.state = _NORMAL
-        self.urgent = False
         self.wet = 0
+        self.urgent = False
+        self.reset()
+
+    def reset(self):
+        """Forget what was seen."""
+        self.state = _NORMAL
         self.rising = 0
         self.over = 0  # bits of the last four readings, the newest lowest
         self.last_s = 0  # when the reason for the state was last seen
-        self.source = 0
+        self.source = 0  # 0: no height was ever measured
         self.heights = []  # instant, height, instant, height...
 
     def judge(self, instant_s, source, height, threshold, wet):
@@ -66,7 +71,9 @@ class Watch:
             self.state = _ALARM
         elif not was and (self.over & 1 or rising):
             self.state = _EVENT
-        elif was and instant_s - self.last_s >= settings[_HOLD_S] * (1 if height is not None else _PATIENCE):
+        elif was and instant_s - self.last_s >= settings[_HOLD_S] * (
+            _PATIENCE if height is None and self.source and self.over else 1
+        ):
             self.state, self.over = _NORMAL, 0
         self.urgent = self.state != was or rising > self.rising or wet != self.wet
         self.urgent = self.urgent or (self.state != _NORMAL and instant_s % _TELL_S == 0)
@@ -75,6 +82,8 @@ class Watch:
     def _rise(self, instant_s, height):
         """Return 1 when the water rises faster than alarm.rise_mm_min."""
         kept = self.heights
+        if kept and 0 <= instant_s - kept[-2] < _APART_S:
+            return self.rising
         if kept and instant_s - kept[-2] > _GAP_S:
             kept = []
         self.heights = kept = kept[2 - 2 * _KEPT :] + [instant_s, height]

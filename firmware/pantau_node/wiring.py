@@ -90,7 +90,9 @@ class Wiring:
         return self._machine.WDT(timeout=timeout_ms)
 
     def leave(self):
-        """The REPL takes over: the watchdog, which nothing can disarm, gets an hour."""
+        """The REPL takes over: the siren, which nobody drives any more, is let go; the watchdog, which nothing can disarm, gets an hour."""
+        if "siren" in self._board.pins:
+            self.pin(self._board.pins["siren"], self._machine.Pin.IN)
         if self._board.armed:
             self.wdt(_REPL_MS)
 

@@ -17,7 +17,7 @@ HEADER = struct.Struct("<HBQ")
 _UART_INIT, _UART_READ, _UART_WRITE, _UART_ANY = 1, 2, 3, 4
 _I2C_WRITE, _I2C_READ, _ADC_READ, _PIN_READ, _PIN_WRITE, _EDGES = 5, 6, 7, 8, 9, 10
 _RTC_SET, _RTC_MEMORY, _WDT, _RESET, _LINK = 11, 12, 13, 14, 15
-_OK, _NACK = b"\x00", b"\x01"
+_OK, _NACK, _HELD = b"\x00", b"\x01", b"\x02"  # the clock held for longer than the chip waits
 _HARD = 2  # reset cause
 _MAX_REPLY = 65000
 _FIFO = 128  # bytes of hardware buffer behind the driver's rxbuf (ESP32 technical reference, UART)
@@ -178,6 +178,8 @@ class Bus:
 
     def _i2c_write(self, t_us: int, body: bytes) -> bytes:
         device = self._device(t_us, body[0], body[1])
+        if device and device.hit("clock_stretch"):
+            return _HELD
         return _OK if device and device.write(t_us, body[2:]) else _NACK
 
     def _i2c_read(self, t_us: int, body: bytes) -> bytes:
@@ -185,6 +187,8 @@ class Bus:
         device = self._device(t_us, bus, address)
         if device is None or (body[4:] and not device.write(t_us, body[4:])):
             return _NACK
+        if device.hit("clock_stretch"):
+            return _HELD
         data = device.read(t_us, size)
         return _NACK if data is None else _OK + self.faults.answer(device.MODEL, data)
 

@@ -6,7 +6,7 @@ import os
 from core_rig import NOW_MS, names, rig
 
 from pantau_node.clock import BRIDGE, SYNCED, Clock
-from pantau_node.maintenance import Maintenance, begin, found
+from pantau_node.maintenance import Maintenance, begin, found, replace
 from pantau_wire import names as T
 from pantau_wire.frame import quality
 
@@ -54,45 +54,62 @@ def test_good_and_suspect_readings_are_flagged_and_keep_their_values_worse_ones_
 def test_it_ends_by_uptime_where_the_clock_is_not_set():
     wipe()
     time = Time()
-    kept = begin(time.clock, PATH, 60)
+    kept = begin(time.clock, PATH, 60, 1)
     time.now += 59000
     assert kept.left_s() == 1 and not kept.over()
     time.now += 1000
-    assert kept.over() and found(time.clock, PATH) == (None, None)
+    assert kept.over() and found(time.clock, PATH, 1) == (None, None)
 
 
 def test_a_restart_goes_on_with_what_is_left_of_it():
     wipe()
-    begin(Time(NOW_MS).clock, PATH, 600)
-    kept, problem = found(Time(NOW_MS + 500000).clock, PATH)
+    begin(Time(NOW_MS).clock, PATH, 600, 1)
+    kept, problem = found(Time(NOW_MS + 500000).clock, PATH, 2)
     assert problem is None and kept.left_s() == 100
-    kept, problem = found(Time().clock, PATH)  # the RTC is lost: anew, and as soon as the time is known, right again
+    kept, problem = found(Time().clock, PATH, 2)  # the RTC is lost: anew, and as soon as the time is known, right again
     assert kept.left_s() == 600
-    assert found(Time(NOW_MS + 600000).clock, PATH) == (None, None)
-    assert found(Time(NOW_MS).clock, PATH) == (None, None)  # the file went
+    assert found(Time(NOW_MS + 600000).clock, PATH, 2) == (None, None)
+    assert found(Time(NOW_MS).clock, PATH, 2) == (None, None)  # the file went
+
+
+def test_a_node_that_sleeps_without_the_time_does_not_begin_anew_with_each_wake():
+    wipe()
+    time = Time()
+    begin(time.clock, PATH, 600, 7)
+    time.now += 500000
+    assert found(time.clock, PATH, 7)[0].left_s() == 100  # the uptime of its boot goes on over a sleep
+    assert found(Time().clock, PATH, 8)[0].left_s() == 600  # a new boot knows nothing of the old one's
+    time.now += 100000
+    assert found(time.clock, PATH, 7) == (None, None)
+
+
+def test_the_end_by_order_removes_a_file_that_could_not_be_read():
+    write("soon")
+    assert replace(None, Time().clock, PATH, 0, 1) is None and found(Time().clock, PATH, 1) == (None, None)
 
 
 def test_the_file_of_a_technician_is_a_number_of_seconds():
     wipe()
     write("1800\n")
-    kept, problem = found(Time().clock, PATH)
+    kept, problem = found(Time().clock, PATH, 2)
     assert kept.left_s() == 1800 and problem is None
-    kept, _ = found(Time(NOW_MS).clock, PATH)
+    kept, _ = found(Time(NOW_MS).clock, PATH, 3)
     assert kept.left_s() == 1800
-    kept, _ = found(Time(NOW_MS + 1000000).clock, PATH)  # the first start that knew the time wrote down when it ends
+    kept, _ = found(Time(NOW_MS + 1000000).clock, PATH, 4)  # the first start that knew the time wrote down when it ends
     assert kept.left_s() == 800
-    for text in ("", "soon", "0", "-5", "86401", "60 x"):
-        write(text)
-        kept, problem = found(Time().clock, PATH)
+    for text in (b"", b"soon", b"0", b"-5", b"86401", b"60 x", b"\xff\xfe6\x000\x00", b"\x80\x81"):  # UTF-16 of a shell
+        with open(PATH, "wb") as file:
+            file.write(text)
+        kept, problem = found(Time().clock, PATH, 2)
         assert kept is None and "1..86400" in problem, text
     wipe()
-    assert found(Time().clock, PATH) == (None, None)
+    assert found(Time().clock, PATH, 2) == (None, None)
 
 
 def test_records_under_maintenance_are_flagged_and_are_no_alarm():
     wipe()
     r = rig(batch=2)
-    r.node.maintenance = begin(r.clock, PATH, 150)
+    r.node.maintenance = begin(r.clock, PATH, 150, 1)
     r.record()
     r.record(alarm=True)
     r.record()

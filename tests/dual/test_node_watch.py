@@ -251,8 +251,8 @@ def test_the_distance_of_a_module_that_assumes_340_m_s_is_corrected_by_the_air()
     assert 3099 <= mm <= 3101  # 351.37 m/s
     alone = flood(clock, [3000])
     row = record(alone, 60)
-    assert row[T.WATER_DISTANCE][0] == 3000
-    assert row[T.WATER_DISTANCE_CORRECTED] == (None, quality(T.R_NO_SAMPLE))
+    assert row[T.WATER_DISTANCE] == (3000, OK)
+    assert row[T.WATER_DISTANCE_CORRECTED] == (3069, quality(T.R_NOT_EVALUATED))  # by 28 Cel, and it says so
     own = flood(clock, [3000], hot, model="a02yyuw")
     assert T.WATER_DISTANCE_CORRECTED not in own.PROPERTIES and T.WATER_DISTANCE_CORRECTED not in record(own, 60)
 
@@ -300,6 +300,65 @@ def test_water_that_reaches_the_sensor_goes_on_with_the_alarm():
         record(station, 60 * k + 60)
         states.append(station.watch.state)
     assert states[:5] == [NORMAL, NORMAL, EVENT, EVENT, ALARM] and set(states[5:]) == {ALARM}
+
+
+def test_a_thermometer_that_dies_is_no_flood():
+    clock = Clock()
+    hot = [b"\x73\xb6" + bytes((crc8(b"\x73\xb6"),)) + b"\x80\x00\xa2"]  # 34.1 Cel
+    station = flood(clock, [2913], None, distance_mm=2950)
+    station.drivers["sht4x"] = driver("sht4x", I2c(lambda _a, order: b"" if order is None else hot[0]))
+    station = Station(station.drivers, settings(distance_mm=2950))
+    for k in range(12):
+        if k == 4:
+            hot[0] = b""
+        clock.t += 60000
+        row = record(station, 60 * k + 60)
+        assert row[T.WATER_DISTANCE_CORRECTED][0] in (3010, 3011), k
+    assert station.watch.state == NORMAL and row[T.WATER_DISTANCE_CORRECTED][1] == quality(T.R_NOT_EVALUATED)
+
+
+class Depth:
+    mm = 0
+
+    def __init__(self):
+        from pantau_node.sensors import base
+
+        self.counters = base.Counters()
+
+    async def read(self, deadline_ms):
+        return [(T.TRANSDUCER_VOLTAGE, 6000, T.R_OK), (T.WATER_DEPTH, self.mm, T.R_OK)]
+
+
+def test_the_sensor_that_is_furthest_over_its_threshold_rules():
+    for limits in ({"distance_mm": 1000}, {"distance_mm": 1000, "depth_mm": 800}):
+        clock = Clock()
+        distance = [500]
+        drivers = {"a02yyuw": driver("a02yyuw", Uart(clock, lambda _k: a02(distance[0]), 300)), "ads1115": Depth()}
+        station = Station(drivers, settings(**limits))  # the transducer is blocked, and reads a valid 0
+        for k in range(4):
+            clock.t += 60000
+            record(station, 60 * k + 60)
+        assert station.watch.state == ALARM, limits
+
+
+def test_what_would_never_end_is_refused():
+    conf, problems = build({"broker": {"host": "b"}, "alarm": {"depth_mm": 40, "sample_s": 7}})
+    assert len(problems) == 2 and "never end" in problems[0] and "divide 60" in problems[1]
+    assert get(conf, "alarm.hysteresis_mm") == 20 and get(conf, "alarm.sample_s") == 10
+
+
+def test_a_float_that_opened_ends_its_alarm_after_hold_s():
+    w = Water(hold_s=100)
+    for k in range(30):
+        w.watch.judge(10 * k, 0, None, None, int(k < 5))
+    assert w.watch.state == NORMAL
+
+
+def test_after_a_maintenance_nothing_of_it_is_left():
+    w = Water()
+    w.see(990, 990, 990)
+    w.watch.reset()
+    assert w.see(2000)[0] == (NORMAL, False)
 
 
 def test_heavy_rain_is_sent_once_when_it_begins():

@@ -135,7 +135,12 @@ def test_particles_are_means_and_warm_up_is_said():
 
 def test_particles_absent_between_packets_and_gone():
     clock, uart, sensor = dust(lambda k: pms(10, 700 + k), warm_up_s=0)
-    assert read(sensor)[T.PM2_5] == (None, T.R_ABSENT)
+    uart.on = False
+    for ms, reason in ((0, T.R_NO_SAMPLE), (4999, T.R_NO_SAMPLE), (1, T.R_ABSENT)):  # it needs some time to speak
+        clock.t += ms
+        assert read(sensor)[T.PM2_5] == (None, reason)
+    assert sensor.counters.absent == 1
+    uart.on = True
     clock.t += 1000
     assert read(sensor)[T.PM2_5] == (100, T.R_OK)
     clock.t += 500

@@ -64,9 +64,6 @@ def test_what_is_no_line_is_refused_with_its_cause_and_costs_itself_only():
         (b"R-234\r", "digit"),
         (b"R1234\n", "tail"),
         (b"R12345\r", "length"),
-        (turned(line(1234)), "inverted"),
-        (b"\xc1\xce\xcd\xcc\xcb\xf2", "inverted"),
-        (turned(b"R123\r"), "inverted"),
         (b"\xad1234\r", "digit"),
     ):
         parser = maxbotix.Parser()
@@ -74,6 +71,16 @@ def test_what_is_no_line_is_refused_with_its_cause_and_costs_itself_only():
         assert parser.framer.cause == cause, bad
         assert parser.feed(line(2)) == [2]
         assert counted(parser) == (2, 0, 1), bad
+
+
+def test_a_line_of_the_other_polarity_is_one_fault_and_no_framing_error():
+    for bad in (turned(line(1234)), b"\xc1\xce\xcd\xcc\xcb\xf2", turned(b"R123\r")):
+        for cm in (True, False):
+            parser = maxbotix.Parser(cm)
+            assert parser.feed(line(1) + bad + bad) == [1]
+            assert parser.framer.cause == "inverted", bad
+            assert parser.feed(line(2)) == [2]
+            assert counted(parser) == (2, 0, 0) and parser.counters.fault == 2, bad
 
 
 def test_a_line_that_lost_a_digit_is_not_taken_for_centimetres():
@@ -132,7 +139,7 @@ def test_every_way_it_can_be_is_told_apart():
         clock.t += 60000
         assert distance(sensor) == expected
     counters = sensor.counters
-    assert (counters.absent, counters.timeout, counters.fault) == (1, 1, 1)
+    assert (counters.absent, counters.timeout, counters.fault) == (1, 1, 21)  # lines in three times the usual time
     assert (counters.no_echo, counters.out_of_range, counters.stuck) == (7, 7, 0)
 
 

@@ -37,14 +37,17 @@ def test_the_root_is_exact():
         assert root * root <= square < (root + 1) * (root + 1), (x, y, z)
 
 
-def detector(on=60, off=30, hold_ms=200):
-    """A detector that has learnt the earth's field, and the instant."""
+def detector(on=60, off=30, hold_ms=200, calm=3000):
+    """A detector that has learnt the earth's field and then was calm for so many samples, and the instant."""
     made = qmc5883l.Detector(on, off, hold_ms)
     t = (1 << 30) - 2500  # the clock wraps soon
     for _ in range(100):
         assert not made.ready() and made.step(t, *EARTH) == 0
         t = (t + 20) & ((1 << 30) - 1)
     assert made.ready()
+    for _ in range(calm):
+        assert made.step(t, *EARTH) == 0
+        t = (t + 20) & ((1 << 30) - 1)
     return made, t
 
 
@@ -102,6 +105,18 @@ def test_after_five_minutes_what_stands_there_is_the_baseline():
     assert n == 0 and not made.occupied  # came once, was given up once
     n, t = feed(made, t, *([300] * 100 + [0] * 5))
     assert n == 1  # it drives away
+
+
+def test_a_baseline_that_was_learnt_under_a_vehicle_is_given_up_early_and_told():
+    made, t = detector(calm=500)  # ten seconds of a vehicle that stands there
+    n, t = feed(made, t, *([-300] * 500))  # it leaves
+    assert n == 1 and made.occupied and not made.ready()
+    n, t = feed(made, t, *([-300] * 700))
+    assert n == 0 and not made.occupied and made.ready() and made.busy_ms == 0
+    n, t = feed(made, t, *([0] * 10 + [-300] * 20))
+    assert n == 1 and not made.occupied  # it came and left: the baseline is sure
+    n, t = feed(made, t, *([0] * 1100))
+    assert n == 1 and made.occupied and made.ready()  # and a vehicle that stays longer is one
 
 
 def chip(status=1, ident=0xFF):

@@ -75,6 +75,7 @@ def test_warm_up_range_and_a_stopped_fan():
 def test_silence_is_answered_with_the_orders_to_work_to_report_and_not_to_pause():
     clock, uart, sensor = dust(lambda k: sds(200 + k), warm_up_s=0)
     uart.on = False
+    clock.t += 5000
     assert read(sensor)[T.PM2_5] == (None, T.R_ABSENT)
     want = sds011.command(6, b"\x01\x01") + sds011.command(2, b"\x01\x00") + sds011.command(8, b"\x01\x00")
     assert uart.sent == want and len(want) == 57

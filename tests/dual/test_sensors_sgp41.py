@@ -84,7 +84,7 @@ def test_reasons_are_told_apart():
     answers[MEASURE] = broken(raw(30000, 15000))
     assert read(thing)[T.VOC_RAW] == (None, T.R_CHECKSUM) and thing.counters.checksum == 2
     answers[MEASURE] = None
-    assert read(thing)[T.VOC_RAW] == (None, T.R_ABSENT) and thing.counters.absent == 2
+    assert read(thing)[T.VOC_RAW] == (None, T.R_TIMEOUT) and thing.counters.timeout == 2
     answers[MEASURE] = raw(30000, 15000)
     assert read(thing)[T.VOC_RAW] == (30000, T.R_WARMING)  # it may be another one, and cold
 

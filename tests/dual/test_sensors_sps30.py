@@ -57,12 +57,12 @@ def test_a_reply_says_what_is_wrong_with_it():
     assert sps30.parse(whole[:59]) == (None, "short")
     for at in range(60):
         assert sps30.parse(whole[:at] + bytes((whole[at] ^ 0x10,)) + whole[at + 1 :]) == (None, "crc")
-    for i, value in ((0, float("nan")), (3, float("inf")), (4, -1.0), (2, 1000001.0), (9, 66.0)):
+    for i, value in ((0, float("nan")), (3, float("inf")), (4, -1.0), (2, 2147484.0), (9, 3e9)):
         values = list(AIR)
         values[i] = value
         assert sps30.floats(payload(values)) == (None, "value")
-    smoke = [1300.0] * 4 + [9000.0] * 5 + [1.0]
-    assert sps30.floats(payload(smoke))[1] == ""  # heavy smoke is a reading, and out of range
+    smoke = [2147483.0] * 9 + [66.0]
+    assert sps30.floats(payload(smoke)) == ([2147483 << 32] * 9 + [66 << 32], "")  # a reading, and out of range
 
 
 def test_stuffing_of_every_byte_and_pair_comes_back():
@@ -70,6 +70,7 @@ def test_stuffing_of_every_byte_and_pair_comes_back():
     stuffed = sps30_uart.stuff(every)
     assert b"\x7e" not in stuffed and b"\x11" not in stuffed and b"\x13" not in stuffed
     assert sps30_uart.unstuff(stuffed) == every and sps30_uart.unstuff(b"\x01\x7d") is None
+    assert sps30_uart.unstuff(b"\x7d\x5d") == b"\x7d" and sps30_uart.unstuff(b"\x7d\x41\x00") is None
     assert sps30_uart.frame(b"\x00\x01\x03") == b"\x7e\x00\x00\x02\x01\x03\xf9\x7e"
     assert sps30_uart.frame(b"\x03") == b"\x7e\x00\x03\x00\xfc\x7e"
 
@@ -174,6 +175,34 @@ def test_the_record_is_the_exactly_rounded_mean_with_its_spread():
         assert read(thing)[T.PM1] == (None, T.R_NO_SAMPLE)
         clock.t += 15000
         assert read(thing)[T.PM1] == (None, T.R_TIMEOUT) and thing.counters.timeout == 1
+
+
+def test_whatever_it_says_with_a_right_checksum_is_kept_and_out_of_range_beyond_what_it_is_made_for():
+    for clock, sensor, thing in both(warm_up_s=0):
+        sensor.values = (999.0, 1000.0, 20000.0, 2000000.0) + (3001.0,) * 5 + (66.0,)
+        clock.t += 1000
+        got = read(thing)
+        assert [got[ident] for ident in (T.PM1, T.PM2_5)] == [(9990, T.R_OK), (10000, T.R_OK)]
+        for ident, value in (
+            (T.PM4, 200000),
+            (T.PM10, 20000000),
+            (T.PARTICLES_0_5, 300100),
+            (T.TYPICAL_PARTICLE_SIZE, 66000),
+        ):
+            assert got[ident] == (value, T.R_OUT_OF_RANGE)
+        assert (thing.counters.out_of_range, thing.counters.fault) == (1, 0)
+
+
+def test_no_particle_at_all_is_clean_air_for_an_hour_and_then_stuck():
+    for clock, sensor, thing in both(warm_up_s=0, stuck_s=600):
+        sensor.values = (0,) * 9 + (0.75,)
+        assert read(thing)[T.PM2_5] == (0, T.R_OK)
+        for minute in range(1, 62):
+            clock.t += 60000
+            assert read(thing)[T.PM2_5] == (0, T.R_OK if minute < 60 else T.R_STUCK), minute
+        sensor.values = AIR
+        clock.t += 1000
+        assert read(thing)[T.PM2_5] == (95, T.R_OK)
 
 
 def test_warming_stuck_fault_and_nonsense_are_told_apart():

@@ -57,8 +57,9 @@ def test_each_model_has_its_own_gas_and_its_own_order_for_upload():
     for model in sorted(models()):
         if models()[model] != "winsen_ze":
             continue
-        _, uart, sensor = module(lambda _k: b"", model)
+        clock, uart, sensor = module(lambda _k: b"", model)
         (ident,) = sensor.PROPERTIES
+        clock.t += 5000
         assert read(sensor) == {ident: (None, T.R_ABSENT)}
         seen.append((model, ident, uart.sent))
     ze03, other = b"\xff\x01\x78\x03\x00\x00\x00\x00\x84", b"\xff\x01\x78\x40\x00\x00\x00\x00\x47"

@@ -127,7 +127,7 @@ class Driver:
             bad = framer.refused > refused
             self._discard = max(self._discard, self._fresh)  # it may have been without power
             if bad and framer.cause == "inverted":
-                reason = count(T.R_DEVICE_FAULT)
+                reason = T.R_DEVICE_FAULT  # counted by the parser
             elif bad and self.counters.good == good:
                 reason = T.R_CHECKSUM  # counted by the framer
             elif left < discard:

@@ -209,5 +209,6 @@ def mean(total, n, factor=1):
 
 
 def bus_reason(error, heard):
-    """Return the reason id of an OSError of the I2C bus: absent is a NACK of a device that was never heard since power-on."""
-    return T.R_TIMEOUT if heard or error.args[:1] in ((110,), (116,)) else T.R_ABSENT  # ETIMEDOUT: Linux, ESP32
+    """Return the reason id of an OSError of the I2C bus: absent is a NACK of a device never heard since power-on."""
+    # A stretched clock is ETIMEDOUT: 110 on Linux, 116 on the ESP32.
+    return T.R_TIMEOUT if heard or (error.args and error.args[0] in (110, 116)) else T.R_ABSENT

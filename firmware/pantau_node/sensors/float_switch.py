@@ -15,7 +15,7 @@ from . import base
 
 BUS = "contact"
 PROPERTIES = (P.WATER_CONTACT,)
-WARM_UP_MS = 5000
+WARM_UP_MS = 0  # a look takes no time; a node that sleeps takes one a wake
 PERIOD_MS = 0
 
 

@@ -54,21 +54,25 @@ class Parser:
                 return "digit"
         if line[-1] ^ flip != 0x0D:
             return "length" if 0x30 <= line[-1] ^ flip <= 0x39 else "tail"
-        if flip:
-            return "inverted"
-        return "" if len(line) == 6 or self._cm else "length"
+        return "" if flip or len(line) == 6 or self._cm else "length"
 
     def feed(self, data):
         values = []
         for line in self.framer.feed(data.replace(b"\xff", b"")):
-            values.append(int(line[1:-1]) * (1 if len(line) == 6 else 10))
+            if line[0] != 0x52:  # a whole line, and a fault of the installation
+                self.framer.refused += 1
+                self.framer.cause = "inverted"
+                self.counters.good -= 1
+                self.counters.fault += 1
+            else:
+                values.append(int(line[1:-1]) * (1 if len(line) == 6 else 10))
         return values
 
 
 def classify(mm, model=MODEL):
     """Return the reason id of one distance; at the least one the water may be nearer, so it is out of range."""
     low, high = LIMITS[model]
-    if mm in (high + 1, 9999):
+    if mm == high + 1 or mm >= 9998:  # the end of 10 m parts: some say 9998 for no target
         return T.R_NO_ECHO
     return T.R_OK if low < mm <= high else T.R_OUT_OF_RANGE
 

@@ -1,5 +1,7 @@
 """Pulse input of the road: loop relay, pneumatic tube or light beam; counts closures. Speed and length: dual_pulse.
 
+The input sees closings alone: a contact that chatters when it opens counts twice, and belongs on a dual_pulse input.
+
 Range: 0..65535 pulses a record
 Power: dry contact
 Source: FHWA Traffic Monitoring Guide 2022; McGowen 2011 (tubes)

@@ -33,6 +33,10 @@ _LOOKALIKES = ((0x1E, 0x0A, b"H43"), (0x2C, 0x00, b"\x80"))  # HMC5883L, QMC5883
 _SETTLE = const(100)  # samples of the first baseline
 _SLOW = const(9)  # baseline: 2**9 samples, ten seconds
 _STUCK_MS = const(300000)  # occupied for longer: something was parked or moved there, and is the new baseline
+# Learnt while a vehicle stood over it, the baseline is wrong and the empty road a vehicle. It is sure after so many calm
+# samples (a minute), or once a vehicle has come and left; until then this long occupied is enough to learn it anew.
+_SURE = const(3000)
+_DOUBT_MS = const(20000)
 _STEP_MS = const(100)  # a gap longer than this is not measured time
 _GONE_MS = const(1000)  # without a sample
 _TRIES = const(3)  # failures in a row after which the chip is set up again, at this pace:
@@ -84,7 +88,8 @@ class Detector:
         self._last = None
 
     def ready(self):
-        return self._n >= _SETTLE
+        """Return whether what it says can be believed."""
+        return self._n >= (_SURE if self.occupied else _SETTLE)
 
     def step(self, t, x, y, z):
         """Take the sample of instant t (ms); return 1 when a vehicle has come, -1 when the baseline was given up, else 0."""
@@ -103,6 +108,7 @@ class Detector:
             if self._above < 2:  # one sample alone is a spark
                 if not self._above:
                     self._base += b - (self._base >> _SLOW)
+                    self._n = min(self._n + 1, _SURE)
                 return 0
             self.occupied = True
             self._came = self._quiet = t
@@ -110,12 +116,16 @@ class Detector:
         self.busy_ms += min(max(passed, 0), _STEP_MS)
         if off > self._off:
             self._quiet = t
+        sure = self._n == _SURE
         if base.since(self._quiet, t) >= self._hold_ms:
             self.occupied = False
             self._above = 0
-        elif base.since(self._came, t) > _STUCK_MS:
+            self._n = _SURE
+        elif base.since(self._came, t) > (_STUCK_MS if sure else _DOUBT_MS):
             self.restart()
-            return -1
+            if sure:
+                return -1
+            self.busy_ms = 0
         return 0
 
 
@@ -215,7 +225,9 @@ class Driver:
         self._count = self._samples = self._detector.busy_ms = 0
         self._moved = False
         if not samples:
-            return [(ident, None, self._silent()) for ident in PROPERTIES]
+            if not self._failed:
+                self.counters.count(self._reason)  # it answers, and has no sample
+            return [(ident, None, self._reason) for ident in PROPERTIES]
         reason = T.R_OK
         if moved:
             reason = T.R_STUCK
@@ -224,8 +236,3 @@ class Driver:
         elif 2 * PERIOD_MS * samples < elapsed:
             reason = T.R_SPREAD  # more than half of the samples are missing
         return [(P.VEHICLE_COUNT, count, reason), (P.OCCUPANCY, occupancy, reason)]
-
-    def _silent(self):
-        if self._reason == T.R_ABSENT and self._heard:
-            return T.R_TIMEOUT
-        return self._reason

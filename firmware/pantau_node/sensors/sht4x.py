@@ -71,7 +71,7 @@ class Driver:
                 reply = self._bus.readfrom(self._address, 6)
             except OSError as error:
                 # What took the order is there: without a result it is not ready, and gets as much time again.
-                reason = count(T.R_TIMEOUT if asked else base.bus_reason(error, self.counters.good))
+                reason = count(base.bus_reason(error, asked or self.counters.good))
                 continue
             asked = False
             centi_c, centi_rh, _ = parse(reply, self._model)
@@ -80,7 +80,7 @@ class Driver:
                 continue
             self.counters.good += 1
             stuck = self._stuck.check(bytes(reply))
-            wet = self._wet.check(bytes(reply[3:5])) and centi_rh < _FOG
+            wet = self._wet.check(reply[3:5]) and centi_rh < _FOG  # pyright: ignore[reportOptionalOperand]  both or none
             known = -4000 <= centi_c <= 12500
             reason = count(T.R_OUT_OF_RANGE if not known else T.R_STUCK if stuck else T.R_OK)
             break

@@ -36,6 +36,7 @@ PERIOD_MS = const(1000)
 
 # In the order of PROPERTIES: which of the ten values, our units in one of the sensor's, the most that it is made for.
 _COLUMNS = ((0, 10, 10000), (1, 10, 10000), (2, 10, 10000), (3, 10, 10000), (4, 100, 300000), (9, 1000, 10000))
+_ZERO_MS = const(3600000)  # no air is without any particle for so long; the size stands still without them
 _SILENT_MS = const(15000)  # cleaning the fan takes 10 s without a new reading
 _PRODUCT = b"00080000"
 _MOST = const(2147483)  # of all ten values: the wire carries 2**31 of our units, and the finest is a thousandth
@@ -174,7 +175,8 @@ class Driver(Device):
             self.counters.count(T.R_DEVICE_FAULT)
             self._nonsense += 1
         else:
-            self._is_stuck = self._stuck.check(data) and max(values) > 0
+            stuck = self._stuck.check(data)
+            self._is_stuck = stuck and (max(values[:9]) > 0 or self._stuck.ms() >= _ZERO_MS)
             means.add([values[column] for column, _, _ in _COLUMNS])
 
     async def read(self, deadline_ms):

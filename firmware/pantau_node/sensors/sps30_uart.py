@@ -44,10 +44,10 @@ def stuff(body):
 
 
 def unstuff(part):
-    """Return what stuff() was given, None when an escape is cut off."""
+    """Return what stuff() was given, None when an escape is cut off, or one of a byte that needs none."""
     first, *rest = part.split(b"\x7d")
     for piece in rest:
-        if not piece:
+        if not piece or piece[0] ^ 0x20 not in _STUFFED:
             return None
         first += bytes((piece[0] ^ 0x20,)) + piece[1:]
     return first
@@ -138,7 +138,7 @@ class Driver(sps30.Driver):
     """As by I2C; what an order is and how its answer comes differ."""
 
     # Command with its data, fewest bytes of the answer.
-    TYPE = (b"\xd0\x00", 8)
+    TYPE = (b"\xd0\x00", 8, b"\x11")  # and what wakes a firmware from 2.0 on that was sent to sleep
     VERSION = (b"\xd1", 2)
     STOP = (b"\x01", 0)
     START = (b"\x00\x01\x03", 0)
@@ -160,12 +160,15 @@ class Driver(sps30.Driver):
         return data
 
     async def get(self, what):
-        order, size = what
+        order, size, *wake = what
         self.reason = lost = T.R_NO_SAMPLE
         self.gone = False
         for _ in range(2):
-            if self.left() < _ANSWER_MS:
+            if self.left() < _ANSWER_MS + _STEP_MS:
                 break
+            if self.gone and wake:
+                self._bus.write(b"\xff" + frame(wake[0]))  # the first byte wakes its receiver
+                await base.sleep_ms(_STEP_MS)
             answer = await self._answer(order)
             if answer is None:
                 lost = self.reason

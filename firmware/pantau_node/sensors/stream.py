@@ -76,8 +76,8 @@ class Stream:
                 self._warm = True
                 self._clear()
             values, fault, steady = self.take(row)
-            stuck = self._stuck.check(steady) and steady is not None
-            self._is_stuck = stuck and (any(steady) or self._stuck.ms() >= _ZERO_MS)
+            stuck = self._stuck.check(steady)
+            self._is_stuck = steady is not None and stuck and (any(steady) or self._stuck.ms() >= _ZERO_MS)
             if fault:
                 self._faults += 1
                 self.counters.count(T.R_DEVICE_FAULT)

@@ -21,16 +21,16 @@ PERIOD_MS = 0
 COUNTS = True  # what comes while the chip sleeps is lost
 
 _ROCKING_MS = const(500)  # a tip takes longer in any rain (2.4 s at 300 mm/h): what comes sooner is none
-_RELEASE_MS = const(
-    150
-)  # the contact has opened and chattered by then; later closures are a bucket that rocks, and are flagged
+# By then the contact, closed for 50 to 200 ms, has opened and chattered; what closes later is a bucket that rocks.
+_RELEASE_MS = const(220)
 
 
 class Driver(counting.Driver):
     """Tips since the last read, and how long ago the first and the last of them were; tip_um: rain of a tip, in um.
 
     `heavy`: the latest two tips were nearer than those of 10 mm/h, and that is not longer ago than their spacing.
-    A rocking bucket is no proof of rain: its second tip leaves `heavy` as it was. collect() keeps it up to date.
+    A rocking bucket is no proof of rain: its second tip is none, flags the record and leaves `heavy` as it was; how often
+    that was, and all other bounce, is counters.bounce. collect() keeps it up to date.
     """
 
     _property = P.RAIN_TIPS

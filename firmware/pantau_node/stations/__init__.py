@@ -39,7 +39,8 @@ class Station:
                 self.broken += 1
                 continue
             for ident, value, reason in readings:
-                if out.get(ident) is nothing:  # two sensors of one property: the first one speaks
+                # Two sensors of one property: the first one speaks, unless it has nothing to say.
+                if ident in out and (out[ident] is nothing or (out[ident][0] is None and value is not None)):
                     out[ident] = (value, quality(reason))
         return out
 

@@ -13,6 +13,7 @@ _FLOAT_MS = const(5000)  # two looks at the float switch in a row are its deboun
 _DISTANCE_MM = const(0)
 _DEPTH_MM = const(1)
 _SAMPLE_S = const(5)
+_FAR_MM = const(1000000)  # a sensor without a threshold rules only where there is none with one
 _ALARM = const(2)  # Watch.state
 
 
@@ -39,6 +40,7 @@ class Station(_Station):
     alarm = urgent = False
     _heavy = False
     _sound = 0
+    _centi_c = 2800  # of the air, until it is known; the mean of a year here
 
     def __init__(self, drivers, settings):
         super().__init__(drivers)
@@ -63,23 +65,23 @@ class Station(_Station):
 
     def judge(self, instant_s, row):
         """Complete the record of an instant (uptime, s) and see whether it is an alarm."""
+        distance = P.WATER_DISTANCE
         if self._sound:
             from .sound import correct
 
-            correct(row, self._sound)
+            distance = P.WATER_DISTANCE_CORRECTED
+            self._centi_c = correct(row, self._sound, self._centi_c)
         settings = self.watch.settings
-        height = threshold = None
-        source = 0
-        for ident, limit, sign in (
-            (P.WATER_DISTANCE, settings[_DISTANCE_MM], -1),
-            (P.WATER_DISTANCE_CORRECTED, settings[_DISTANCE_MM], -1),
-            (P.WATER_DEPTH, settings[_DEPTH_MM], 1),
-        ):
+        best = source = height = threshold = None
+        for ident, limit, sign in ((distance, settings[_DISTANCE_MM], -1), (P.WATER_DEPTH, settings[_DEPTH_MM], 1)):
             value, code = row.get(ident, (None, 0))
+            if value is None:
+                continue
+            margin = sign * (value - limit) if limit else -_FAR_MM
             # Beyond the near end of its range a sensor still knows that the water is there; but a spider starts no event.
-            near = self.watch.state and code >> 3 == T.R_OUT_OF_RANGE and limit and sign * value >= sign * limit
-            if value is not None and (code & 7 < 3 or near):  # else: FAIL
-                source, height, threshold = ident, sign * value, sign * limit if limit else None
+            known = code & 7 < 3 or (margin >= 0 and self.watch.state and code >> 3 == T.R_OUT_OF_RANGE)
+            if known and (best is None or margin >= best):  # the one that is nearest to its threshold, or furthest over
+                best, source, height, threshold = margin, ident, sign * value, sign * limit if limit else None
         heavy = self._gauge is not None and self._gauge.heavy
         wet = int(self._float is not None and self._float.wet)
         self.watch.judge(instant_s, source, height, threshold, wet)

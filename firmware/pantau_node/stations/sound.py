@@ -22,10 +22,17 @@ def corrected(mm, centi_c, assumed_mm_s):
     return (2 * mm * speed_mm_s(centi_c) + assumed_mm_s) // (2 * assumed_mm_s)
 
 
-def correct(row, assumed_mm_s):
-    """Add the corrected distance to a record {property id: (value, quality code)}: missing where the air is not known."""
+def correct(row, assumed_mm_s, centi_c):
+    """Add the corrected distance to a record {property id: (value, quality code)}; return the air's temperature that it used.
+
+    centi_c: the one used before. It stands in where the thermometer is silent, and nobody has checked it then: a degree is
+    5 mm at 3 m, while to go back to the raw distance would be a step of 100 mm.
+    """
     mm, code = row[P.WATER_DISTANCE]
-    centi_c, air = row.get(T.AIR_TEMPERATURE, (None, 0))
-    if mm is not None and (centi_c is None or air & 7 > 2):
-        mm, code = None, quality(T.R_NO_SAMPLE)  # the raw distance is in the record, and the host may know the air
+    now, air = row.get(T.AIR_TEMPERATURE, (None, 0))
+    if now is not None and air & 7 < 3:
+        centi_c = now
+    elif code & 7 == 0:
+        code = quality(T.R_NOT_EVALUATED)
     row[P.WATER_DISTANCE_CORRECTED] = mm if mm is None else corrected(mm, centi_c, assumed_mm_s), code
+    return centi_c

@@ -43,12 +43,12 @@ def concentrations(atmospheric: float) -> float:
 class Emulator(UartEmulator):
     """Truth `pm1`, `pm2_5`, `pm10` in ug/m3 (atmospheric words) and `particles_0_3` per 0.1 L.
 
-    Faults: an answer between two packets, a fan that stands still, mass without particles, the error byte, and passive mode
+    Faults: an answer between two packets, a fan that stands still, a laser that is dead (zero of everything), mass without particles, the error byte, and passive mode
     as after a brown-out.
     """
 
     MODEL = "pms5003"
-    FAULTS = ("ack", "fan_stop", "n03_zero", "error", "passive")
+    FAULTS = ("ack", "fan_stop", "dead", "n03_zero", "error", "passive")
 
     def __init__(self, truth: "Truth", seed: int = 0, *, noise: float = 0.02):
         super().__init__(_PERIOD_US)
@@ -120,6 +120,8 @@ class Emulator(UartEmulator):
     def _report(self, t_us: int) -> bytes:
         if not (self._last and self.hit("fan_stop")):
             self._last = self._measure(t_us)
+        if self.hit("dead"):
+            self._last = [0] * 12
         counts = [0] * 6 if self.hit("n03_zero") else self._last[6:]
         return packet(self._last[:6] + counts + [_VERSION << 8 | (1 if self.hit("error") else 0)])
 

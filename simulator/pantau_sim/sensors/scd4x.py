@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 _PERIOD_US = 5000000
 _START, _STOP, _READ, _READY, _PRESSURE = 0x21B1, 0x3F86, 0xEC05, 0xE4B8, 0xE000
 _SERIAL, _ASC, _REINIT = 0x3682, 0x2416, 0x3646
+_POWER_DOWN, _WAKE = 0x36E0, b"\x36\xf6"  # SCD41
 _WHILE_MEASURING = (_STOP, _READ, _READY, _PRESSURE)
 _BUSY_US = {_STOP: 500000, _REINIT: 30000, _START: 0}  # the others: 1 ms
 
@@ -24,13 +25,24 @@ def packet(ppm: int, t_ticks: int, rh_ticks: int) -> bytes:
 
 
 class Emulator(I2cEmulator):
-    """Truth `co2` in ppm, `air_temperature` in Cel, `relative_humidity` in %; it heats itself."""
+    """Truth `co2` in ppm, `air_temperature` in Cel, `relative_humidity` in %; it heats itself.
+
+    asleep: an SCD41 that was left powered down; it is deaf until it is woken with 36 F6, which it does not acknowledge.
+    """
 
     MODEL = "scd4x"
     ADDRESS = 0x62
-    FAULTS = ("not_ready", "crc", "restart")
+    FAULTS = ("not_ready", "crc", "restart", "clock_stretch")
 
-    def __init__(self, truth: "Truth", seed: int = 0, *, noise_ppm: float = 3.0, self_heating_c: float = 4.0):
+    def __init__(
+        self,
+        truth: "Truth",
+        seed: int = 0,
+        *,
+        noise_ppm: float = 3.0,
+        self_heating_c: float = 4.0,
+        asleep: bool = False,
+    ):
         self._truth = truth
         self._seed = seed
         self._rng = Prng(seed, 0x5CD4)
@@ -42,9 +54,12 @@ class Emulator(I2cEmulator):
         self._busy_until_us = 0
         self._started_us: int | None = None
         self._taken = 0
+        self._left = asleep  # as the node finds it: the supply came up long before
+        self._asleep = False
 
     def power_on(self, t_us: int) -> None:
         """Idle after 30 ms, self-calibration on."""
+        self._asleep, self._left = self._left, False
         self.asc = True
         self.pressure_hpa = 1013
         self._answer = b""
@@ -59,6 +74,11 @@ class Emulator(I2cEmulator):
     def write(self, t_us: int, data: bytes) -> bool:
         """Take a command; refused while busy, and where it is not allowed."""
         if t_us < self._busy_until_us:
+            return False
+        if self._asleep:
+            if data == _WAKE:
+                self._asleep = False
+                self._busy_until_us = t_us + 30000
             return False
         if not data:
             return True
@@ -80,7 +100,9 @@ class Emulator(I2cEmulator):
         return (answer + b"\xff" * size)[:size]
 
     def _obey(self, t_us: int, command: int, value: int) -> bool:
-        if command == _START:
+        if command == _POWER_DOWN:
+            self._asleep = True
+        elif command == _START:
             self._started_us = t_us
             self._taken = 0
         elif command == _STOP:

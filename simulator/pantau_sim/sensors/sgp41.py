@@ -28,7 +28,7 @@ class Emulator(I2cEmulator):
 
     MODEL = "sgp41"
     ADDRESS = 0x59
-    FAULTS = ("self_test", "crc", "busy")
+    FAULTS = ("self_test", "crc", "busy", "clock_stretch")
 
     def __init__(self, truth: "Truth", seed: int = 0, *, noise: float = 3.0, features: int = 0x3240):
         self._truth = truth

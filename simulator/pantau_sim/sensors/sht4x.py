@@ -17,6 +17,7 @@ _SHT4X_US.update({0x32: 110000, 0x24: 110000, 0x15: 110000})
 _SHT3X_US = {0x2400: 15000, 0x240B: 6000, 0x2416: 4000}
 _SERIAL, _RESET = (0x89, 0x3780), (0x94, 0x30A2)
 _STATUS, _CLEAR, _HEATER_ON, _HEATER_OFF = 0xF32D, 0x3041, 0x306D, 0x3066  # SHT3x
+_FETCH, _BREAK = 0xE000, 0x3093  # SHT3x: of the periodic mode
 _ALERT, _HEATING, _WAS_RESET = 0x8000, 0x2000, 0x0010
 
 
@@ -53,6 +54,7 @@ class Emulator(I2cEmulator):
 
     Faults hit the next n measurements: `not_ready` takes half as long again as the longest time, `wet` has water on the
     sensor; and the next n transactions: `clock_stretch` holds the clock until the bus gives up, which the bus asks for.
+    periodic: an SHT3x that was left measuring by itself; it takes nothing but fetch, break and reset.
     """
 
     MODEL = "sht4x"
@@ -60,7 +62,14 @@ class Emulator(I2cEmulator):
     ADDRESS = 0x44
 
     def __init__(
-        self, truth: "Truth", seed: int = 0, *, model: str = "sht4x", noise_c: float = 0.04, noise_pct: float = 0.1
+        self,
+        truth: "Truth",
+        seed: int = 0,
+        *,
+        model: str = "sht4x",
+        noise_c: float = 0.04,
+        noise_pct: float = 0.1,
+        periodic: bool = False,
     ):
         self.MODEL = model
         self._truth = truth
@@ -71,10 +80,13 @@ class Emulator(I2cEmulator):
         self._answer: bytes | None = None
         self._ready_us = 0
         self._status = 0
+        self._left = periodic  # as the node finds it: the supply came up long before
+        self._periodic = False
 
     def power_on(self, t_us: int) -> None:
         """Idle after 1 ms."""
         self._answer = None
+        self._periodic, self._left = self._left, False
         self._ready_us = t_us + 1000
         self._status = _ALERT | _WAS_RESET
 
@@ -86,6 +98,8 @@ class Emulator(I2cEmulator):
             return True
         long = self._busy_us is _SHT3X_US
         command = data[0] << 8 | data[1] if long and len(data) > 1 else data[0]
+        if self._periodic and command not in (_FETCH, _BREAK, _RESET[1]):
+            return False
         if command == _RESET[long]:
             self.power_on(t_us)
         elif command == _SERIAL[long]:
@@ -93,6 +107,11 @@ class Emulator(I2cEmulator):
         elif command in self._busy_us:
             busy_us = self._busy_us[command]
             self._ready_us = t_us + (busy_us * 3 // 2 if self.hit("not_ready") else busy_us)
+            self._answer = self._measure(t_us)
+        elif long and command == _BREAK:
+            self._periodic, self._answer = False, None
+            self._ready_us = t_us + 1000
+        elif self._periodic:
             self._answer = self._measure(t_us)
         elif long and command in (_STATUS, _CLEAR, _HEATER_ON, _HEATER_OFF):
             self._set(command)

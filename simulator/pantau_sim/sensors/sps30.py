@@ -15,7 +15,9 @@ if TYPE_CHECKING:
 
 _PERIOD_US = 1000000
 _CLEAN_US = 10000000
+_PULSE_US = 100000  # so long does its interface stay on after a start condition
 _START, _STOP, _READY, _READ, _CLEAN, _RESET = 0x0010, 0x0104, 0x0202, 0x0300, 0x5607, 0xD304
+_SLEEP, _WAKE = 0x1001, 0x1103  # firmware from 2.0 on
 _PRODUCT, _SERIAL, _VERSION, _STATUS, _CLEAR = 0xD002, 0xD033, 0xD100, 0xD206, 0xD210
 _BUSY_US = {_START: 20000, _STOP: 20000, _RESET: 100000}  # the others: 5 ms at most
 FAN, LASER, SPEED = 1 << 4, 1 << 5, 1 << 21  # bits of the status register
@@ -57,11 +59,14 @@ class Air:
 
 
 class Emulator(I2cEmulator):
-    """See Air for the truth it takes."""
+    """See Air for the truth it takes.
+
+    asleep: a firmware from 2.0 on that was left sleeping; it is deaf until it is woken with 11 03, twice within 100 ms.
+    """
 
     MODEL = "sps30"
     ADDRESS = 0x69
-    FAULTS = ("not_ready", "crc", "restart", "nan", "fan", "laser", "speed")
+    FAULTS = ("not_ready", "crc", "restart", "nan", "fan", "laser", "speed", "clock_stretch")
 
     def __init__(
         self,
@@ -71,6 +76,7 @@ class Emulator(I2cEmulator):
         noise: float = 0.02,
         product: bytes = b"00080000",
         version: "tuple[int, int]" = (2, 2),
+        asleep: bool = False,
     ):
         self._air = Air(truth, seed, noise)
         self._seed = seed
@@ -82,9 +88,13 @@ class Emulator(I2cEmulator):
         self._cleaned_us = -_CLEAN_US
         self._taken = 0
         self._status = 0
+        self._left = asleep  # as the node finds it: the supply came up long before
+        self._asleep = False
+        self._pulse_us = -_PULSE_US
 
     def power_on(self, t_us: int) -> None:
         """Idle, and on the bus within 100 ms."""
+        self._asleep, self._left = self._left, False
         self._answer = b""
         self._started_us = None
         self._status = 0
@@ -94,16 +104,22 @@ class Emulator(I2cEmulator):
         """Take a command; refused while busy."""
         if t_us < self._busy_until_us:
             return False
+        command = data[0] << 8 | data[1] if len(data) > 1 else 0
+        if self._asleep:
+            awake = t_us - self._pulse_us < _PULSE_US  # the first start condition woke its interface
+            self._pulse_us = t_us
+            self._asleep = not (awake and command == _WAKE)
+            self._busy_until_us = t_us if self._asleep else t_us + 5000
+            return awake and command == _WAKE
         if not data:
             return True
-        command = data[0] << 8 | data[1] if len(data) > 1 else 0
         self._answer = b""
         self._busy_until_us = t_us + _BUSY_US.get(command, 4000)
         return self._obey(t_us, command, data[2:])
 
     def read(self, t_us: int, size: int) -> "bytes | None":
         """The answer to the last command."""
-        if t_us < self._busy_until_us or not self._answer:
+        if t_us < self._busy_until_us or self._asleep or not self._answer:
             return None
         return (self._answer + b"\xff" * size)[:size]
 
@@ -115,6 +131,8 @@ class Emulator(I2cEmulator):
             self._taken = 0
         elif command == _STOP:
             self._started_us = None
+        elif command == _SLEEP and self._version >= (2, 0) and self._started_us is None:
+            self._asleep = True
         elif command == _READY:
             self._answer = guarded(bytes([0, self._fresh(t_us)]))
         elif command == _READ:

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 _PERIOD_US = 1000000
 _CLEAN_US = 10000000
 _START, _STOP, _READ, _CLEAN, _PRODUCT, _VERSION, _STATUS, _RESET = 0x00, 0x01, 0x03, 0x56, 0xD0, 0xD1, 0xD2, 0xD3
+_SLEEP, _WAKE = 0x10, 0x11  # firmware from 2.0 on
+_PULSE_US = 100000  # so long does its receiver stay on after a byte
 _NO_COMMAND, _NOT_NOW, _INTERNAL, _FLAGGED = 0x02, 0x43, 0x28, 0x80  # states
 
 
@@ -49,11 +51,15 @@ def packet(command: int, values: "list[float]", state: int = 0) -> bytes:
 
 
 class Emulator(UartEmulator):
-    """See sps30.Air for the truth it takes."""
+    """See sps30.Air for the truth it takes.
+
+    Fault `stuffing`: an escape that is cut off or, each second time, of a byte that needs none.
+    asleep: a firmware from 2.0 on that was left sleeping; a first byte wakes its receiver for 100 ms, the order 11 the rest.
+    """
 
     MODEL = "sps30_uart"
     BAUD = 115200
-    FAULTS = ("empty", "state", "restart", "nan", "fan", "laser", "speed")
+    FAULTS = ("empty", "stuffing", "state", "restart", "nan", "fan", "laser", "speed")
 
     def __init__(
         self,
@@ -63,6 +69,7 @@ class Emulator(UartEmulator):
         noise: float = 0.02,
         product: bytes = b"00080000",
         version: "tuple[int, int]" = (2, 2),
+        asleep: bool = False,
     ):
         super().__init__(_PERIOD_US)
         self._air = Air(truth, seed, noise)
@@ -74,9 +81,13 @@ class Emulator(UartEmulator):
         self._cleaned_us = -_CLEAN_US
         self._taken = 0
         self._status = 0
+        self._left = asleep  # as the node finds it: the supply came up long before
+        self._asleep = False
+        self._pulse_us = -_PULSE_US
 
     def power_on(self, t_us: int) -> None:
         """Idle; it says nothing unasked."""
+        self._asleep, self._left = self._left, False
         super().power_on(t_us)
         self._inbox, self._replies = b"", []
         self._started_us = None
@@ -84,14 +95,23 @@ class Emulator(UartEmulator):
 
     def receive(self, t_us: int, data: bytes) -> None:
         """Take frames; what is none is ignored."""
+        if self._asleep:
+            awake = t_us - self._pulse_us < _PULSE_US
+            self._pulse_us = t_us
+            data = data if awake else b"\xff" + data[1:]
         parts = (self._inbox + data).split(b"\x7e")
         self._inbox = parts[-1][-64:]
         for part in parts[:-1]:
             body = unstuffed(part)
             if len(body) >= 4 and len(body) == body[2] + 4 and sum(body) & 255 == 255 and body[0] == 0:
+                if self._asleep and body[1] != _WAKE:
+                    continue
                 state, reply = self._obey(t_us, body[1], body[3:-1])
                 state |= _FLAGGED if self._status else 0
-                self._replies.append((t_us + 3000, answer(body[1], reply, state)))
+                sent = answer(body[1], reply, state)
+                if body[1] == _READ and self.hit("stuffing"):
+                    sent = sent[:-1] + (b"\x7d\x7e" if self.injected["stuffing"] & 1 else b"\x7d\x41\x7e")
+                self._replies.append((t_us + 3000, sent))
 
     def packets(self, t_us: int) -> "list[tuple[int, bytes]]":
         """The answers that are due."""
@@ -116,6 +136,10 @@ class Emulator(UartEmulator):
             self._started_us = None
         elif command == _READ:
             return self._reading(t_us)
+        elif command == _SLEEP and self._version >= (2, 0) and self._started_us is None:
+            self._asleep = True
+        elif command == _WAKE and self._asleep:
+            self._asleep = False
         elif command == _CLEAN:
             self._cleaned_us = t_us
         elif command == _RESET:

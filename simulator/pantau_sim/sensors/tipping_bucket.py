@@ -1,6 +1,6 @@
-"""Tipping-bucket rain gauge: a reed closes for some 100 ms at each tip (facts/sensors.md 1.1 e, 1.5).
+"""Tipping-bucket rain gauge: a reed closes for 50 to 200 ms at each tip (facts/sensors.md 1.1 e, 1.5).
 
-Bounce comes within 20 ms of the closing edge. Truth `rain_accumulated` in mm, never falling.
+Bounce comes within 20 ms of both edges. Truth `rain_accumulated` in mm, never falling.
 Faults hit the next n tips: `double_tip` the bucket rocks back within half a second; `stuck_closed` the contact closes with
 the first of them and opens at the tip after the last; `clog` no water reaches the bucket.
 """
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from .base import Truth
 
 TIP_MM = 0.2
-CLOSED_US = 100000
+_CLOSED_US = (50000, 200000)
 _BOUNCE_US = 20000
 
 
@@ -65,24 +65,22 @@ class Emulator(PulseEmulator):
             rng = Prng(self._seed, at // 1000)
             self._close(events, at, rng)
             if self.hit("double_tip"):
-                self._close(events, at + 150000 + rng.below(300000), rng)
+                self._close(events, at + 250000 + rng.below(200000), rng)
         events.sort()
         self._later = [event for event in events if event[0] > t1_us]
         return [event for event in events if event[0] <= t1_us]
 
     def _close(self, events: "list[tuple[int, int]]", at: int, rng: Prng) -> None:
-        events.append((at, 0))
-        step = at
+        least, most = _CLOSED_US
+        self._edge(events, at, 0, rng)
+        self._edge(events, at + least + rng.below(most - least), 1, rng)
+
+    def _edge(self, events: "list[tuple[int, int]]", at: int, level: int, rng: Prng) -> None:
+        events.append((at, level))
         for _ in range(rng.below(self._bounce + 1)):
-            step += 500 + rng.below(_BOUNCE_US // (2 * self._bounce) - 500)
-            events.append((step, 1))
-            step += 500 + rng.below(_BOUNCE_US // (2 * self._bounce) - 500)
-            events.append((step, 0))
-            self.bounces += 1
-        events.append((at + CLOSED_US, 1))
-        if self._bounce and rng.below(2):  # it chatters when it opens, too
-            events.append((at + CLOSED_US + 3000, 0))
-            events.append((at + CLOSED_US + 5000, 1))
+            for now in (1 - level, level):
+                at += 500 + rng.below(_BOUNCE_US // (2 * self._bounce) - 500)
+                events.append((at, now))
             self.bounces += 1
 
     def _count(self, t_ms: int) -> int:

@@ -1,6 +1,6 @@
 """The physical truth that emulated sensors measure: a pure function of seed, station and Unix time.
 
-First version: rain pulses, water level with tide, weather, particles, traffic. Each model is a file with its sources.
+First version: rain pulses, water level with tide, weather, particles and gases, traffic. Each model is a file with its sources.
 """
 
 from __future__ import annotations
@@ -49,6 +49,11 @@ class Station:
             "pm2_5": self.air.pm2_5,
             "pm10": self.air.pm10,
             "particles_0_3": self.air.particles_0_3,
+            "no2": self.air.no2,
+            "o3": self.air.o3,
+            "so2": self.air.so2,
+            "co": self.air.co,
+            "co2": self.air.co2,
         }
 
     def __call__(self, name: str, t_s: float) -> float:

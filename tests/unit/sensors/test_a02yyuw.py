@@ -97,6 +97,38 @@ def test_unplugged_and_plugged_in_again(clock):
     assert reason == T.R_OK and abs(value - 2000) <= 5
 
 
+@pytest.mark.parametrize("deadline_ms", [900, 20000])
+@pytest.mark.parametrize("seed", range(6))
+def test_after_a_brown_out_the_first_packets_are_not_believed_again(clock, seed, deadline_ms):
+    emulator = a02yyuw.Emulator(steady(water_distance=2.0), seed, fast=False)
+    sensor = sensor_on(clock, Faults(1), emulator)
+    emulator._next_us, emulator._flight = 1 << 62, []  # without power
+    clock.ms += 60000
+    read(sensor, deadline_ms)
+    assert read(sensor, deadline_ms)[T.WATER_DISTANCE] == (None, T.R_TIMEOUT)
+    emulator.power_on(clock.us)
+    for _ in range(3):
+        clock.ms += 500
+        value, spread = [read(sensor, deadline_ms)[ident][0] for ident in (T.WATER_DISTANCE, T.WATER_DISTANCE_SPREAD)]
+        assert value is None or abs(value - 2000) <= 5 and spread <= 5
+
+
+def test_a_quiet_surface_is_stuck_only_without_any_scatter(clock):
+    emulator = a02yyuw.Emulator(steady(water_distance=2.0), 3, noise_mm=0)
+    sensor = sensor_on(clock, Faults(1), emulator, stuck_s=600)
+    real, odd = emulator._measure, []
+
+    def measure(t_us):
+        odd.append(t_us)
+        return real(t_us) + len(odd) % 3 - 1  # the median is the same each time, the scatter 1 mm
+
+    emulator._measure = measure
+    for _ in range(15):
+        clock.ms += 60000
+        got = read(sensor)
+        assert got[T.WATER_DISTANCE] == (2000, T.R_OK) and got[T.WATER_DISTANCE_SPREAD] == (1, T.R_OK)
+
+
 def test_a_module_without_a_thermometer_says_which_speed_of_sound_it_assumes(clock):
     celsius = 34.0
     true_m_s = 331.3 * (1 + celsius / 273.15) ** 0.5

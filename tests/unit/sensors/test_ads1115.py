@@ -61,11 +61,12 @@ def test_depth_follows_the_worlds_water_and_zero_is_added(clock, truth):
         ("saturated", "out_of_range", T.R_OUT_OF_RANGE),
         ("busy", "timeout", T.R_TIMEOUT),
         ("other_device", "fault", T.R_DEVICE_FAULT),
-        ("wrong_address", "absent", T.R_ABSENT),
+        ("wrong_address", "timeout", T.R_TIMEOUT),
     ],
 )
 def test_every_fault_is_counted_once_and_told_when_it_lasts(clock, kind, counter, reason):
     emulator, sensor = on_bus(clock, Faults(1), steady(1.0))
+    assert read(sensor, 500)[T.WATER_DEPTH][1] == T.R_OK
     emulator.inject(kind)  # one of five is outvoted, or tried again
     clock.ms += 60000
     value, said = read(sensor, 500)[T.WATER_DEPTH]
@@ -97,12 +98,13 @@ def test_a_stuck_converter_is_told_in_every_record_after_its_time(clock):
 def test_what_goes_wrong_on_the_wire_moves_no_median(clock):
     faults = Faults(3)
     _, sensor = on_bus(clock, faults, steady(1.0))
+    assert read(sensor, 500)[T.WATER_DEPTH][1] == T.R_OK
     for inject in (faults.nack, faults.corrupt_next, faults.truncate) * 5:
         inject("ads1115")
         clock.ms += 60000
         value, reason = read(sensor, 500)[T.WATER_DEPTH]
         assert reason == T.R_OK and abs(value - 1000) <= 3
-    assert faults.pending() == 0 and sensor.counters.absent == faults.injected["nack"] == 5
+    assert faults.pending() == 0 and sensor.counters.timeout == faults.injected["nack"] == 5
 
 
 def test_unplugged_and_plugged_in_again(clock):
@@ -111,7 +113,7 @@ def test_unplugged_and_plugged_in_again(clock):
     assert read(sensor, 500)[T.WATER_DEPTH][1] == T.R_OK
     faults.silence("ads1115", 100)
     for _ in range(2):
-        assert read(sensor, 500)[T.WATER_DEPTH] == (None, T.R_ABSENT)
+        assert read(sensor, 500)[T.WATER_DEPTH] == (None, T.R_TIMEOUT)
         clock.ms += 60000
     emulator.power_on(clock.us)
     clock.ms += 1000

@@ -135,7 +135,7 @@ def test_air_over_i2c_follows_the_world_and_counts_its_faults(clock, truth):
                     assert got[ident][1] == T.R_OK, (minute, name)
                     assert abs(got[ident][0] / 100 - truth(name, clock.s)) <= step, name
     assert faults.pending() == 0
-    assert (air.counters.absent, air.counters.checksum, box.counters.absent) == (1, 3, 1)
+    assert (air.counters.timeout, air.counters.checksum, box.counters.timeout) == (1, 3, 1)
 
 
 def test_rain_is_the_worlds_tips_whatever_the_bounce(clock):

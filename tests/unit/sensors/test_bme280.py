@@ -10,7 +10,7 @@ from pantau_wire import names as T
 from sensor_harness import I2c, read
 
 # What one fault makes rise. not_ready, reset_values, clock_stretch and nack cost one try of two: the reading is good.
-FAULTS = {"not_ready": "timeout", "reset_values": "timeout", "clock_stretch": "timeout", "nack": "absent"}
+FAULTS = {"not_ready": "timeout", "reset_values": "timeout", "clock_stretch": "timeout", "nack": "timeout"}
 NEIGHBOUR = {
     "T": (28009, 25654, 50),
     "P": (39145, -10750, 3024, 5667, -120, -7, 15500, -14600, 6000),
@@ -44,6 +44,7 @@ def true(clock, truth, got):
 @pytest.mark.parametrize("kind", FAULTS)
 def test_each_fault_is_counted_once_and_costs_one_try(clock, truth, rig, kind):
     bus, sensor, faults = rig
+    assert true(clock, truth, minute(clock, sensor))
     for n in range(1, 6):
         if kind in emulated.Emulator.FAULTS:
             bus._emulator.inject(kind)
@@ -52,7 +53,7 @@ def test_each_fault_is_counted_once_and_costs_one_try(clock, truth, rig, kind):
         assert true(clock, truth, minute(clock, sensor)), n
         assert getattr(sensor.counters, FAULTS[kind]) == n
         assert true(clock, truth, minute(clock, sensor))
-    assert sum(n for _, n in sensor.counters.errors()) == 5 and sensor.counters.good == 10
+    assert sum(n for _, n in sensor.counters.errors()) == 5 and sensor.counters.good == 11
     assert (bus._emulator.injected if kind != "nack" else faults.injected)[kind] == 5
 
 
@@ -108,10 +109,10 @@ def test_absent_then_there_then_pulled_out_then_there(clock, truth, rig):
     bus.plug(chip)
     assert true(clock, truth, minute(clock, sensor))
     bus.plug(None)
-    assert set(minute(clock, sensor).values()) == {(None, T.R_ABSENT)}
+    assert set(minute(clock, sensor).values()) == {(None, T.R_TIMEOUT)}
     bus.plug(chip)
     assert true(clock, truth, minute(clock, sensor))
-    assert sensor.counters.errors() == [(T.R_ABSENT, 4)]
+    assert sensor.counters.errors() == [(T.R_ABSENT, 2), (T.R_TIMEOUT, 2)]
 
 
 @pytest.mark.parametrize("noticed", [True, False])
@@ -156,6 +157,24 @@ def test_a_constant_chip_is_stuck(clock, rig):
     for _ in range(10):
         assert {reason for _, reason in minute(clock, sensor).values()} == {T.R_OK}
     assert {reason for _, reason in minute(clock, sensor).values()} == {T.R_STUCK} and sensor.counters.stuck == 1
+
+
+@pytest.mark.parametrize("humidity, reason", [(80.0, T.R_STUCK), (97.1, T.R_OK)])
+def test_humidity_alone_that_stands_still_is_stuck_unless_it_is_fog(clock, humidity, reason):
+    def air(name, t_s):
+        return {"air_pressure": 1010.0 + t_s % 7 / 100, "air_temperature": 28.0}.get(name, humidity)
+
+    bus = I2c(clock, emulated.Emulator(air, 1, noise=(0, 0, 0.002)), Faults(1))
+    sensor = driver("bme280", bus)
+    got = [minute(clock, sensor) for _ in range(62)]
+    assert [row[T.RELATIVE_HUMIDITY][1] for row in got[:60]] == [T.R_OK] * 60
+    assert got[-1][T.RELATIVE_HUMIDITY][1] == reason and got[-1][T.AIR_TEMPERATURE][1] == T.R_OK
+
+
+def test_a_pressure_below_nothing_is_zero_and_out_of_range(clock, rig, monkeypatch):
+    _, sensor, _ = rig
+    monkeypatch.setattr(bme280, "pressure", lambda *_: -5000)
+    assert minute(clock, sensor)[T.AIR_PRESSURE] == (0, T.R_OUT_OF_RANGE)
 
 
 # --- the integer form against the doubles of the datasheet, written down here once more

@@ -5,7 +5,7 @@ import pytest
 from pantau_node.sensors import driver
 from pantau_sim.sensors import dual_pulse
 from pantau_wire import names as T
-from sensor_harness import read
+from sensor_harness import Edges, read
 
 CLASSES = ("motorcycle", "light", "heavy")
 
@@ -16,20 +16,6 @@ class Road:
 
     def passes(self, t0_s, t1_s):
         return [p for p in self._passes if t0_s < p[0] <= t1_s]
-
-
-class Edges:
-    """An EdgeInput: what the interrupt would have seen, the level asked at the edge."""
-
-    def __init__(self, clock, emulator):
-        self._clock, self._emulator, self._from = clock, emulator, clock.us
-        self.overflow = 0
-        emulator.power_on(clock.us)
-
-    def take(self):
-        found = self._emulator.edges(self._from, self._clock.us)
-        self._from = self._clock.us
-        return [(at // 1000 & ((1 << 30) - 1), self._emulator.level(at) == 0) for at, _ in found]
 
 
 def pair(clock, truth, kind="loop", **options):

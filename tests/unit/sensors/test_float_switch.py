@@ -7,23 +7,12 @@ import pytest
 from pantau_node.sensors import driver
 from pantau_sim.sensors import float_switch
 from pantau_wire import names as T
-from sensor_harness import read
-
-
-class Contact:
-    """The pin of a contact: value() is its level now."""
-
-    def __init__(self, clock, emulator):
-        self._clock, self._emulator = clock, emulator
-        emulator.power_on(clock.us)
-
-    def value(self):
-        return self._emulator.level(self._clock.us)
+from sensor_harness import Pin, read
 
 
 def on_pin(clock, truth, options=None, **emulated):
     emulator = float_switch.Emulator(truth, 1, **emulated)
-    return emulator, driver("float_switch", Contact(clock, emulator), **(options or {}))
+    return emulator, driver("float_switch", Pin(clock, emulator), **(options or {}))
 
 
 def look(clock, sensor, times):

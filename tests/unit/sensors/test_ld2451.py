@@ -60,7 +60,7 @@ def test_a_unit_of_either_rate_is_found_and_keeps_it(clock, fast, silent):
     assert read(sensor)[T.OCCUPANCY] == (0, T.R_OK) and len(uart.rates) == 1 + fast
 
 
-def test_a_unit_that_was_unplugged_is_looked_for_at_its_own_rate_only(clock):
+def test_a_unit_that_was_unplugged_for_a_minute_is_looked_for_at_its_own_rate_only(clock):
     faults = Faults(1)
     _, uart, sensor = radar(clock, Road(), faults)
     collect(clock, sensor, 10)
@@ -69,6 +69,24 @@ def test_a_unit_that_was_unplugged_is_looked_for_at_its_own_rate_only(clock):
     assert read(sensor)[T.OCCUPANCY] == (None, T.R_TIMEOUT) and uart.rates == [115200]
     collect(clock, sensor, 30)
     assert read(sensor)[T.OCCUPANCY] == (0, T.R_OK)
+
+
+@pytest.mark.parametrize("fast", [False, True])
+def test_a_spare_of_the_other_rate_is_found_after_five_minutes_of_silence(clock, fast):
+    emulator, uart, sensor = radar(clock, Road(), fast=not fast)
+    collect(clock, sensor, 60)
+    assert read(sensor)[T.OCCUPANCY] == (0, T.R_OK)
+    spare = ld2451.Emulator(Road(), 6, fast=fast)
+    spare.fault, uart._emulator = emulator.fault, spare
+    spare.power_on(clock.us)
+    collect(clock, sensor, 240)
+    assert read(sensor)[T.OCCUPANCY][1] in (T.R_TIMEOUT, T.R_CHECKSUM) and uart._baud != spare.BAUD
+    collect(clock, sensor, 120)
+    read(sensor)
+    assert read(sensor)[T.OCCUPANCY] == (0, T.R_OK) and uart._baud == spare.BAUD
+    rates = len(uart.rates)
+    collect(clock, sensor, 900)
+    assert len(uart.rates) == rates
 
 
 def test_without_a_unit_the_rates_take_turns(clock):

@@ -74,7 +74,36 @@ def test_each_fault_of_the_sensor_is_told_as_often_as_it_happened(clock, kind, r
 
 def test_every_fault_of_the_emulator_is_in_the_table():
     table = test_each_fault_of_the_sensor_is_told_as_often_as_it_happened.pytestmark[0].args[1]
-    assert {row[0] for row in table} == set(pms5003.Emulator.FAULTS)
+    assert {row[0] for row in table} | {"dead"} == set(pms5003.Emulator.FAULTS)
+
+
+def test_a_dead_laser_is_clean_air_for_an_hour_and_then_stuck(clock):
+    emulator, _, sensor = running(clock)
+    collect(clock, sensor, 60)
+    read(sensor)
+    emulator.inject("dead", 3800)
+    collect(clock, sensor, 2)
+    read(sensor)
+    reasons = []
+    for _ in range(62):
+        collect(clock, sensor, 60)
+        value, reason = read(sensor)[T.PM2_5]
+        assert value == 0
+        reasons.append(reason)
+    assert reasons[:59] == [T.R_OK] * 59 and reasons[-1] == T.R_STUCK
+    assert sensor.counters.stuck == reasons.count(T.R_STUCK) and emulator.injected["dead"] > 3700
+
+
+@pytest.mark.parametrize("faulty", [False, True])
+def test_the_first_record_comes_before_it_had_time_to_speak(clock, faulty):
+    faults = Faults(1)
+    faults.silence("pms5003", 1e6 if faulty else 1)
+    sensor = on_uart(clock, "pms5003", pms5003.Emulator(air, 3), faults)
+    assert records(clock, sensor, 1) == [T.R_NO_SAMPLE] and sensor.counters.errors() == []
+    if faulty:
+        assert records(clock, sensor, 6) == [T.R_NO_SAMPLE] * 3 + [T.R_ABSENT] * 3 and sensor.counters.absent == 3
+    else:
+        assert records(clock, sensor, 3)[-1] == T.R_WARMING
 
 
 def test_faults_of_the_wire_are_counted_one_by_one(clock):

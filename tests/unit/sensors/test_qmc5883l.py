@@ -50,6 +50,13 @@ def listen(clock, sensor, seconds, step_ms=15):
     asyncio.run(steps())
 
 
+def stands(sensor, from_s, until_s):
+    """Let a vehicle stand there."""
+    emulator = sensor._bus._emulator
+    real = emulator.field_mg
+    emulator.field_mg = lambda t_s: [v + (300 if from_s <= t_s < until_s else 0) for v in real(t_s)]
+
+
 def lane(clock, n, gap_s=4.0, length=4.5, speed=36.0, side=2.5, start=5.0):
     return [(clock.s + start + gap_s * k, False, speed, side, length) for k in range(n)]
 
@@ -142,7 +149,7 @@ def test_refused_transfers_are_counted_one_by_one(clock):
     for _ in range(6):
         faults.nack("qmc5883l")
         listen(clock, sensor, 1)
-    assert faults.pending() == 0 and sensor.counters.absent == 6
+    assert faults.pending() == 0 and sensor.counters.timeout == 6
     assert read(sensor)[T.VEHICLE_COUNT] == (0, T.R_OK)
 
 
@@ -183,6 +190,30 @@ def test_the_chips_of_look_alike_boards_are_told(clock, address, register, ident
     assert read(sensor)[T.VEHICLE_COUNT] == (None, T.R_DEVICE_FAULT) and sensor.counters.fault >= 1
 
 
+def test_a_chip_that_answers_and_never_measures_is_one_timeout_a_record(clock):
+    emulator, bus, sensor = magnetometer(clock, Road())
+    bus.writeto_mem = lambda _address, _register, _data: None  # its mode is not taken
+    for n in range(1, 4):
+        listen(clock, sensor, 60)
+        assert read(sensor) == {T.VEHICLE_COUNT: (None, T.R_TIMEOUT), T.OCCUPANCY: (None, T.R_TIMEOUT)}
+        assert sensor.counters.errors() == [(T.R_TIMEOUT, n)]
+
+
+def test_a_vehicle_that_stood_there_at_the_start_is_no_five_minutes_of_occupancy(clock):
+    truth = Road(*lane(clock, 10, gap_s=15.0, start=70.0))
+    _, _, sensor = magnetometer(clock, truth)
+    stands(sensor, clock.s, clock.s + 12)
+    listen(clock, sensor, 30)
+    assert read(sensor)[T.VEHICLE_COUNT][1] == T.R_WARMING  # left 18 s ago, and looks like one that came
+    listen(clock, sensor, 30)
+    read(sensor)
+    assert not sensor._detector.occupied
+    listen(clock, sensor, 160)
+    got = read(sensor)
+    assert got[T.VEHICLE_COUNT] == (10, T.R_OK) and got[T.OCCUPANCY][0] < 150
+    assert sensor.counters.stuck == 0
+
+
 def test_nothing_there_is_absent(clock):
     _, bus, sensor = magnetometer(clock, Road())
     bus.address = 0x7F
@@ -191,11 +222,13 @@ def test_nothing_there_is_absent(clock):
 
 
 def test_what_was_parked_there_becomes_the_baseline(clock):
-    truth = Road(*lane(clock, 1, speed=0.05, length=9.0, start=0.0), *lane(clock, 3, start=400.0))
-    _, _, sensor = magnetometer(clock, truth)
-    truth._passes[0] = (clock.s + 10, *truth._passes[0][1:])
-    reasons = []
-    for _ in range(7):
+    _, _, sensor = magnetometer(clock, Road(*lane(clock, 3, start=430.0)))
+    stands(sensor, clock.s + 70, clock.s + 1000)
+    reasons, counts = [], []
+    for _ in range(8):
         listen(clock, sensor, 60)
-        reasons.append(read(sensor)[T.VEHICLE_COUNT][1])
+        count, reason = read(sensor)[T.VEHICLE_COUNT]
+        reasons.append(reason)
+        counts.append(count)
     assert sensor.counters.stuck == reasons.count(T.R_STUCK) == 1
+    assert counts == [0, 1, 0, 0, 0, 0, 0, 3]

@@ -13,9 +13,9 @@ def air(name, t_s):
     return {"co2": 500 + t_s % 600 / 2, "air_temperature": 28.0, "relative_humidity": 80.0}[name]
 
 
-def connect(clock, faults=None, truth=air, **options):
+def connect(clock, faults=None, truth=air, asleep=False, **options):
     faults = faults or Faults(1)
-    emulator = scd4x.Emulator(truth, 4)
+    emulator = scd4x.Emulator(truth, 4, asleep=asleep)
     sensor = driver("scd4x", I2c(clock, emulator, faults), **options)
     clock.ms += 1000
     return emulator, faults, sensor
@@ -71,13 +71,19 @@ def test_a_sensor_that_was_left_measuring_is_set_up_too(clock):
 
 @pytest.mark.parametrize(
     "kind, counter, reason",
-    [("not_ready", "timeout", T.R_TIMEOUT), ("crc", "checksum", T.R_CHECKSUM), ("restart", "timeout", T.R_TIMEOUT)],
+    [
+        ("not_ready", "timeout", T.R_TIMEOUT),
+        ("crc", "checksum", T.R_CHECKSUM),
+        ("restart", "timeout", T.R_TIMEOUT),
+        ("clock_stretch", "timeout", T.R_OK),
+    ],
 )
 def test_what_the_sensor_does_wrong_is_counted_once(clock, kind, counter, reason):
     emulator, _, sensor = started(clock)
     for _ in range(3):
         emulator.inject(kind)
-        assert minute(clock, sensor) == (None, reason)
+        value, said = minute(clock, sensor)
+        assert said == reason and (value is None) == (reason != T.R_OK)
         collect(clock, sensor, 24, 8000)
         assert read(sensor)[T.CO2][1] == T.R_OK
     assert emulator.injected == {kind: 3}
@@ -85,10 +91,10 @@ def test_what_the_sensor_does_wrong_is_counted_once(clock, kind, counter, reason
 
 
 def test_the_kinds_above_are_all_there_are():
-    assert set(scd4x.Emulator.FAULTS) == {"not_ready", "crc", "restart"}
+    assert set(scd4x.Emulator.FAULTS) == {"not_ready", "crc", "restart", "clock_stretch"}
 
 
-@pytest.mark.parametrize("kind, counter", [("corrupt_next", "checksum"), ("truncate", "checksum"), ("nack", "absent")])
+@pytest.mark.parametrize("kind, counter", [("corrupt_next", "checksum"), ("truncate", "checksum"), ("nack", "timeout")])
 def test_what_the_bus_does_wrong_is_counted_once_and_repeated(clock, kind, counter):
     _, faults, sensor = started(clock)
     for _ in range(5):
@@ -117,16 +123,36 @@ def test_absent_pulled_out_and_plugged_in_again(clock):
     collect(clock, sensor, 16, 8000)
     assert read(sensor)[T.CO2][1] == T.R_OK
     faults.silence("scd4x", 60)
-    assert minute(clock, sensor) == (None, T.R_ABSENT)
+    assert minute(clock, sensor) == (None, T.R_TIMEOUT) and sensor.counters.absent == 2
     emulator.power_on(clock.us)
     clock.ms += 60000
     collect(clock, sensor, 16, 8000)
     assert read(sensor)[T.CO2][1] == T.R_OK and emulator.asc is False
 
 
+def test_one_that_was_left_powered_down_is_woken(clock):
+    *_, sensor = connect(clock, asleep=True)
+    collect(clock, sensor, 16, 8000)
+    assert read(sensor)[T.CO2][1] == T.R_OK
+    assert sensor.counters.errors() == [(T.R_ABSENT, 1)]  # the one order that it did not hear
+
+
+def test_the_emulated_sensor_powers_down_and_wakes_as_the_datasheet_says():
+    chip = scd4x.Emulator(air, 4)
+    chip.power_on(0)
+    assert chip.write(100000, b"\x36\xe0")
+    for t_us, order, taken in (
+        (200000, b"\x3f\x86", False),
+        (300000, b"\x36\xf6", False),  # never acknowledged
+        (329000, b"\x3f\x86", False),
+        (330000, b"\x3f\x86", True),
+    ):
+        assert chip.write(t_us, order) is taken, t_us
+
+
 def test_deadlines_are_kept(clock):
-    for deadline_ms in (0, 1, 3, 499, 503, 600):
-        *_, sensor = connect(clock)
+    for deadline_ms in (0, 1, 3, 499, 503, 540, 546, 600):
+        *_, sensor = connect(clock, asleep=deadline_ms > 503)
         for _ in range(4):
             start = clock.ms
             assert len(read(sensor, deadline_ms)) == 1

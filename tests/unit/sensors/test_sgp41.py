@@ -62,11 +62,16 @@ def test_conditioning_is_bounded_and_done_once_whatever_the_bus_does(clock):
 
 @pytest.mark.parametrize(
     "kind, counter, reason",
-    [("crc", "checksum", None), ("busy", "absent", None), ("self_test", "fault", T.R_DEVICE_FAULT)],
+    [
+        ("crc", "checksum", None),
+        ("busy", "timeout", None),
+        ("clock_stretch", "timeout", None),
+        ("self_test", "fault", T.R_DEVICE_FAULT),
+    ],
 )
 def test_what_the_sensor_does_wrong_is_counted_once(clock, kind, counter, reason):
     emulator, faults, sensor = warmed(clock)
-    before = sensor.counters.absent
+    before = sensor.counters.timeout
     for _ in range(3):
         emulator.inject(kind)
         if kind == "self_test":  # it is asked again when it was away
@@ -78,15 +83,15 @@ def test_what_the_sensor_does_wrong_is_counted_once(clock, kind, counter, reason
         assert read(sensor)[T.VOC_RAW][1] == (reason or T.R_OK)
     assert emulator.injected == {kind: 3}
     counters = sensor.counters
-    got = counters.absent - before if counter == "absent" else getattr(counters, counter)
+    got = counters.timeout - before if counter == "timeout" else getattr(counters, counter)
     assert got == 3
 
 
 def test_the_kinds_above_are_all_there_are():
-    assert set(sgp41.Emulator.FAULTS) == {"self_test", "crc", "busy"}
+    assert set(sgp41.Emulator.FAULTS) == {"self_test", "crc", "busy", "clock_stretch"}
 
 
-@pytest.mark.parametrize("kind, counter", [("corrupt_next", "checksum"), ("truncate", "checksum"), ("nack", "absent")])
+@pytest.mark.parametrize("kind, counter", [("corrupt_next", "checksum"), ("truncate", "checksum"), ("nack", "timeout")])
 def test_what_the_bus_does_wrong_is_counted_once_and_repeated(clock, kind, counter):
     _, faults, sensor = warmed(clock)
     for _ in range(5):
@@ -115,7 +120,7 @@ def test_absent_pulled_out_and_plugged_in_again(clock):
     assert read(sensor)[T.VOC_RAW][1] == T.R_OK
     faults.silence("sgp41", 60)
     clock.ms += 60000
-    assert read(sensor)[T.VOC_RAW] == (None, T.R_ABSENT)
+    assert read(sensor)[T.VOC_RAW] == (None, T.R_TIMEOUT) and sensor.counters.absent == 2
     emulator.power_on(clock.us)
     clock.ms += 60000
     assert read(sensor)[T.VOC_RAW][1] == T.R_WARMING  # the plate was cold

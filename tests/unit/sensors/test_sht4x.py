@@ -12,7 +12,7 @@ from sensor_harness import I2c, read
 FAULTS = {
     "not_ready": "timeout",
     "clock_stretch": "timeout",
-    "nack": "absent",
+    "nack": "timeout",  # it was heard before
     "corrupt": "checksum",
     "truncate": "checksum",
 }
@@ -45,6 +45,7 @@ def true(clock, truth, got):
 def test_each_fault_is_counted_once_and_costs_one_try(clock, truth, rig, kind):
     bus, sensor, faults = rig
     model = bus._emulator.MODEL
+    assert true(clock, truth, minute(clock, sensor))
     for n in range(1, 6):
         if kind in sht4x.Emulator.FAULTS:
             bus._emulator.inject(kind)
@@ -53,7 +54,7 @@ def test_each_fault_is_counted_once_and_costs_one_try(clock, truth, rig, kind):
         assert true(clock, truth, minute(clock, sensor)), n
         assert getattr(sensor.counters, FAULTS[kind]) == n
         assert true(clock, truth, minute(clock, sensor))
-    assert sum(n for _, n in sensor.counters.errors()) == 5 and sensor.counters.good == 10
+    assert sum(n for _, n in sensor.counters.errors()) == 5 and sensor.counters.good == 11
     assert (bus._emulator if kind in sht4x.Emulator.FAULTS else faults).injected[kind] == 5
 
 
@@ -62,13 +63,13 @@ def test_twice_in_a_row_has_no_numbers_and_says_why(clock, truth, rig):
     model = bus._emulator.MODEL
     for inject, reason in (
         (lambda: bus._emulator.inject("clock_stretch", 2), T.R_TIMEOUT),
-        (lambda: faults.nack(model, 2), T.R_ABSENT),
+        (lambda: faults.nack(model, 2), T.R_TIMEOUT),
         (lambda: faults.corrupt_next(model, 2), T.R_CHECKSUM),
     ):
         inject()
         assert set(minute(clock, sensor).values()) == {(None, reason)}
         assert true(clock, truth, minute(clock, sensor))
-    assert sensor.counters.errors() == [(T.R_ABSENT, 2), (T.R_TIMEOUT, 2), (T.R_CHECKSUM, 2)]
+    assert sensor.counters.errors() == [(T.R_TIMEOUT, 4), (T.R_CHECKSUM, 2)]
 
 
 def test_a_wet_sensor_is_fog_to_the_node_and_its_temperature_stays_good(clock, truth, rig):
@@ -86,12 +87,30 @@ def test_a_wet_sensor_is_fog_to_the_node_and_its_temperature_stays_good(clock, t
 def test_absent_then_there_then_pulled_out_then_there(clock, truth, rig):
     bus, sensor, _ = rig
     chip = bus._emulator
-    for _ in range(2):
+    for reason in (T.R_ABSENT, T.R_TIMEOUT, T.R_TIMEOUT):
         bus.plug(None)
-        assert set(minute(clock, sensor).values()) == {(None, T.R_ABSENT)}
+        assert set(minute(clock, sensor).values()) == {(None, reason)}
         bus.plug(chip)
         assert true(clock, truth, minute(clock, sensor))
-    assert sensor.counters.errors() == [(T.R_ABSENT, 4)]
+    assert sensor.counters.errors() == [(T.R_ABSENT, 2), (T.R_TIMEOUT, 4)]
+
+
+def test_an_sht3x_left_measuring_by_itself_is_stopped(clock, truth):
+    bus = I2c(clock, sht4x.Emulator(truth, 1, model="sht3x", periodic=True), Faults(1))
+    sensor = driver("sht3x", bus)
+    for _ in range(3):
+        assert true(clock, truth, minute(clock, sensor))
+    assert sensor.counters.errors() == [(T.R_ABSENT, 1)]  # the one order that it refused
+
+
+def test_the_emulated_sht3x_knows_its_periodic_mode(clock, truth):
+    chip = sht4x.Emulator(truth, 1, model="sht3x", periodic=True)
+    chip.power_on(0)
+    assert not chip.write(2000, b"\x24\x00") and not chip.write(2000, b"\xf3\x2d")
+    assert chip.write(2000, b"\xe0\x00") and len(chip.read(2000, 6)) == 6
+    assert chip.write(3000, b"\x30\x93") and not chip.write(3500, b"\x24\x00") and chip.write(4000, b"\x24\x00")
+    chip.power_on(5000)  # a real one: nothing is left of it
+    assert chip.write(6000, b"\x24\x00")
 
 
 def test_the_other_family_at_the_address_does_not_take_the_order(clock, truth):
@@ -128,6 +147,18 @@ def test_a_constant_chip_is_stuck_and_what_no_air_can_be_is_out_of_range(clock):
     assert {reason for _, reason in minute(clock, sensor).values()} == {T.R_STUCK} and sensor.counters.stuck == 1
     now["air_temperature"] = -44.0
     assert minute(clock, sensor)[T.AIR_TEMPERATURE] == (-4400, T.R_OUT_OF_RANGE)
+
+
+@pytest.mark.parametrize("humidity, reason", [(80.0, T.R_STUCK), (97.1, T.R_OK)])
+def test_humidity_alone_that_stands_still_is_stuck_unless_it_is_fog(clock, humidity, reason):
+    air = {"air_temperature": 28.0, "relative_humidity": humidity}
+    bus = I2c(clock, sht4x.Emulator(lambda name, _t: air[name], 1, noise_pct=0), Faults(1))
+    sensor = driver("sht4x", bus)
+    got = [minute(clock, sensor)[T.RELATIVE_HUMIDITY][1] for _ in range(62)]
+    assert got[:60] == [T.R_OK] * 60 and got[-1] == reason
+    for _ in range(61):  # less than a hundredth each time: it lives
+        air["relative_humidity"] += 0.0024
+        assert minute(clock, sensor)[T.RELATIVE_HUMIDITY][1] == T.R_OK
 
 
 def test_the_sht3x_says_its_status_and_forgets_its_reset(clock, truth):

@@ -73,6 +73,7 @@ def test_spread_is_the_noise(clock, truth):
         ("fan", "fault", T.R_DEVICE_FAULT),
         ("laser", "fault", T.R_DEVICE_FAULT),
         ("speed", "fault", T.R_DEVICE_FAULT),
+        ("clock_stretch", "timeout", None),
     ],
 )
 def test_what_the_sensor_does_wrong_is_counted_once(clock, truth, kind, counter, reason):
@@ -92,10 +93,12 @@ def test_what_the_sensor_does_wrong_is_counted_once(clock, truth, kind, counter,
 
 
 def test_the_kinds_above_are_all_there_are():
-    assert set(sps30.Emulator.FAULTS) == {"crc", "not_ready", "restart", "nan", "fan", "laser", "speed"}
+    assert set(sps30.Emulator.FAULTS) == {
+        "crc", "not_ready", "restart", "nan", "fan", "laser", "speed", "clock_stretch",
+    }  # fmt: skip
 
 
-@pytest.mark.parametrize("kind, counter", [("corrupt_next", "checksum"), ("truncate", "checksum"), ("nack", "absent")])
+@pytest.mark.parametrize("kind, counter", [("corrupt_next", "checksum"), ("truncate", "checksum"), ("nack", "timeout")])
 def test_what_the_bus_does_wrong_is_counted_once_and_repeated(clock, truth, kind, counter):
     _, faults, _, sensor = warmed(clock, truth)
     for _ in range(5):
@@ -130,7 +133,7 @@ def test_absent_pulled_out_and_plugged_in_again(clock, truth):
     collect(clock, sensor, 40)
     assert read(sensor)[T.PM1][1] == T.R_OK
     faults.silence("sps30", 60)
-    assert minute(clock, sensor)[T.PM1] == (None, T.R_ABSENT)
+    assert minute(clock, sensor)[T.PM1] == (None, T.R_TIMEOUT) and sensor.counters.absent == 2
     sensor._bus._emulator.power_on(clock.us)
     clock.ms += 60000
     collect(clock, sensor, 10)
@@ -139,9 +142,37 @@ def test_absent_pulled_out_and_plugged_in_again(clock, truth):
     assert read(sensor)[T.PM1][1] == T.R_OK
 
 
+def test_one_that_was_left_asleep_is_woken(clock, truth):
+    *_, sensor = connect(clock, truth, asleep=True)
+    collect(clock, sensor, 40)
+    assert read(sensor)[T.PM2_5][1] == T.R_OK
+    assert sensor.counters.absent == 1  # the one order that it did not hear
+
+
+def test_heavy_smoke_is_kept_and_out_of_range(clock):
+    *_, sensor = connect(clock, lambda name, _t: {"pm1": 1300.0, "pm2_5": 1900.0, "pm10": 2000.0}[name], noise=0.0)
+    collect(clock, sensor, 60)
+    got = read(sensor)
+    assert got[T.PM2_5] == (19000, T.R_OUT_OF_RANGE) and got[T.PM_N][0] >= 30 and sensor.counters.fault == 0
+
+
+def test_the_emulated_sensor_sleeps_and_wakes_as_the_datasheet_says(clock, truth):
+    chip = sps30.Emulator(truth, 4)
+    chip.power_on(0)
+    assert chip.write(100000, b"\x10\x01")
+    for t_us, order, taken in (
+        (200000, b"\xd0\x02", False),
+        (400000, b"\x11\x03", False),  # too long after the first start condition
+        (450000, b"\x11\x03", True),
+        (452000, b"\xd0\x02", False),  # 5 ms
+        (455000, b"\xd0\x02", True),
+    ):
+        assert chip.write(t_us, order) is taken, t_us
+
+
 def test_deadlines_are_kept(clock, truth):
-    for deadline_ms in (0, 1, 7, 30, 60, 200):
-        *_, sensor = connect(clock, truth)
+    for deadline_ms in (0, 1, 7, 30, 40, 42, 60, 200):
+        *_, sensor = connect(clock, truth, asleep=deadline_ms < 60)
         for _ in range(4):
             start = clock.ms
             assert len(read(sensor, deadline_ms)) == len(ALL)

@@ -68,15 +68,16 @@ def test_what_the_sensor_does_wrong_is_counted_once(clock, truth, kind, counter,
 
 
 def test_the_kinds_above_are_all_there_are():
-    assert set(sps30_uart.Emulator.FAULTS) == {"empty", "state", "restart", "nan", "fan", "laser", "speed"}
+    assert set(sps30_uart.Emulator.FAULTS) == {"empty", "stuffing", "state", "restart", "nan", "fan", "laser", "speed"}
 
 
 def test_counters_equal_the_faults_on_the_line(clock, truth):
-    _, faults, sensor = warmed(clock, truth)
+    emulator, faults, sensor = warmed(clock, truth)
     at = clock.ms + 300  # no new reading comes while it is asked again
     for inject, reason in (
         (faults.corrupt_next, T.R_CHECKSUM),  # the reading is lost, the sensor gives it away once
         (faults.truncate, T.R_CHECKSUM),
+        (lambda _model: emulator.inject("stuffing"), T.R_CHECKSUM),
         (faults.garbage, T.R_OK),
         (faults.drop, T.R_TIMEOUT),
     ):
@@ -91,7 +92,7 @@ def test_counters_equal_the_faults_on_the_line(clock, truth):
     assert faults.pending() == 0
     counters = sensor.counters
     assert counters.checksum == done["corrupt"] == 5
-    assert counters.framing == done["truncate"] + done["garbage"] == 10
+    assert counters.framing == done["truncate"] + done["garbage"] + emulator.injected["stuffing"] == 15
     assert counters.timeout == done["drop"] == 5 and counters.absent == 0
 
 
@@ -131,9 +132,31 @@ def test_absent_pulled_out_and_plugged_in_again(clock, truth):
     assert read(sensor)[T.PM1][1] == T.R_OK
 
 
+def test_one_that_was_left_asleep_is_woken(clock, truth):
+    *_, sensor = connect(clock, truth, asleep=True)
+    collect(clock, sensor, 40)
+    assert read(sensor)[T.PM2_5][1] == T.R_OK
+    assert sensor.counters.absent == 1  # the one order that it did not hear
+
+
+def test_the_emulated_sensor_sleeps_and_wakes_as_the_datasheet_says(clock, truth):
+    chip = sps30_uart.Emulator(truth, 4)
+    chip.power_on(0)
+    wake, version = b"\x7e\x00\x7d\x31\x00\xee\x7e", b"\x7e\x00\xd1\x00\x2e\x7e"
+    for t_us, order, answers in (
+        (100000, b"\x7e\x00\x10\x00\xef\x7e", True),  # sleep
+        (200000, b"\xff" + version, False),
+        (400000, wake, False),  # its first byte is lost
+        (600000, b"\xff" + wake, True),
+        (700000, version, True),
+    ):
+        chip.receive(t_us, order)
+        assert (len(chip.produce(t_us + 90000)) > 0) is answers, t_us
+
+
 def test_deadlines_are_kept(clock, truth):
-    for deadline_ms in (0, 1, 99, 130, 200, 450):
-        *_, sensor = connect(clock, truth)
+    for deadline_ms in (0, 1, 99, 130, 200, 215, 220, 450):
+        *_, sensor = connect(clock, truth, asleep=200 < deadline_ms < 450)
         for _ in range(4):
             start = clock.ms
             assert len(read(sensor, deadline_ms)) == 8

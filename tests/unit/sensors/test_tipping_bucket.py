@@ -51,9 +51,9 @@ def test_each_tip_is_counted_and_dated_as_it_fell(clock, mm_h, step_ms):
 def test_bounce_is_thrown_away_and_counted(clock):
     emulator, sensor = gauge(clock, 30, bounce=3)
     for _ in range(30):
-        assert minute(clock, sensor)[1] == T.R_OK
-    assert sensor.counters.bounce == emulator.bounces > 30
-    assert sensor.counters.good == fallen(30, clock)
+        assert minute(clock, sensor)[1] == T.R_OK  # closed for 50 to 200 ms, it chatters when it opens, too
+    assert sensor.counters.bounce == emulator.bounces > 100
+    assert sensor.counters.good == fallen(30, clock) > 60
 
 
 def test_a_double_tip_is_one_flagged_and_counted(clock):

@@ -93,6 +93,13 @@ def test_i2c_faults(bus):
     assert bus.faults.injected["corrupt:sht4x"] == 1 and bus.faults.injected["nack:sht4x"] == 1
 
 
+def test_a_held_clock_is_a_timeout_to_the_chip_and_no_nack(bus):
+    bus._wiring["i2c"][0, 0x44].inject("clock_stretch", 2)
+    assert bus.handle(5, 9000, b"\x00\x44\xfd") == b"\x02"
+    assert bus.handle(6, 19000, struct.pack("<BBH", 0, 0x44, 6)) == b"\x02"
+    assert bus.handle(5, 29000, b"\x00\x44\xfd") == b"\x00"
+
+
 def test_edges_come_once_for_joined_windows(bus):
     edges = []
     for k in range(20):

@@ -26,12 +26,25 @@ def test_a_year_is_within_what_the_city_knows():
     hours = [T + h * 3600 for h in range(0, 8760, 5)]
     for name, low, high in (
         ("air_temperature", 20, 36), ("relative_humidity", 35, 99), ("air_pressure", 1004, 1014),
+        ("no2", 4, 60), ("o3", 2, 60), ("so2", 2, 15), ("co", 250, 3000), ("co2", 425, 500),
         ("pm2_5", 1, 150), ("rain_rate", 0, 130), ("water_level", 0, 3.5), ("water_distance", 0.03, 3.5),
     ):  # fmt: skip
         values = [world.truth("s", name, t) for t in hours]
         assert low <= min(values) and max(values) <= high, name
     year_mm = world.truth("s", "rain_accumulated", T + 365 * 86400) - world.truth("s", "rain_accumulated", T)
     assert 1000 < year_mm < 4500  # Tangerang: some 1,800 mm
+
+
+def test_ozone_is_the_suns_and_the_other_gases_are_the_traffics():
+    station = World(3).station("s")
+    midnight = T - (T + 7 * 3600) % 86400  # local
+
+    def day(name, hour):
+        return sum(station(name, midnight + 86400 * k + 3600 * hour) for k in range(30)) / 30
+
+    assert day("o3", 13) > 3 * day("o3", 7) and day("o3", 13) > 3 * day("o3", 1)
+    for name in ("no2", "so2", "co", "co2"):
+        assert day(name, 7) > day(name, 13)
 
 
 def test_rain_accumulates_as_its_rate_says():

@@ -7,7 +7,7 @@ GARBAGE = b"\x00\x13\x37\x55\xa1"  # holds no header of any sensor
 MAX_SPLITS = 64  # of a long stream: enough to cut every kind of field
 
 # What a vector may add to `expect` for people; never judged.
-REMARKS = ("note", "meaning", "label", "reply_len", "skip", "max_ms", "want")
+REMARKS = ("note", "meaning", "label")
 # cause that a driver names: words by which a vector may name the same cause
 CAUSES = {
     "checksum": ("checksum", "sum", "crc"),
@@ -15,9 +15,21 @@ CAUSES = {
     "crc_rh": ("crc_rh", "crc", "checksum"),
     "crc": ("crc", "checksum"),
     "tail": ("tail", "footer", "end", "terminat", "carriage"),
-    "length": ("length", "len", "count", "size"),
-    "count": ("count", "length", "len"),
-    "short": ("short", "trunc", "incomplete", "partial", "length", "tail", "half", "terminat"),
+    "length": ("length", "len", "count", "size", "digit", "target", "more", "max"),
+    "count": ("count", "length", "len", "target", "more", "max"),
+    "short": (
+        "short",
+        "trunc",
+        "incomplete",
+        "partial",
+        "length",
+        "tail",
+        "half",
+        "terminat",
+        "missing",
+        "carriage",
+        "no cr",
+    ),
     "header": ("header", "start", "sync", "framing", "garbage"),
     "no_echo": ("echo", "range", "zero", "target"),
     "out_of_range": ("range", "above", "below", "min", "max", "limit"),
@@ -32,7 +44,7 @@ CAUSES = {
     "inverted": ("invert", "rs-232", "rs232", "polarity"),
     "not_ready": ("ready", "busy", "empty", "no data"),
     "overflow": ("overflow", "ovl", "saturat"),
-    "address": ("address", "byte 1", "echo"),
+    "address": ("address", "byte 1", "echo", "nack", "acknowledge", "absent"),
     "stuffing": ("stuff", "escape"),
     "fault": ("fault", "error"),
     "state": ("state", "status", "error", "fault"),
@@ -71,6 +83,12 @@ def given(vector, *keys):
 
 def same(vector, key, expected, got, step):
     """Raise MismatchError unless `got` is `expected`; numbers within the vector's tolerance, else within `step`."""
+    if isinstance(expected, dict) and isinstance(got, dict):
+        return compare(vector, expected, got, dict.fromkeys(expected, step))
+    if isinstance(expected, list) and isinstance(got, (list, tuple)) and len(expected) == len(got):
+        for one, other in zip(expected, got):
+            same(vector, key, one, other, step)
+        return None
     allowed = vector.get("tolerance", step)
     if isinstance(allowed, dict):
         allowed = allowed.get(key, step)
@@ -81,6 +99,13 @@ def same(vector, key, expected, got, step):
         good = expected == got
     if not good:
         raise MismatchError(key + ": expected " + repr(expected) + ", got " + repr(got))
+    return None
+
+
+def without_labels(expect):
+    """Return `expect` without the text that only names a step: its numbers are judged."""
+    labels = ("cmd", "command", "ack", "rsp", "reply", "response", "write", "read", "name", "step", "op", "action")
+    return {key: expect[key] for key in expect if key not in labels or not isinstance(expect[key], str)}
 
 
 def compare(vector, expect, row, steps=None):
@@ -151,6 +176,36 @@ def readings_of(make, raw):
     return whole
 
 
+def lead(make, raw):
+    """Return how many bytes are passed over before the first packet: without them, and no more, nothing is lost."""
+    whole = feed_all(make, [raw])[1]
+    if not whole:
+        return len(raw)
+    at = 0
+    while feed_all(make, [raw[at + 1 :]])[1] == whole:
+        at += 1
+    return at
+
+
+def mended(vector, make):
+    """Hold `want`, the right checksum of a negative vector: put in its place, it makes a packet of the bytes."""
+    want = vector["expect"].get("want")
+    if want is None:
+        return
+    raw = given(vector, "raw")
+    if isinstance(want, str):
+        want = unhex(want)
+    elif 0 <= want < 65536:
+        want = bytes((want,)) if want < 256 else bytes((want >> 8, want & 255))
+    else:
+        raise MismatchError("want: no checksum is " + str(want))
+    for end in (len(raw), len(raw) - 1):  # a tail may follow
+        at = end - len(want)
+        if raw[at:end] != want and feed_all(make, [raw[:at] + want + raw[end:]])[1]:
+            return
+    raise MismatchError("want: with that checksum it is no packet either")
+
+
 def refused(vector, make, good, judge_reading=None):
     """Hold a negative vector: nothing comes out, the cause is the named one, and a good packet after it still decodes.
 
@@ -169,14 +224,21 @@ def refused(vector, make, good, judge_reading=None):
         after = parser.feed(good)
         if after[-1:] != feed_all(make, [good])[1]:
             raise MismatchError("the good packet after it is lost: " + repr(after))
-    named(vector, cause)
+    named(vector, cause, ("error", "want"))
+    mended(vector, make)
 
 
-def named(vector, cause):
-    """Raise MismatchError unless the vector's error names `cause`, in any of the words for it."""
+def named(vector, cause, judged=("error",)):
+    """Raise MismatchError unless the vector's error names `cause`, in any of the words for it.
+
+    judged: the keys that the caller holds; what a negative vector says beside them makes it unjudgeable.
+    """
     error = str(vector["expect"].get("error", "")).lower()
     if not [word for word in CAUSES[cause] if word in error]:
         raise MismatchError("refused for '" + cause + "', expected '" + error + "'")
+    more = [key for key in sorted(vector["expect"]) if key not in judged and key not in REMARKS]
+    if more and vector["kind"] == "negative":
+        raise UnjudgeableError("what is refused has no reading: " + ", ".join(more))
 
 
 def encoded(raw, again):

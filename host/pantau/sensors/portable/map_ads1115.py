@@ -19,7 +19,20 @@ FIELDS = (
     ("comp_lat", 2, 1),
     ("comp_que", 0, 3),
 )
+TEXTS = {
+    "comp_que": (
+        ("1", "one", "assert1"),
+        ("2", "two", "assert2"),
+        ("4", "four", "assert4"),
+        ("disabled", "disable", "off"),
+    ),
+    "comp_mode": (("traditional", "hysteresis"), ("window",)),
+    "comp_pol": (("low", "active low", "active_low"), ("high", "active high", "active_high")),
+    "comp_lat": (("nonlatching", "non-latching", "off"), ("latching", "on")),
+}
 STEPS = {
+    "mV": 0.06,
+    "mv": 0.06,
     "mA": 0.0006,
     "level_m": 0.0006,
     "v": 0.00006,
@@ -56,6 +69,11 @@ def _described(word, expect):
     row.update({"sps": RATES[row["dr"]], "single_shot": bool(row["mode"]), "config": word, "value": word})
     row.update({"polarity": row["comp_pol"], "latch": row["comp_lat"], "pol": row["comp_pol"], "lat": row["comp_lat"]})
     row["que"] = row["comp_que"]
+    row["ready"] = bool(row["os"])  # as it reads: no conversion runs
+    row["busy"] = row["converting"] = not row["os"]
+    for name, words in TEXTS.items():
+        if isinstance(expect.get(name), str):
+            row[name] = expect[name] if expect[name].lower() in words[row[name]] else words[row[name]][0]
     if isinstance(expect.get("mode"), str):
         row["mode"] = "single" if row["mode"] else "continuous"
         if expect["mode"].startswith(row["mode"]):
@@ -79,7 +97,11 @@ def _register(vector, driver):
     word = raw[-2] << 8 | raw[-1]
     if pointer > 3:
         raise MismatchError("there is no register " + str(pointer))
-    row = _described(word, expect) if pointer == 1 else {"value": word, "code": driver.code(raw[-2:])}
+    code = driver.code(raw[-2:])
+    row = _described(word, expect) if pointer == 1 else {"value": word, "code": code}
+    for key in ("value", "threshold", REGISTERS[pointer]):
+        if pointer > 1 and isinstance(expect.get(key), int):
+            row[key] = code if expect[key] < 0 else word  # thresholds are signed; some print them as they are stored
     row.update({"write": REGISTERS[pointer], "register": expect.get("register"), "pointer": pointer})
     fields = _fields(word)
     again = _word(fields)
@@ -130,10 +152,19 @@ def _step_uv(vector):
     """Return the step in uV of a vector that names the range of its code and asks for no level, else None."""
     if "level_m" in vector["expect"] or "mA" in vector["expect"] or vector["kind"] != "measurement":
         return None
-    pga, full_v, step_uv = _option(vector, "pga"), _option(vector, "fsr_v"), _option(vector, "lsb_uV")
+    pga, full_v, step_uv = _option(vector, "pga", "gain"), _option(vector, "fsr_v", "fsr"), _option(vector, "lsb_uV")
+    config = vector.get("config")
+    if isinstance(config, str):
+        pga = unhex(config)[-2] >> 1 & 7
     if isinstance(pga, int):
         return FULL_UV[min(pga, 5)] / 32768
-    return full_v * 1000000 / 32768 if full_v else step_uv
+    for text in (pga, full_v):
+        if isinstance(text, str):
+            full_v = float("".join([ch for ch in text if ch.isdigit() or ch == "."]))
+    if full_v or step_uv:
+        return full_v * 1000000 / 32768 if full_v else step_uv
+    level = "0.5-4.5" in vector.get("source", "") or _option(vector, "divider", "signal", "span_m", "shunt_ohm")
+    return None if level or "depth_mm" in vector["expect"] or "level_mm" in vector["expect"] else 125
 
 
 def _reading(number, scale, driver):
@@ -141,7 +172,9 @@ def _reading(number, scale, driver):
     low, full, times = ends
     mm, reason = driver.level(number, low, full, times, span_mm)
     row = {"code": number, "raw": number, "level_m": mm / 1000, "depth_m": mm / 1000, "level_mm": mm, "depth_mm": mm}
-    row.update({"v_adc": number / 8000, "volts": number / 8000, "fault": reason != 0, "reason": reason})
+    row.update(
+        {"v_adc": number / 8000, "volts": number / 8000, "mV": number / 8, "fault": reason != 0, "reason": reason}
+    )
     share = (number * 125 * times - low) / full
     if signal == "4-20ma":
         row["mA"] = row["ma"] = 4 + 16 * share
@@ -156,6 +189,11 @@ def judge(vector, driver, tables):
         return _register(vector, driver)
     if kind not in ("measurement", "negative"):
         raise UnjudgeableError("kind '" + kind + "': the driver has no such step")
+    if kind == "negative" and "raw" not in vector and "address" in vector:
+        at = vector["address"]
+        if 0x48 <= (int(at.lower().replace("0x", ""), 16) if isinstance(at, str) else at) <= 0x4B:
+            raise MismatchError("accepted: it can be set to that address")
+        return named(vector, "address")
     raw = given(vector, "raw")
     if kind == "negative" and len(raw) < 2:
         return named(vector, "short")
@@ -163,7 +201,8 @@ def judge(vector, driver, tables):
     step_uv = _step_uv(vector)
     if step_uv:  # of another range than the driver's: only its voltage is judged
         volts = row["code"] * step_uv / 1000000
-        row = {"code": row["code"], "raw": row["code"], "v": volts, "v_adc": volts, "volts": volts, "mv": volts * 1000}
+        row = {"code": row["code"], "raw": row["code"], "v": volts, "v_adc": volts, "volts": volts}
+        row["mv"] = row["mV"] = volts * 1000
     if kind == "measurement":
         return compare(vector, expect, row, STEPS)
     reason = tables.REASONS[row["reason"]][0]

@@ -1,6 +1,6 @@
 """Vectors of the BME280: compensation from raw bytes or from calibration words and ADC values."""
 
-from common import MismatchError, UnjudgeableError, compare, given, named, unhex
+from common import MismatchError, UnjudgeableError, compare, encoded, given, named, unhex, without_labels
 
 FILES = ("bme280", "bmp280")
 MODELS = ("bme280",)
@@ -13,7 +13,7 @@ STEPS = {
     "h_double": 0.01,
     "int_p_pa": 0.005,
     "int_rh": 0.001,
-    "p_q24_8_datasheet": 12.8,  # the published integer is 3/256 Pa off the strict form: 0.05 Pa
+    "p_q24_8_datasheet": 3,  # the published integer is 3/256 Pa off the strict form
 }
 
 
@@ -48,7 +48,63 @@ def judge(vector, driver, tables):
         return compare(vector, expect, {"dig_H4": h4, "dig_H5": h5})
     if kind == "negative":
         return _negative(vector, driver)
+    if kind == "response":
+        return _response(vector, driver)
+    if kind in ("register", "command"):
+        raw = given(vector, "raw")
+        row, again = _write(raw)
+        encoded(raw, again)
+        return compare(vector, without_labels(expect), row)
     raise UnjudgeableError("kind '" + kind + "': the driver has no such step")
+
+
+def _response(vector, driver):
+    """Hold what one register says (identity, status, a setting), or the eight bytes of data."""
+    raw = given(vector, "raw", "data_F7_FE")
+    if len(raw) in (6, 8):
+        adcs = _adcs(vector, driver)
+        row = {"adc_T": adcs[0], "adc_P": adcs[1], "skipped": bool(driver.skipped(adcs))}
+        if len(raw) == 8:
+            row["adc_H"] = adcs[2]
+        return compare(vector, without_labels(vector["expect"]), row)
+    if len(raw) != 1:
+        raise MismatchError("neither one register nor the data")
+    byte = raw[0]
+    row = {"id": byte, "chip_id": byte, "value": byte, "status": byte, "measuring": bool(byte & 8)}
+    row.update({"im_update": bool(byte & 1), "mode": byte & 3, "osrs_p": byte >> 2 & 7, "osrs_t": byte >> 5})
+    row["osrs_h"] = byte & 7
+    expect = dict(vector["expect"])
+    for key in ("chip", "model", "part"):
+        if isinstance(expect.get(key), str):
+            row[key] = {driver.BME280: "BME280", 0x58: "BMP280", 0x61: "BME680"}.get(byte, "%02X" % byte)
+            expect[key] = expect[key].upper()
+    for key in ("id", "chip_id", "value", "status"):
+        if isinstance(expect.get(key), str):
+            expect[key] = unhex(expect[key])[0]
+    return compare(vector, without_labels(expect), row)
+
+
+def _write(raw):
+    """Return what a write of one register sets, and the same bytes made again from it."""
+    if len(raw) != 2:
+        raise MismatchError("not a register and its value")
+    at, byte = raw
+    row = {"register": at, "address": at, "value": byte}
+    if at == 0xF2:
+        row["osrs_h"] = byte & 7
+        again = row["osrs_h"]
+    elif at == 0xF4:
+        row.update({"osrs_t": byte >> 5, "osrs_p": byte >> 2 & 7, "mode": byte & 3})
+        again = row["osrs_t"] << 5 | row["osrs_p"] << 2 | row["mode"]
+    elif at == 0xF5:
+        row.update({"t_sb": byte >> 5, "filter": byte >> 2 & 7, "spi3w_en": byte & 1})
+        again = row["t_sb"] << 5 | row["filter"] << 2 | row["spi3w_en"]
+    elif at == 0xE0:
+        row["reset"] = byte == 0xB6
+        again = 0xB6
+    else:
+        raise MismatchError("no register that can be written: %02X" % at)
+    return row, bytes((at, again))
 
 
 def _named_trims(trims):

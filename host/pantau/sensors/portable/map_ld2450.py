@@ -52,7 +52,7 @@ def judge(vector, driver, tables):
     targets = expect.pop("targets", None)
     if isinstance(targets, list):
         _same_targets(vector, targets, rows[0]["targets"])
-    compare(vector, expect, rows[0])
+    return compare(vector, expect, rows[0])
 
 
 def decode(raw, model, driver, tables):

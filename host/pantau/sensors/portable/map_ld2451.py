@@ -1,17 +1,98 @@
 """Vectors of the HLK-LD2451."""
 
 import map_ld2450
-from common import MismatchError, UnjudgeableError, compare, compare_stream, encoded, given, readings_of, refused
+from common import (
+    MismatchError,
+    UnjudgeableError,
+    compare,
+    compare_stream,
+    encoded,
+    given,
+    lead,
+    readings_of,
+    refused,
+    tohex,
+    without_labels,
+)
 
 FILES = ("ld2451",)
 MODELS = ("ld2451",)
 GOOD = b"\xf4\xf3\xf2\xf1\x00\x00\xf8\xf7\xf6\xf5"
+ENABLE = b"\x01\x00"
+BAUDS = (9600, 19200, 38400, 57600, 115200, 230400, 256000, 460800)
+# Bytes of data of each command and, after the status, of its reply.
+SIZES = {
+    0x02: (4, 0),
+    0x03: (4, 0),
+    0x12: (0, 4),
+    0x13: (0, 4),
+    0xA0: (0, 8),
+    0xA1: (2, 0),
+    0xA2: (0, 0),
+    0xA3: (0, 0),
+    0xFE: (0, 0),
+    0xFF: (2, 4),
+}
+
+# What a step is called, by the start of its label.
+NAMES = (
+    ("enable", 0xFF),
+    ("end", 0xFE),
+    ("set_detect", 0x02),
+    ("get_detect", 0x12),
+    ("set_sens", 0x03),
+    ("get_sens", 0x13),
+    ("firmware", 0xA0),
+    ("baud", 0xA1),
+    ("factory", 0xA2),
+    ("restart", 0xA3),
+)
 
 
 def _row(report):
     count, alarm, targets = report
-    keys = ("angle_deg", "dist_m", "dir_raw", "speed_kmh", "snr")
-    return {"count": count, "alarm": alarm, "targets": [dict(zip(keys, target)) for target in targets]}
+    return {"count": count, "n": count, "alarm": alarm, "targets": [_target(target) for target in targets]}
+
+
+WAYS = (("rece", "away", "leav"), ("appr", "towa", "near"))  # by the first four letters
+_ALIASES = (
+    ("angle_deg", "angle"),
+    ("dist_m", "distance_m", "distance", "dist"),
+    ("dir_raw", "direction"),
+    ("speed_kmh", "speed", "v_kmh"),
+    ("snr",),
+)
+
+
+def _target(values):
+    row = {}
+    for names, value in zip(_ALIASES, values):
+        for name in names:
+            row[name] = value
+    row["dir"] = values[2]
+    row["approaching"] = values[2] == 1
+    return row
+
+
+def _said(target, row):
+    """Return the row in the vector's own words where they are text: 'approach' for the direction."""
+    for key in ("dir", "direction"):
+        if isinstance(target.get(key), str):
+            row = dict(row)
+            row[key] = target[key]
+            if target[key].lower()[:4] not in WAYS[row["dir_raw"] == 1]:
+                row[key] = "approaching" if row["dir_raw"] == 1 else "receding"
+    return row
+
+
+def _judge_report(vector, expect, row):
+    """Hold one report, its targets in the vector's own words."""
+    targets = expect.get("targets")
+    if isinstance(targets, list):
+        row["targets"] = [_said(target, one) for target, one in zip(targets, row["targets"])] + row["targets"][
+            len(targets) :
+        ]
+    compare(vector, expect, row)
 
 
 def judge(vector, driver, tables):
@@ -23,11 +104,13 @@ def judge(vector, driver, tables):
         return map_ld2450.judge(vector, load("ld2450"), tables)
     if kind in ("measurement", "stream"):
         rows = [_row(report) for report in readings_of(driver.Parser, raw)]
+        for row in rows:
+            row["skip"] = lead(driver.Parser, raw)
         if kind == "stream":
             return compare_stream(vector, expect, rows)
         if len(rows) != 1:
             raise MismatchError("expected 1 report, got " + str(len(rows)))
-        return compare(vector, expect, rows[0])
+        return _judge_report(vector, expect, rows[0])
     if kind == "negative":
         return refused(vector, driver.Parser, GOOD)
     if kind in ("command", "response"):
@@ -42,11 +125,28 @@ def _step(vector, raw, driver):
         raise MismatchError("not one command packet: " + (parser.framer.cause or "incomplete"))
     code, value, length = parser.replies[0]
     encoded(raw, driver.command(code, value, length))
-    expect = vector["expect"]
+    asked = code & 0xFF
+    if asked not in SIZES or code >> 8 > 1 or (vector["kind"] == "command") != (code < 0x100):
+        raise MismatchError("no such " + vector["kind"] + ": %04X" % code)
+    size = len(value) - 2 if code >> 8 else len(value)
+    if size != SIZES[asked][code >> 8] and not (
+        code >> 8 and (size < 0 or value[0] | value[1])
+    ):  # a refusal is shorter
+        raise MismatchError("a " + vector["kind"] + " %04X has other data than " % code + str(len(value)) + " bytes")
+    label = str(vector["expect"].get("cmd", vector["expect"].get("ack", ""))).lower()
+    for name, named_code in NAMES:
+        if label.startswith(name) and named_code != asked:
+            raise MismatchError("%02X is not " % asked + label)
+    if code == 0xFF:
+        encoded(raw, driver.command(code, ENABLE))  # which the driver sends
     row = fields(code, value)
-    for key in expect:
-        if key not in row and isinstance(expect[key], str):
-            row[key] = expect[key]  # a label
+    if code in (0xA1, 0x02, 0x03) and None in row.values():
+        raise MismatchError("no such setting: " + tohex(value))
+    expect = without_labels(vector["expect"])
+    for key in ("dir", "direction"):
+        if isinstance(expect.get(key), str) and key in row:
+            ways = WAYS[row[key]] if row[key] < 2 else ("both",)
+            row[key] = expect[key] if expect[key].lower()[:4] in ways else ways[0]
     compare(vector, expect, row)
 
 
@@ -56,21 +156,38 @@ def fields(code, value):
     if not code & 0x0100:
         if code == 2 and len(value) == 4:
             row.update(_detect(value))
+        if code == 3 and len(value) == 4:
+            row.update(_sensitivity(value))
+        if code == 0xA1 and len(value) == 2:
+            row["index"] = value[0]
+            row["baud"] = row["baudrate"] = BAUDS[value[0] - 1] if 0 < value[0] <= 8 and not value[1] else None
+        if code == 0xFF:
+            row["value"] = value[0] | value[1] << 8
         return row
     row["status"] = value[0] | value[1] << 8 if len(value) >= 2 else None
     body = value[2:]
     if code == 0x0112 and len(body) == 4:
         row.update(_detect(body))
     if code == 0x0113 and len(body) >= 2:
-        row.update({"trigger": body[0], "snr": body[1], "snr_effective": body[1] or 4})
+        row.update(_sensitivity(body))
+    if code == 0x01FF and len(body) == 4:
+        row["protocol"] = row["protocol_version"] = body[0] | body[1] << 8
+        row["buffer"] = row["buffer_size"] = body[2] | body[3] << 8
     if code == 0x01A0 and len(body) == 8:
         row["type"] = body[0] | body[1] << 8
         row["version"] = "V%X.%02X.%02X%02X%02X%02X" % (body[3], body[2], body[7], body[6], body[5], body[4])
     return row
 
 
+def _sensitivity(body):
+    return {"trigger": body[0], "trigger_count": body[0], "snr": body[1], "snr_effective": body[1] or 4}
+
+
 def _detect(body):
     return {
+        "min_speed": body[2],
+        "no_target_delay_s": body[3],
+        "no_target_s": body[3],
         "max_m": body[0],
         "max_dist_m": body[0],
         "dir": body[1],

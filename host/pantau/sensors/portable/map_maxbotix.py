@@ -1,6 +1,6 @@
 """Vectors of the MaxBotix HRXL-MaxSonar-WR and XL lines."""
 
-from common import MismatchError, UnjudgeableError, compare, compare_stream, given, readings_of, refused, same
+from common import MismatchError, UnjudgeableError, compare, compare_stream, given, named, readings_of, refused, same
 
 FILES = ("maxbotix", "mb7389", "mb7388", "mb7369", "mb7368", "mb73", "hrxl", "maxsonar")
 MODELS = ("mb7389", "mb7388", "mb7369", "mb7368")
@@ -53,7 +53,12 @@ def judge(vector, driver, tables):
     if kind == "pulse":
         for key in ("pw_us", "width_us", "pulse_us", "us"):
             if key in vector:
-                return compare(vector, expect, _row(width_mm(vector[key])))
+                mm, rest = width_mm(vector[key]), dict(expect)
+                if rest.pop("error", None) is not None:
+                    if not cause(mm):
+                        raise MismatchError("accepted as " + str(mm) + " mm")
+                    named(vector, cause(mm))
+                return compare(vector, rest, _row(mm))
     if kind == "encoding" and isinstance(vector.get("mm"), int):
         line = ("R%04d\r" % vector["mm"]).encode()
         return same(vector, "raw", given(expect, "raw", "line"), line, 0)
@@ -69,6 +74,8 @@ def _series(vector, driver, model):
     if not values:
         raise UnjudgeableError("a series without reads or frames_mm")
     discard = expect.get("discard", vector.get("discard", 1))
+    if not 0 <= discard < len(values[0]):
+        raise MismatchError("discard: " + str(discard) + " of " + str(len(values[0])))
     values = values[0][discard:]
     seen = readings_of(driver.Parser, "".join(["R%04d\r" % mm for mm in values]).encode())
     same(vector, "lines", values, seen, 0)

@@ -1,6 +1,17 @@
 """Vectors of the Winsen MH-Z19B and C."""
 
-from common import MismatchError, UnjudgeableError, compare, compare_stream, encoded, given, readings_of, refused
+from common import (
+    MismatchError,
+    UnjudgeableError,
+    compare,
+    compare_stream,
+    encoded,
+    given,
+    lead,
+    readings_of,
+    refused,
+    tohex,
+)
 
 FILES = ("mhz19", "mh-z19", "mh_z19", "mhz")
 MODELS = ("mhz19", "mhz19b", "mhz19c")
@@ -36,7 +47,12 @@ def _step(vector, raw, driver):
         if raw[1] != 1:
             raise MismatchError("not for sensor 1")
         again = _made(driver, raw[2], raw[3:8])
-        row = {"code": raw[2], "checksum": raw[8], "range": raw[6] << 8 | raw[7], "range_ppm": raw[6] << 8 | raw[7]}
+        if (raw[2] in (0x86, 0x87) and any(raw[3:8])) or (raw[2] == 0x79 and raw[3] not in (0, 0xA0)):
+            raise MismatchError("no such order: " + tohex(raw[2:8]))
+        ppm = raw[3] << 8 | raw[4] if raw[2] == 0x88 else raw[6] << 8 | raw[7]
+        row = {"code": raw[2], "checksum": raw[8], "reply_len": 9, "abc": raw[3] == 0xA0}
+        for key in ("range", "range_ppm", "ppm", "span", "span_ppm"):
+            row[key] = ppm
     else:
         again = raw[:8] + bytes((-sum(raw[1:8]) & 0xFF,))
         row = _row((raw[1], raw[2] << 8 | raw[3], raw[4] - 40, raw[5]))
@@ -58,6 +74,8 @@ def judge(vector, driver, tables):
     raw = given(vector, "raw")
     if kind in ("measurement", "stream"):
         rows = [_row(reading) for reading in readings_of(driver.Parser, raw) if reading[0] == 0x86]
+        for row in rows:
+            row["skip"] = lead(driver.Parser, raw)
         if kind == "stream":
             return compare_stream(vector, expect, rows)
         if len(rows) != 1:

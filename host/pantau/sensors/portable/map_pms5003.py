@@ -7,9 +7,11 @@ from common import (
     compare_stream,
     encoded,
     given,
+    lead,
     readings_of,
     refused,
     tohex,
+    without_labels,
 )
 
 FILES = ("pms5003", "pms7003", "pms1003", "pmsa003", "pmsx003", "pms3003", "pms")
@@ -35,17 +37,24 @@ def _row(words, expect):
     row["version"], row["error"] = words[-1] >> 8, words[-1] & 255
     if len(words) == 17:  # PMS5003ST
         row.update({"hcho_raw": words[12], "temp_c": _signed(words[13]) / 10, "rh": words[14] / 10})
-    elif "temp_c" in expect or "rh" in expect:  # PMS5003T: two counts give way
-        row.update({"temp_c": _signed(words[10]) / 10, "rh": words[11] / 10})
+        row["hcho"] = row["hcho_mg_m3"] = words[12] / 1000
+        row["hcho_ug_m3"] = words[12]
+        row["t_c"] = row["temp_c"]
+    elif "temp_c" in expect or "t_c" in expect or "rh" in expect:  # PMS5003T: two counts give way
+        row.update({"temp_c": _signed(words[10]) / 10, "t_c": _signed(words[10]) / 10, "rh": words[11] / 10})
         del row["n5_0"], row["n10"]
     return row
 
 
 def _cause(words, driver):
     """Return why the driver takes a whole packet for a fault of the device, "" when it does not."""
-    if len(words) < 13 or not driver.Driver.take(None, words)[1]:
+    if len(words) < 13:
         return ""
-    return "fault" if words[-1] & 255 else "inconsistent"
+    values, fault, _ = driver.Driver.take(None, words)
+    if fault:
+        return "fault" if words[-1] & 255 else "inconsistent"
+    over = [value for value, most in zip(values, driver.Driver.LIMITS) if value > most]
+    return "out_of_range" if over else ""
 
 
 def _sum(body):
@@ -79,12 +88,16 @@ def judge(vector, driver, tables):
     raw = given(vector, "raw")
     if kind in ("measurement", "stream"):
         rows = [_row(words, expect) for words in readings_of(driver.Parser, raw)]
+        for row in rows:
+            row["skip"] = lead(driver.Parser, raw)
         if kind == "stream":
             return compare_stream(vector, expect, rows)
         if len(rows) != 1:
             raise MismatchError("expected 1 packet, got " + str(len(rows)))
         return compare(vector, expect, rows[0])
     if kind == "negative":
+        if raw[:4] == GOOD[:4] and not any(raw[4:28]) and "checksum" not in str(expect.get("error", "")):
+            raise UnjudgeableError("zero of everything is clean air until it has lasted for an hour")
         return refused(vector, driver.Parser, GOOD, lambda row: _cause(row, driver))
     if kind in ("command", "response"):
         found = _parse_command(raw)
@@ -92,7 +105,16 @@ def judge(vector, driver, tables):
             raise MismatchError("not a whole command or reply with a right sum")
         if kind == "command" and found in SENT and raw not in driver.Driver.CALL:
             raise MismatchError("the driver sends " + tohex(driver.Driver.CALL))
-        return encoded(raw, _command(*found) if kind == "command" else _reply(*found))
+        if kind == "command":
+            # Passive and sleep are confirmed, the others answered with a reading.
+            row = {"code": found[0], "data": found[1], "checksum": raw[-2] << 8 | raw[-1]}
+            row["reply_len"] = 32 if found[1] or found[0] == 0xE2 else 8
+            compare(vector, without_labels(expect), row)
+            if found[0] not in (0xE1, 0xE2, 0xE4) or found[1] > (found[0] != 0xE2):
+                raise MismatchError("no such command: " + tohex(raw[2:5]))
+            return encoded(raw, _command(*found))
+        compare(vector, without_labels(expect), {"code": found[0], "data": found[1], "status": found[1]})
+        return encoded(raw, _reply(*found))
     raise UnjudgeableError("kind '" + kind + "': the driver has no such step")
 
 

@@ -1,6 +1,18 @@
 """Vectors of the Nova SDS011, 018 and 021."""
 
-from common import MismatchError, UnjudgeableError, compare, compare_stream, encoded, given, named, readings_of, refused
+from common import (
+    MismatchError,
+    UnjudgeableError,
+    compare,
+    compare_stream,
+    encoded,
+    given,
+    lead,
+    named,
+    readings_of,
+    refused,
+    tohex,
+)
 
 FILES = ("sds011", "sds018", "sds021", "sds01", "sds")
 MODELS = ("sds011",)
@@ -24,6 +36,14 @@ def _reply(code, value, device):
     return b"\xaa\xc5" + body + bytes((sum(body) & 0xFF, 0xAB))
 
 
+def _order(code, value):
+    """Raise MismatchError when no order of the protocol reads so: which codes there are, and how far their data goes."""
+    most = {2: 1, 4: 0, 5: 0, 6: 1, 7: 0, 8: 30}.get(code)
+    data = value[2:10] if code == 5 else value[2:]  # 5 gives a new id, in the last two
+    if most is None or value[0] > 1 or value[1] > most or any(data):
+        raise MismatchError("no such order: " + tohex(bytes((code,)) + value))
+
+
 def _step(vector, raw, driver):
     """Take a command of 19 bytes or a reply of 10 apart, build it again and judge what it says."""
     if len(raw) == 19 and raw[:2] == b"\xaa\xb4":
@@ -39,8 +59,18 @@ def _step(vector, raw, driver):
     row = {"checksum": raw[-2], "id": ident, "device_id": ident, "code": code, "command": code}
     if code == 7 and len(value) == 3:
         row["firmware"] = "%02d-%02d-%02d" % tuple(value)
+    if code == 7 and len(value) == 3:
+        row["year"], row["month"], row["day"] = value
     row["set"] = value[0]
     row["value"] = value[1]
+    row["minutes"] = row["period"] = row["period_min"] = value[1]
+    row["query_mode"] = row["sleep"] = row["work"] = None
+    row["reply_len"] = 10
+    if code in (2, 6):
+        row["query_mode" if code == 2 else "work"] = bool(value[1])
+        row["sleep"] = code == 6 and not value[1]
+    if len(raw) == 19:
+        _order(code, value)
     expect = vector["expect"]
     for key in expect:
         if key not in row and isinstance(expect[key], str):
@@ -53,6 +83,8 @@ def judge(vector, driver, tables):
     raw = given(vector, "raw")
     if kind in ("measurement", "stream"):
         rows = [_row(reading) for reading in readings_of(driver.Parser, raw)]
+        for row in rows:
+            row["skip"] = lead(driver.Parser, raw)
         if kind == "stream":
             return compare_stream(vector, expect, rows, _STEPS)
         if len(rows) != 1:

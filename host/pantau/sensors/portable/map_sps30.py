@@ -7,13 +7,14 @@ from common import (
     compare_stream,
     encoded,
     given,
-    named,
     readings_of,
     refused,
     same,
+    tohex,
     unhex,
+    without_labels,
 )
-from map_scd4x import command_of, judge_crc, known, serial_of, words_of
+from map_scd4x import command_of, judge_command, judge_crc, named_words, serial_of, words_of
 
 FILES = ("sps30", "sps3x", "sps")
 MODELS = ("sps30", "sps30_uart")
@@ -27,6 +28,38 @@ ALIASES = {
     "n4": ("n4_0",),
     "n10": ("n10_0",),
     "size_um": ("size", "typical_size", "tps", "tps_um"),
+}
+# Every command on I2C: words that it takes, milliseconds that it lasts.
+COMMANDS = {
+    0x0010: ((1,), (20,)),
+    0x0104: ((0,), (20,)),
+    0x0202: ((0,), (0,)),
+    0x0300: ((0,), (0,)),
+    0x1001: ((0,), (5,)),
+    0x1103: ((0,), (5,)),
+    0x5607: ((0,), (5,)),
+    0x8004: ((0, 2), (5, 20)),
+    0xD002: ((0,), (0,)),
+    0xD025: ((0,), (0,)),
+    0xD033: ((0,), (0,)),
+    0xD100: ((0,), (0,)),
+    0xD206: ((0,), (0,)),
+    0xD210: ((0,), (5,)),
+    0xD304: ((0,), (100,)),
+}
+# Every command of SHDLC: the lengths of its data, and what the first byte of that may be.
+SHDLC = {
+    0x00: ((2,), (1,)),
+    0x01: ((0,), ()),
+    0x03: ((0,), ()),
+    0x10: ((0,), ()),
+    0x11: ((0,), ()),
+    0x56: ((0,), ()),
+    0x80: ((1, 5), (0,)),
+    0xD0: ((1,), (0, 1, 2, 3)),
+    0xD1: ((0,), ()),
+    0xD2: ((0, 1), (0, 1)),
+    0xD3: ((0,), ()),
 }
 STEP = 0.00006  # expectations are printed with four or five decimals
 
@@ -80,9 +113,9 @@ def _answer_row(answer):
     if command == 0xD0:
         row.update({"text": text.decode(), "serial": text.decode(), "product": text.decode()})
     if command == 0xD1 and len(data) == 7:
-        row.update(
-            {"major": data[0], "minor": data[1], "hardware": data[3], "shdlc_major": data[5], "shdlc_minor": data[6]}
-        )
+        row.update({"major": data[0], "minor": data[1], "hardware": data[3]})
+        row.update({"shdlc_major": data[5], "shdlc_minor": data[6], "shdlc": "%d.%d" % (data[5], data[6])})
+        row["firmware"] = row["version"] = "%d.%d" % (data[0], data[1])
     if command == 0xD2 and len(data) >= 4:
         row.update(_status_row(data[:4]))
     if command == 0x80 and len(data) == 4:
@@ -99,6 +132,21 @@ def _status_row(status):
     return row
 
 
+def _as_sent(order, driver):
+    """Raise MismatchError when an order is none of this sensor's, or otherwise than the driver sends it."""
+    width = 2 if driver.BUS == "i2c" else 1
+    if width == 1:
+        sizes, firsts = SHDLC.get(order[0], ((), ()))
+        if len(order) - 1 not in sizes or (len(order) > 1 and order[1] not in firsts):
+            raise MismatchError("no such order: " + tohex(order))
+        if order[0] == 0 and order[2] == 5:
+            return  # the integers of firmware 2.0
+    own = driver.Driver
+    start = own.START[0]
+    if order[:width] == start[:width] and order != start and order[2:3] != b"\x05":
+        raise MismatchError("the driver sends " + tohex(start))
+
+
 def _same_data(vector, data):
     """Hold the data bytes against `expect` where it gives them; return the rest of it."""
     expect = dict(vector["expect"])
@@ -108,8 +156,19 @@ def _same_data(vector, data):
     return expect
 
 
+def _asks_for_answers(expect):
+    """True when a stream is told by what every answer has, not by readings."""
+    said = list(expect)
+    for value in expect.values():
+        if isinstance(value, list) and value and isinstance(value[0], dict):
+            said += list(value[0])
+    return [key for key in said if key in ("cmd", "state", "data_len", "length", "ready")]
+
+
 def _judge_shdlc(vector, raw, driver, floats):
     kind, expect = vector["kind"], vector["expect"]
+    if "stuffed_bytes" in vector and kind != "negative":
+        same(vector, "stuffed_bytes", vector["stuffed_bytes"], raw.count(b"\x7d"), 0)
     if kind in ("measurement", "stream"):
         answers = readings_of(driver.Reader, raw)
         rows = []
@@ -117,8 +176,12 @@ def _judge_shdlc(vector, raw, driver, floats):
             row = _answer_row(answer)
             if answer[0] == 3 and answer[2]:
                 row.update(_floats(answer[2], floats))
+            if kind == "stream" and not answer[2] and not _asks_for_answers(expect):
+                continue  # nothing new to give: no reading
             rows.append(row)
-        steps = dict.fromkeys(rows[0], STEP) if rows else {}
+        steps = dict.fromkeys(KEYS, STEP)
+        for names in ALIASES.values():
+            steps.update(dict.fromkeys(names, STEP))
         if kind == "stream":
             return compare_stream(vector, expect, rows, steps)
         if len(rows) != 1:
@@ -132,7 +195,9 @@ def _judge_shdlc(vector, raw, driver, floats):
             raise MismatchError("not a whole frame")
         same(vector, "sum", 0xFF, sum(body) & 0xFF, 0)
         row = {"adr": body[0], "cmd": body[1], "data_len": body[2]}
-        compare(vector, known(_same_data(vector, body[3:-1]), row), row)
+        row["stuffed_bytes"] = raw.count(b"\x7d")
+        compare(vector, without_labels(_same_data(vector, body[3:-1])), row)
+        _as_sent(body[1:2] + body[3:-1], driver)
         return encoded(raw, driver.frame(body[1:2] + body[3:-1]))
     if kind in ("response", "register"):
         answers = readings_of(driver.Reader, raw)
@@ -177,17 +242,19 @@ def _judge_words(vector, raw, driver):
         cause = driver.parse(raw)[1]
         if not cause:
             raise MismatchError("accepted")
-        return named(vector, cause)
+        return named_words(vector, raw, cause)
     if kind == "command":
-        code, args = command_of(raw)
-        row = {"code": code, "arg": args[0] if args else None, "value": args[0] if args else None}
-        return compare(vector, known(expect, row), row)
+        args = command_of(raw)[1]
+        row = {"arg": args[0] if args else None, "value": args[0] if args else None, "interval_s": serial_of(args)}
+        _as_sent(raw, driver)
+        return judge_command(vector, raw, row, (), COMMANDS)
     if kind in ("response", "register"):
         values = words_of(raw)
         data = b"".join([bytes((value >> 8, value & 0xFF)) for value in values])
         text = data.split(b"\x00")[0]
         row = {"ready": values[0] & 0xFF != 0, "word": values[0], "value": serial_of(values)}
         row.update({"major": data[0], "minor": data[1], "interval_s": serial_of(values)})
+        row["firmware"] = row["version"] = "%d.%d" % (data[0], data[1])
         if len(data) >= 8:
             row.update({"text": text.decode(), "serial": text.decode(), "product": text.decode()})
         if len(data) == 4:

@@ -1,6 +1,6 @@
 """Vectors of the Winsen ZE03, ZE07 and ZE25; of answers in Q&A mode, which the driver does not use, only the bytes are judged."""
 
-from common import MismatchError, UnjudgeableError, compare, compare_stream, encoded, given, readings_of, refused
+from common import MismatchError, UnjudgeableError, compare, compare_stream, encoded, given, lead, readings_of, refused
 
 FILES = ("winsen_ze", "winsenze", "ze03", "ze07", "ze25")
 MODELS = ("ze07_co", "ze03_co", "ze03_no2", "ze03_so2", "ze25_o3")
@@ -39,7 +39,9 @@ def _cause(driver):
 def _step(vector, raw, driver):
     if len(raw) != 9 or raw[0] != 0xFF:
         raise MismatchError("not nine bytes that begin with FF")
-    row = {"code": raw[2] if vector["kind"] == "command" else raw[1], "checksum": raw[8]}
+    row = {"code": raw[2] if vector["kind"] == "command" else raw[1], "checksum": raw[8], "reply_len": 9}
+    if vector["kind"] == "command" and (raw[1] != 1 or (raw[2] == 0x78 and raw[3] not in (3, 4))):
+        raise MismatchError("no such order")
     if vector["kind"] == "command" and not any(raw[4:8]):
         again = driver.command(raw[2], raw[3])
     else:
@@ -64,6 +66,8 @@ def judge(vector, driver, tables):
             if isinstance(expect[key], list) and expect[key] and isinstance(expect[key][0], dict):
                 wanted = expect[key][0]
         rows = [_row(reading, driver, wanted) for reading in readings]
+        for row in rows:
+            row["skip"] = lead(driver.Parser, raw)
         if kind == "stream":
             return compare_stream(vector, expect, rows)
         if len(rows) != 1:

@@ -1,0 +1,90 @@
+"""Puts the parts of a node together. Needed once a boot, after start.py has made them and gone."""
+
+import random
+
+from pantau_wire import topics
+
+from . import VERSION, links, log
+from .app import App
+
+
+def assemble(parts):
+    """Return the App of the parts that start.build() gives."""
+    from .health import Health
+    from .sampler import Sampler
+
+    conf, board, nap, clock = parts["conf"], parts["board"], parts["nap"], parts["clock"]
+    station, storage, starts = parts["station"], parts["storage"], parts["starts"]
+    net = _net(parts)
+    kept = storage.path("maintenance")
+    maintenance = _maintenance(parts, kept)
+    facts = Health(board, parts["drivers"], net, VERSION, starts)
+    facts.safe = int(parts["safe"])
+    facts.defect = starts.last_defect()
+    for problem in parts["problems"]:
+        log("error", "start", problem)
+    node = _node(parts, facts)
+    node.maintenance = maintenance
+    node.watch = station.watch
+    node.siren = _siren(parts, node)
+    app = App(board, node, facts, storage.floor, starts, parts["wdt"])
+    who = parts["identity"]
+    names = {what: topics.topic(conf.city, who.node, what) for what in ("up", "ack", "cmd", "will")}
+    from .links.mqtt import MqttLink
+
+    link = MqttLink(conf, who, names, clock, net, app, random.getrandbits)
+    facts.causes = link.causes
+    start_s = nap.next_s if nap is not None else 0
+    sampler = Sampler(clock, station, conf.sampling_interval_s, conf.sampling_run_s, app.on_record, start_s)
+    sntp = None
+    if conf.time_sntp:
+        from .links.sntp import SntpTask
+
+        sntp = SntpTask(conf.time_sntp, clock, net, app.on_clock, random.getrandbits)
+    app.wire(link, station, sampler, nap, sntp, kept)
+    return app
+
+
+def _node(parts, facts):
+    given = (parts["identity"], parts["conf"], parts["clock"], parts["outbox"], parts["boot"])
+    given += (parts["station"].PROPERTIES, parts["storage"].orders, facts, random.getrandbits)
+    given += (parts["problems"], parts["trial"])
+    if parts["nap"] is None:
+        from .node import Node
+
+        return Node(*given)
+    from .batterynode import BatteryNode
+
+    return BatteryNode(parts["nap"].resume, parts["station"].watch, *given)
+
+
+def _maintenance(parts, path):
+    """Return the Maintenance that the node was left in, or None."""
+    from .files import missing
+
+    if missing(path):
+        return None
+    from .maintenance import found
+
+    kept, problem = found(parts["clock"], path, parts["boot"])
+    if problem:
+        parts["problems"].append(problem)
+    return kept
+
+
+def _siren(parts, node):
+    """Return the Siren or None; what stood in its way is a problem by now."""
+    if parts["output"] is None:
+        return None
+    from .siren import Siren
+
+    pin, loud = parts["output"]
+    return Siren(pin, loud, parts["station"].watch, node, parts["clock"])
+
+
+def _net(parts):
+    try:
+        return links.load(parts["conf"].link_kind).make(parts["board"], parts["conf"], parts["clock"])
+    except (OSError, ValueError) as error:
+        parts["problems"].append("link: %s" % error)  # no way out: everything stays in the outbox
+        return links.load("none").NoNet(error)
