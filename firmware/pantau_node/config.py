@@ -208,15 +208,20 @@ def _together(config, problems):
 
 def _alarm_together(config, problems):
     """Check the alarm's settings against each other."""
-    depth_mm, hysteresis_mm = get(config, "alarm.depth_mm"), get(config, "alarm.hysteresis_mm")
+    depth_mm, hysteresis_mm = _whole(config, "alarm.depth_mm"), _whole(config, "alarm.hysteresis_mm")
     if 0 < depth_mm <= hysteresis_mm:
         problems.append(
             "alarm.hysteresis_mm: %d is not below alarm.depth_mm, the alarm would never end" % hysteresis_mm
         )
         _set_alarm(config, "alarm.hysteresis_mm", depth_mm // 2)
-    if 60 % get(config, "alarm.sample_s") and config.sampling_interval_s > get(config, "alarm.sample_s"):
-        problems.append("alarm.sample_s: %d does not divide 60" % get(config, "alarm.sample_s"))
+    sample_s = _whole(config, "alarm.sample_s")
+    if 60 % sample_s and config.sampling_interval_s > sample_s:
+        problems.append("alarm.sample_s: %d does not divide 60" % sample_s)
         _set_alarm(config, "alarm.sample_s", 10)
+
+
+def _whole(config, path):
+    return int(get(config, path) or 0)
 
 
 def _set_alarm(config, path, value):

@@ -24,9 +24,9 @@ def assemble(parts):
     for problem in parts["problems"]:
         log("error", "start", problem)
     node = _node(parts, facts)
-    node.maintenance = maintenance
+    node.maintenance = maintenance  # pyright: ignore[reportAttributeAccessIssue]
     node.watch = station.watch
-    node.siren = _siren(parts, node)
+    node.siren = _siren(parts, node)  # pyright: ignore[reportAttributeAccessIssue]
     app = App(board, node, facts, storage.floor, starts, parts["wdt"])
     who = parts["identity"]
     names = {what: topics.topic(conf.city, who.node, what) for what in ("up", "ack", "cmd", "will")}

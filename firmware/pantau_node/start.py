@@ -43,9 +43,9 @@ def make_driver(board, item):
     """Return the driver of one entry of config.sensors; raises ValueError, OSError, TypeError, KeyError."""
     module = sensors.load(item["model"])
     options = {name: item[name] for name in item if name != "model" and name not in _BUSES}
-    for name in options:
-        if type(options[name]) is float:  # a node counts in integers: one would end each record
-            raise ValueError("%s: %s must be a whole number" % (name, options[name]))
+    for name, value in options.items():
+        if type(value) is float:  # a node counts in integers: one would end each record
+            raise ValueError("%s: %s must be a whole number" % (name, value))
     number = item[module.BUS]
     if module.BUS == "uart":
         bus = board.uart(number, module.BAUD, module.RXBUF, item["model"] in getattr(module, "INVERTED", ()))

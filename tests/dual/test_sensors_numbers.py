@@ -1,5 +1,7 @@
 """The arithmetic of the drivers, in integers: compensation, conversion, medians, tracks, and clocks that wrap."""
 
+from sensor_rig import Clock, give_back
+
 from pantau_node.sensors import a02yyuw, base, bme280, counting, sensirion, sht4x, tracks
 from pantau_wire import names as T
 
@@ -175,3 +177,20 @@ def test_85_percent_of_many_speeds_and_bounded_tracks():
     for k in range(40):
         tracker.report(t + k, [(0, 5 + 7 * j + 37 * (k % 6) % 200, 1, 10, 9) for j in range(5)])
     assert len(tracker._tracks) <= tracks.MAX_TRACKS
+
+
+def test_an_age_grows_for_three_days_and_is_never_young_again_before_twelve():
+    clock = Clock()
+    hour, three_days = 3600000, 1 << 28
+    for start in (0, (1 << 30) - 1, 1 << 29):
+        for hours in (0, 1, 74, 75, 149, 150, 297):  # not asked between: from 149 on since() is negative
+            clock.t = start
+            age = base.Age()
+            clock.t = start + hours * hour & ((1 << 30) - 1)
+            assert age.ms() == min(hours * hour, three_days), (start, hours)
+        for _ in range(24 * 13):  # asked each hour
+            clock.t = clock.t + hour & ((1 << 30) - 1)
+            assert age.ms() == three_days
+        age.mark()
+        assert age.ms() == 0
+    give_back()

@@ -1,6 +1,6 @@
 """The physical truth that emulated sensors measure: a pure function of seed, station and Unix time.
 
-First version: rain pulses, water level with tide, weather, particles and gases, traffic. Each model is a file with its sources.
+First version: rain pulses, water level with tide, weather, particles and gases, traffic, people. Each model is a file with its sources.
 """
 
 from __future__ import annotations
@@ -9,7 +9,8 @@ import zlib
 from typing import TYPE_CHECKING
 
 from pantau_sim.sensors.base import Prng
-from pantau_sim.world.air import AirModel
+from pantau_sim.world.air import AirModel, Haze
+from pantau_sim.world.people import PeopleModel
 from pantau_sim.world.rain import RainModel, Storm
 from pantau_sim.world.record import TruthRecorder
 from pantau_sim.world.traffic import TrafficModel
@@ -19,7 +20,7 @@ from pantau_sim.world.weather import WeatherModel
 if TYPE_CHECKING:
     from pantau_sim.sensors.base import Pass
 
-__all__ = ["Station", "Storm", "TruthRecorder", "World"]
+__all__ = ["Haze", "Station", "Storm", "TruthRecorder", "World"]
 
 TIP_MM = 0.2
 
@@ -27,7 +28,7 @@ TIP_MM = 0.2
 class Station:
     """Truth at one place, in the form that emulators take: callable by property, and `passes` for traffic."""
 
-    def __init__(self, seed: int, rain: RainModel, station_id: str) -> None:
+    def __init__(self, seed: int, rain: RainModel, hazes: list[Haze], station_id: str) -> None:
         key = zlib.crc32(station_id.encode())
         rng = Prng(seed, key)
         self.id = station_id
@@ -35,11 +36,14 @@ class Station:
         self.rain_share = 0.7 + 0.6 * rng.unit()
         self.weather = WeatherModel(rain, Prng(seed, 1))
         self.water = WaterModel(rain, rng)
-        self.air = AirModel(rain, rng)
+        self.air = AirModel(rain, rng, hazes)
         self.traffic = TrafficModel(seed, key)
+        self.people = PeopleModel(seed, key)
         self._models = {
             "water_level": self.water.level_m,
+            "water_depth": self.water.level_m,
             "water_distance": self.water.distance_m,
+            "water_contact": self.water.contact,
             "rain_rate": lambda t_s: self.rain_share * rain.rate_mm_h(t_s),
             "rain_accumulated": lambda t_s: self.rain_share * rain.accumulated_mm(t_s),
             "air_temperature": self.weather.temperature_c,
@@ -54,6 +58,9 @@ class Station:
             "so2": self.air.so2,
             "co": self.air.co,
             "co2": self.air.co2,
+            "voc": self.air.voc,
+            "nox": self.air.nox,
+            "people": self.people.count,
         }
 
     def __call__(self, name: str, t_s: float) -> float:
@@ -82,12 +89,13 @@ class World:
     def __init__(self, seed: int = 0) -> None:
         self.seed = seed
         self.rain = RainModel(seed)
+        self._hazes: list[Haze] = []
         self._stations: dict[str, Station] = {}
 
     def station(self, station_id: str) -> Station:
         """The truth at a station; made from its id when it is first asked for."""
         if station_id not in self._stations:
-            self._stations[station_id] = Station(self.seed, self.rain, station_id)
+            self._stations[station_id] = Station(self.seed, self.rain, self._hazes, station_id)
         return self._stations[station_id]
 
     def truth(self, station_id: str, name: str, t_unix_s: float) -> float:
@@ -101,3 +109,7 @@ class World:
     def storm(self, centre_s: float, peak_mm_h: float, width_s: float) -> None:
         """Add a storm to the seeded ones; before the first question about its time."""
         self.rain.add(Storm(centre_s, peak_mm_h, width_s))
+
+    def haze(self, centre_s: float, peak_ug_m3: float, width_s: float) -> None:
+        """Add an episode of smoke, of which there is none by itself; before the first question about its time."""
+        self._hazes.append(Haze(centre_s, peak_ug_m3, width_s))

@@ -2,6 +2,7 @@
 
 Tide: M2 and K1 with the small amplitudes of the Java Sea (mixed, mainly diurnal). Rise: a gamma-shaped hydrograph (Nash
 cascade of two reservoirs), level proportional to rain volume; routing comes with the scenarios.
+The bed is the zero of the level: a pressure probe that lies on it has that much water above it.
 """
 
 import math
@@ -19,6 +20,7 @@ class WaterModel:
         self._rain = rain
         self.mount_m = 2.6 + 0.8 * rng.unit()
         self.base_m = 0.15 + 0.2 * rng.unit()
+        self.float_m = self.base_m + 0.5  # the float switch hangs well above what tide alone reaches (0.12 m)
         self._tide_m = 0.02 + 0.06 * rng.unit()
         self._phase = 6.28 * rng.unit()
         self._rise_m_mm = 0.004 + 0.008 * rng.unit()
@@ -37,3 +39,7 @@ class WaterModel:
     def distance_m(self, t_s: float) -> float:
         """Distance from sensor to water in m; never below 30 mm under the sensor."""
         return max(0.03, self.mount_m - self.level_m(t_s))
+
+    def contact(self, t_s: float) -> float:
+        """1 while the water is up to the float switch, at float_m above the bed."""
+        return float(self.level_m(t_s) >= self.float_m)

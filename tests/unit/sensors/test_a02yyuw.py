@@ -110,7 +110,7 @@ def test_after_a_brown_out_the_first_packets_are_not_believed_again(clock, seed,
     for _ in range(3):
         clock.ms += 500
         value, spread = [read(sensor, deadline_ms)[ident][0] for ident in (T.WATER_DISTANCE, T.WATER_DISTANCE_SPREAD)]
-        assert value is None or abs(value - 2000) <= 5 and spread <= 5
+        assert value is None or (abs(value - 2000) <= 5 and spread <= 5)
 
 
 def test_a_quiet_surface_is_stuck_only_without_any_scatter(clock):

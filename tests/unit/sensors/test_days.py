@@ -43,7 +43,7 @@ class Rig:
         self.emulator = self.emulators[0]
         if self.module.BUS == "uart":
             bus = Uart(clock, self.emulator, self.faults, self.module.RXBUF)
-            bus.init = lambda baudrate: None
+            bus.init = lambda **_rate: None
         elif self.module.BUS == "i2c":
             bus = I2c(clock, self.emulator, self.faults)
         elif self.module.BUS == "pulses":

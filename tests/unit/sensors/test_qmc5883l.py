@@ -191,7 +191,7 @@ def test_the_chips_of_look_alike_boards_are_told(clock, address, register, ident
 
 
 def test_a_chip_that_answers_and_never_measures_is_one_timeout_a_record(clock):
-    emulator, bus, sensor = magnetometer(clock, Road())
+    _, bus, sensor = magnetometer(clock, Road())
     bus.writeto_mem = lambda _address, _register, _data: None  # its mode is not taken
     for n in range(1, 4):
         listen(clock, sensor, 60)

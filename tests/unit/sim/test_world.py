@@ -26,7 +26,7 @@ def test_a_year_is_within_what_the_city_knows():
     hours = [T + h * 3600 for h in range(0, 8760, 5)]
     for name, low, high in (
         ("air_temperature", 20, 36), ("relative_humidity", 35, 99), ("air_pressure", 1004, 1014),
-        ("no2", 4, 60), ("o3", 2, 60), ("so2", 2, 15), ("co", 250, 3000), ("co2", 425, 500),
+        ("no2", 4, 60), ("o3", 2, 60), ("so2", 2, 15), ("co", 250, 3000), ("co2", 425, 500), ("voc", 1, 12), ("nox", 1, 15),
         ("pm2_5", 1, 150), ("rain_rate", 0, 130), ("water_level", 0, 3.5), ("water_distance", 0.03, 3.5),
     ):  # fmt: skip
         values = [world.truth("s", name, t) for t in hours]
@@ -45,6 +45,51 @@ def test_ozone_is_the_suns_and_the_other_gases_are_the_traffics():
     assert day("o3", 13) > 3 * day("o3", 7) and day("o3", 13) > 3 * day("o3", 1)
     for name in ("no2", "so2", "co", "co2"):
         assert day(name, 7) > day(name, 13)
+
+
+def test_haze_is_smoke_over_the_whole_city_and_rain_washes_it_out():
+    clean, world = World(3), World(3)
+    world.haze(T, 200, 3600)
+    for station in ("s", "elsewhere"):
+        for t, smoke in ((T, 200), (T + 3600, 84), (T - 86400, 0)):
+
+            def more(name, t=t, station=station):
+                return world.truth(station, name, t) - clean.truth(station, name, t)
+
+            assert more("pm2_5") == pytest.approx(smoke, abs=0.05) and more("pm10") == pytest.approx(
+                1.35 * smoke, abs=0.1
+            )
+            assert more("co") == pytest.approx(14 * smoke, abs=1) and more("no2") == 0
+            assert (more("voc") > 1) == (smoke > 0)
+    washed = World(3)
+    washed.haze(T, 200, 3600)
+    washed.storm(T, 50, 600)
+    assert washed.truth("s", "pm2_5", T) == pytest.approx(world.truth("s", "pm2_5", T) * 0.135, rel=0.01)
+
+
+def test_the_float_is_wet_in_a_flood_and_not_at_high_tide():
+    world = World(6)
+    s = world.station("river")
+    dry = [
+        s("water_contact", T + 3600 * h)
+        for h in range(24 * 30)
+        if s("rain_accumulated", T + 3600 * h) == s("rain_accumulated", T + 3600 * h - 86400)
+    ]
+    assert len(dry) > 100 and not any(dry)
+    world.storm(T, 100, 3000)
+    for k in range(0, 36000, 60):
+        t = T + k
+        assert s("water_contact", t) == (s("water_distance", t) <= s.water.mount_m - s.water.float_m)
+        assert s("water_depth", t) == s("water_level", t)
+    assert any(s("water_contact", T + k) for k in range(0, 36000, 60))
+
+
+def test_people_come_by_day():
+    s = World(3).station("s")
+    midnight = T - (T + 7 * 3600) % 86400  # local
+    counts = [[s("people", midnight + 86400 * day + 3600 * hour + 60) for day in range(200)] for hour in (3, 15)]
+    assert {0.0, 1.0, 2.0, 3.0} == set(counts[1])
+    assert sum(counts[1]) > 8 * sum(counts[0])
 
 
 def test_rain_accumulates_as_its_rate_says():

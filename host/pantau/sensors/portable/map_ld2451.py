@@ -133,10 +133,7 @@ def _step(vector, raw, driver):
         code >> 8 and (size < 0 or value[0] | value[1])
     ):  # a refusal is shorter
         raise MismatchError("a " + vector["kind"] + " %04X has other data than " % code + str(len(value)) + " bytes")
-    label = str(vector["expect"].get("cmd", vector["expect"].get("ack", ""))).lower()
-    for name, named_code in NAMES:
-        if label.startswith(name) and named_code != asked:
-            raise MismatchError("%02X is not " % asked + label)
+    _labelled(str(vector["expect"].get("cmd", vector["expect"].get("ack", ""))).lower(), asked, fields(code, value))
     if code == 0xFF:
         encoded(raw, driver.command(code, ENABLE))  # which the driver sends
     row = fields(code, value)
@@ -148,6 +145,20 @@ def _step(vector, raw, driver):
             ways = WAYS[row[key]] if row[key] < 2 else ("both",)
             row[key] = expect[key] if expect[key].lower()[:4] in ways else ways[0]
     compare(vector, expect, row)
+
+
+def _labelled(label, asked, row):
+    """Hold what the label of a step says: which command, and its settings as in set_detect_100m_approach_5kmh_2s."""
+    for name, code in NAMES:
+        if label.startswith(name) and code != asked:
+            raise MismatchError("%02X is not " % asked + label)
+    for word in label.split("_"):
+        unit = word.lstrip("0123456789")
+        key = {"m": "max_m", "kmh": "min_speed", "s": "delay_s", "": "baud"}.get(unit)
+        if unit != word and key in row and row[key] != int(word[: len(word) - len(unit)]):
+            raise MismatchError(key + ": the label says " + word + ", the bytes " + str(row[key]))
+        if word[:4] in WAYS[0] + WAYS[1] and "dir" in row and word[:4] not in (WAYS + ((),))[min(row["dir"], 2)]:
+            raise MismatchError("direction: the label says " + word + ", the bytes " + str(row["dir"]))
 
 
 def fields(code, value):

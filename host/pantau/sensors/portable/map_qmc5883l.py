@@ -83,6 +83,20 @@ def _register(raw, driver):
     raise UnjudgeableError("no register that can be written: 0x%02X" % at)
 
 
+def _labelled(label, row):
+    """Hold what the label of a write says: cont_50hz_2g_512, set_reset, soft_reset."""
+    for word in label.split("_"):
+        unit = word.lstrip("0123456789")
+        key = {"hz": "odr_hz", "g": "range_g", "": "osr"}.get(unit)
+        if unit != word and row.get(key) != int(word[: len(word) - len(unit)]):
+            raise MismatchError("the label says " + word + ", the bytes " + str(row))
+        if word in ("cont", "continuous", "standby") and row.get("mode") != int(word != "standby"):
+            raise MismatchError("the label says " + word + ", the bytes " + str(row))
+    key = {"set_reset": "period", "soft_reset": "reset"}.get(label)
+    if key and row.get(key) != 1:
+        raise MismatchError("the label says " + label + ", the bytes " + str(row))
+
+
 def judge(vector, driver, tables):
     kind, expect = vector["kind"], vector["expect"]
     other = _other_chip(vector)
@@ -112,6 +126,7 @@ def judge(vector, driver, tables):
     if kind in ("command", "register"):
         row, again = _register(raw, driver)
         encoded(raw, again)
+        _labelled(str(expect.get("write", expect.get("cmd", ""))).lower(), row)
         return compare(vector, without_labels(expect), row)
     if kind == "negative":
         return named(vector, _cause(raw, driver))

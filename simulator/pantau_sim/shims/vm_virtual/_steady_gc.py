@@ -1,5 +1,6 @@
 # `gc` in virtual time: the collector scans the C stack conservatively, so free bytes differ by chance from run to run.
 # They would make reports differ; heap is measured on the 32-bit VM, not here.
+import gc as _gc
 from gc import *
 
 _FREE, _USED = 65536, 98304
@@ -15,9 +16,11 @@ def mem_alloc():
 
 
 def threshold(amount=None):
-    # Noted, not heeded: a collection each few KiB takes four fifths of a node-day and shows nothing that this VM could tell.
+    # Heeded while a node starts, where modules come and go and an uncollected heap would be in pieces as no chip's is. Then
+    # only noted: a collection each few KiB takes four fifths of a node-day and shows nothing that this VM could tell.
     global _threshold
     if amount is None:
         return _threshold
+    _gc.threshold(amount if amount > _threshold else -1)
     _threshold = amount
     return None
