@@ -10,8 +10,9 @@ _STAMPS = const(128)  # edges kept between two reads; more are counted without t
 class EdgeInput:
     """Both edges of a pin with pull-up: take() their (ticks_ms, closed). machine: the module of that name.
 
-    The level is read in the interrupt, some 50 us after the edge on the ESP32: a bounce shorter than that shows as two
-    edges to the same side, which the reader drops.
+    On the ESP32 the handler is not the interrupt: the port schedules it, so that stamp and level are those of the moment
+    when the VM comes to it, usually some 50 us later, milliseconds while flash is written or garbage is collected. Two edges
+    to the same side are then one that was missed, and the reader drops the second.
     """
 
     def __init__(self, machine, number):
