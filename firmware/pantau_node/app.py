@@ -36,7 +36,7 @@ _LONG = const(6)  # so many looks in a row: something has leaked
 _LEAST = const(4096)  # below this a restart is cleaner than a MemoryError somewhere
 # Collected at the latest after so many bytes: the heap must not grow into what TLS needs. The start makes much garbage and
 # few things that stay, so it may have more: a battery node pays for each collection of each wake.
-_GARBAGE = const(2048)
+_GARBAGE = const(1792)
 _GARBAGE_AT_START = const(4096)
 
 

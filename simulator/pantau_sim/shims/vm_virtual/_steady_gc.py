@@ -21,6 +21,6 @@ def threshold(amount=None):
     global _threshold
     if amount is None:
         return _threshold
-    _gc.threshold(amount if amount > _threshold else -1)
+    _gc.threshold(8 * amount if amount > _threshold else -1)  # 8: this heap is twice as large, and a wake must stay cheap
     _threshold = amount
     return None
