@@ -16,11 +16,11 @@ def mem_alloc():
 
 
 def threshold(amount=None):
-    # Heeded, eightfold, while a node starts, where modules come and go and an uncollected heap would be in pieces as no chip's is. Then
+    # Heeded, 24-fold, while a node starts, where modules come and go and an uncollected heap would be in pieces as no chip's is. Then
     # only noted: a collection each few KiB takes four fifths of a node-day and shows nothing that this VM could tell.
     global _threshold
     if amount is None:
         return _threshold
-    _gc.threshold(8 * amount if amount > _threshold else -1)
+    _gc.threshold(24 * amount if amount > _threshold else -1)
     _threshold = amount
     return None
