@@ -2,7 +2,8 @@
 
 import asyncio
 
-from pantau_node.sensors import base, driver, load
+from pantau_node.sensors import base
+from pantau_node.sensors.catalog import driver, load
 
 T0_S = 1767250800  # 14:00 in Tangerang, day traffic
 STATION = "station-1"

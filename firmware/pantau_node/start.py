@@ -12,9 +12,10 @@ import time
 
 from micropython import const
 
-from . import EARLIEST_S, sensors
+from . import EARLIEST_S
 from .app import build_config
 from .rare import drop
+from .sensors import catalog
 from .storage import Storage
 
 _WAIT_S = const(10)  # between two looks for an identity
@@ -41,7 +42,7 @@ _SECOND = (
 
 def make_driver(board, item):
     """Return the driver of one entry of config.sensors; raises ValueError, OSError, TypeError, KeyError."""
-    module = sensors.load(item["model"])
+    module = catalog.load(item["model"])
     options = {name: item[name] for name in item if name != "model" and name not in _BUSES}
     for name, value in options.items():
         if type(value) is float:  # a node counts in integers: one would end each record
@@ -57,17 +58,17 @@ def make_driver(board, item):
         bus = board.contact(number)
     else:
         bus = board.pulse(number)
-    return sensors.driver(item["model"], bus, **options)
+    return catalog.driver(item["model"], bus, **options)
 
 
 def claim(taken, item):
     """Note in `taken` which wires an entry of config.sensors uses, return them; raises ValueError where another has them."""
-    bus = sensors.load(item["model"]).BUS
+    bus = catalog.load(item["model"]).BUS
     places = []
     for wire in item[bus] if bus == "pulses" else [item[bus]]:
         place = "%s %s" % ("i2c" if bus == "i2c" else "uart" if bus == "uart" else "input", wire)
         if bus == "i2c":
-            place += " address 0x%02x" % item.get("address", sensors.load(item["model"]).ADDRESS)
+            place += " address 0x%02x" % item.get("address", catalog.load(item["model"]).ADDRESS)
         if place in places:
             raise ValueError("%s is named twice" % place)
         if place in taken:
@@ -270,7 +271,7 @@ class Builder:
             return None
         from . import sleep
 
-        modules = [sensors.load(item["model"]) for item, driver in zip(conf.sensors, self.drivers) if driver]
+        modules = [catalog.load(item["model"]) for item, driver in zip(conf.sensors, self.drivers) if driver]
         refusal = sleep.refusal(modules)
         if refusal:
             self.problems.append(refusal)

@@ -31,7 +31,7 @@ def compiled(root: Path, parts: tuple[str, ...] = (".",), keep: tuple[str, ...] 
     """
     sources = sorted(path for part in parts for path in _sources(root / part))
     kept = _spoken()
-    digest = hashlib.sha256("\0".join((*keep, *OPTIONS, "stem, the wire whole", *sorted(kept))).encode())
+    digest = hashlib.sha256("\0".join((*keep, *OPTIONS, "stem, public wire", *sorted(kept))).encode())
     digest.update(inspect.getsource(inspect.getmodule(shorten) or shorten).encode())
     for path in sources:
         digest.update(f"{path.relative_to(root)}\0".encode() + path.read_bytes() + b"\0")
@@ -71,10 +71,10 @@ def _compile(source: Path, target: Path, name: str, keep: tuple[str, ...], kept:
         return
     # Its module's name alone: a path would take heap in every node, and the traceback's function tells the rest.
     shown = source.parent.name if source.stem == "__init__" else source.stem
-    text = source.read_text(encoding="utf-8")
     short = target.with_suffix(".py")
-    # The wire's functions are called by others too: by tests that stand in for a node, by whoever builds on it.
-    short.write_text(text if name.startswith("pantau_wire") else shorten(text, kept), encoding="utf-8")
+    # The wire's public functions are called by others too: by tests that stand in for a node, by whoever builds on it.
+    text = shorten(source.read_text(encoding="utf-8"), kept, public=not name.startswith("pantau_wire"))
+    short.write_text(text, encoding="utf-8")
     command = [str(_compiler()), *OPTIONS, "-s", shown, "-o", str(target.with_suffix(".mpy")), str(short)]
     subprocess.run(command, check=True, capture_output=True, text=True)
     short.unlink()

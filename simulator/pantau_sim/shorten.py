@@ -24,14 +24,15 @@ def keywords(sources: Iterable[str]) -> frozenset[str]:
     return frozenset(found)
 
 
-def shorten(source: str, kept: frozenset[str]) -> str:
-    """Return the source with short parameter names.
+def shorten(source: str, kept: frozenset[str], *, public: bool = True) -> str:
+    """Return the source with short parameter names; public: also those of functions that do not begin with an underscore.
 
     Kept are `self`, the names in `kept`, and all of an __init__: a driver's options come from the configuration.
     """
     tree = ast.parse(source)
     for function in ast.walk(tree):
-        if isinstance(function, _FUNCTIONS) and getattr(function, "name", "") != "__init__":
+        name = getattr(function, "name", "_")
+        if isinstance(function, _FUNCTIONS) and name != "__init__" and (public or name.startswith("_")):
             _rename(function, kept)
     return ast.unparse(tree)
 

@@ -6,8 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from pantau_node.sensors import load
-from pantau_node.sensors.catalog import models
+from pantau_node.sensors.catalog import load, models
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "docs" / "adding-a-sensor.md").read_text(encoding="utf-8")

@@ -6,7 +6,7 @@ from pantau_node import clock as clocks
 from pantau_node import sleep
 from pantau_node.journal import Batch
 from pantau_node.ring import RingOutbox
-from pantau_node.sensors import load
+from pantau_node.sensors.catalog import load
 from pantau_node.sleep import Plan, Sleep
 from pantau_sim.flash import NorFlash
 from pantau_wire import names as T

@@ -4,7 +4,7 @@ from sensor_rig import Clock, I2c, Pulse, Uart, a02, give_back, run
 
 from pantau_node.batterynode import BatteryNode
 from pantau_node.config import SCHEMA, build, get
-from pantau_node.sensors import driver
+from pantau_node.sensors.catalog import driver
 from pantau_node.sensors.sensirion import crc8
 from pantau_node.stations.flood import Station
 from pantau_node.stations.sound import corrected, speed_mm_s

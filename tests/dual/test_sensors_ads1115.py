@@ -2,7 +2,8 @@
 
 from sensor_rig import Clock, I2c, give_back, read
 
-from pantau_node.sensors import ads1115, driver
+from pantau_node.sensors import ads1115
+from pantau_node.sensors.catalog import driver
 from pantau_wire import names as T
 
 

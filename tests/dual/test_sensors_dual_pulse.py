@@ -2,7 +2,8 @@
 
 from sensor_rig import Clock, Edges, give_back, read, run
 
-from pantau_node.sensors import driver, dual_pulse
+from pantau_node.sensors import dual_pulse
+from pantau_node.sensors.catalog import driver
 from pantau_node.stations.make import load_station
 from pantau_wire import names as T
 

@@ -2,7 +2,7 @@
 
 from sensor_rig import Clock, Contact, give_back, read, run
 
-from pantau_node.sensors import driver
+from pantau_node.sensors.catalog import driver
 from pantau_wire import names as T
 
 

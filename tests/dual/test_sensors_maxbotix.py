@@ -2,7 +2,8 @@
 
 from sensor_rig import Clock, Uart, give_back, read
 
-from pantau_node.sensors import driver, maxbotix
+from pantau_node.sensors import maxbotix
+from pantau_node.sensors.catalog import driver
 from pantau_wire import names as T
 
 BANNER = b"HRXL-MaxSonar-WRL\rPN:MB7389\rCopyright 2011-2013\rMaxBotix Inc.\rRoHS 1.8b090  0713\rTempI\r"

@@ -2,7 +2,8 @@
 
 from sensor_rig import Clock, give_back, read
 
-from pantau_node.sensors import driver, mhz19, winsen
+from pantau_node.sensors import mhz19, winsen
+from pantau_node.sensors.catalog import driver
 from pantau_wire import names as T
 
 GOOD = b"\xff\x86\x02\x60\x47\x00\x00\x00\xd1"  # the manual's example: 608 ppm

@@ -2,7 +2,8 @@
 
 from sensor_rig import Clock, Uart, broken, give_back, pms, read
 
-from pantau_node.sensors import driver, pms5003
+from pantau_node.sensors import pms5003
+from pantau_node.sensors.catalog import driver
 from pantau_node.sensors.particles import Means
 from pantau_wire import names as T
 

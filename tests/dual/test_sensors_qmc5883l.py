@@ -4,7 +4,8 @@ import asyncio
 
 from sensor_rig import Clock, I2c, give_back, read, run
 
-from pantau_node.sensors import base, driver, qmc5883l
+from pantau_node.sensors import base, qmc5883l
+from pantau_node.sensors.catalog import driver
 from pantau_node.stations import Station
 from pantau_wire import names as T
 

@@ -2,7 +2,8 @@
 
 from sensor_rig import Clock, I2c, broken, give_back, read
 
-from pantau_node.sensors import driver, scd4x
+from pantau_node.sensors import scd4x
+from pantau_node.sensors.catalog import driver
 from pantau_node.sensors.sensirion_device import word
 from pantau_wire import names as T
 

@@ -2,7 +2,8 @@
 
 from sensor_rig import Clock, Uart, give_back, read
 
-from pantau_node.sensors import driver, sds011
+from pantau_node.sensors import sds011
+from pantau_node.sensors.catalog import driver
 from pantau_wire import names as T
 
 DOC = b"\xaa\xc0\xd4\x04\x3a\x0a\xa1\x60\x1d\xab"  # the protocol's example: 123.6, 261.8

@@ -4,7 +4,8 @@ import struct
 
 from sensor_rig import Clock, I2c, Uart, broken, give_back, read, run
 
-from pantau_node.sensors import driver, sps30, sps30_uart
+from pantau_node.sensors import sps30, sps30_uart
+from pantau_node.sensors.catalog import driver
 from pantau_node.sensors.sensirion_device import word
 from pantau_wire import names as T
 

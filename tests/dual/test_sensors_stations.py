@@ -2,8 +2,8 @@
 
 from sensor_rig import Clock, I2c, Pulse, broken, dead_bus, give_back, read, run
 
-from pantau_node.sensors import base, driver, load
-from pantau_node.sensors.catalog import models
+from pantau_node.sensors import base
+from pantau_node.sensors.catalog import driver, load, models
 from pantau_node.stations import Station
 from pantau_node.stations.make import DOMAINS, load_station
 from pantau_wire import names as T

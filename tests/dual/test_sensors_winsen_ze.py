@@ -2,8 +2,8 @@
 
 from sensor_rig import Clock, Uart, broken, give_back, read
 
-from pantau_node.sensors import driver, winsen_ze
-from pantau_node.sensors.catalog import models
+from pantau_node.sensors import winsen_ze
+from pantau_node.sensors.catalog import driver, models
 from pantau_wire import names as T
 
 CO = b"\xff\x04\x03\x01\x00\x25\x13\x88\x38"  # 3.7 ppm of 500

@@ -1,6 +1,6 @@
 """What only the start needs of stations: which there are, and what one has with the sensors that it was given."""
 
-from pantau_node.sensors import load
+from pantau_node.sensors.catalog import load
 
 DOMAINS = ("air", "flood", "traffic")
 

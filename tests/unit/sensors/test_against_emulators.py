@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from pantau_node.sensors import driver
+from pantau_node.sensors.catalog import driver
 from pantau_sim.faults import Faults
 from pantau_sim.sensors import a02yyuw, bme280, ld2451, pms5003, pulse, sht4x, tipping_bucket
 from pantau_wire import names as T

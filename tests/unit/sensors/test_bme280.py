@@ -2,7 +2,8 @@
 
 import pytest
 
-from pantau_node.sensors import bme280, driver
+from pantau_node.sensors import bme280
+from pantau_node.sensors.catalog import driver
 from pantau_sim.faults import Faults
 from pantau_sim.sensors import bme280 as emulated
 from pantau_sim.sensors.base import Prng

@@ -10,8 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from pantau_node.sensors import load
-from pantau_node.sensors.catalog import models
+from pantau_node.sensors.catalog import load, models
 
 FOLDER = Path(__file__).resolve().parents[2] / "captures"
 CAPTURES = {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in sorted(FOLDER.glob("*.json"))}

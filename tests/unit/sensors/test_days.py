@@ -5,8 +5,8 @@ import importlib
 
 import pytest
 
-from pantau_node.sensors import base, driver, load
-from pantau_node.sensors.catalog import models
+from pantau_node.sensors import base
+from pantau_node.sensors.catalog import driver, load, models
 from pantau_sim.faults import Faults
 from pantau_wire import names as T
 from sensor_harness import Contact, Edges, I2c, Pin, Uart, read

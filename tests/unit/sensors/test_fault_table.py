@@ -10,8 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from pantau_node.sensors import driver, load
-from pantau_node.sensors.catalog import models
+from pantau_node.sensors.catalog import driver, load, models
 from pantau_sim.faults import Faults
 from pantau_sim.sensors.base import Prng
 from sensor_harness import I2c, Uart

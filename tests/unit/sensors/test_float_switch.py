@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from pantau_node.sensors import driver
+from pantau_node.sensors.catalog import driver
 from pantau_sim.sensors import float_switch
 from pantau_wire import names as T
 from sensor_harness import Pin, read

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from pantau_node.sensors import driver, load
+from pantau_node.sensors.catalog import driver, load
 from pantau_sim.faults import Faults
 from pantau_sim.sensors import ld2451
 from pantau_wire import names as T

@@ -2,7 +2,7 @@
 
 import pytest
 
-from pantau_node.sensors import load
+from pantau_node.sensors.catalog import load
 from pantau_sim.faults import Faults
 from pantau_sim.sensors import maxbotix
 from pantau_wire import names as T

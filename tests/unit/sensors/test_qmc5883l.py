@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from pantau_node.sensors import driver
+from pantau_node.sensors.catalog import driver
 from pantau_sim.faults import Faults
 from pantau_sim.sensors import qmc5883l
 from pantau_wire import names as T

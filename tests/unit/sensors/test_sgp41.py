@@ -2,7 +2,7 @@
 
 import pytest
 
-from pantau_node.sensors import driver, load
+from pantau_node.sensors.catalog import driver, load
 from pantau_node.sleep import refusal
 from pantau_sim.faults import Faults
 from pantau_sim.sensors import sgp41

@@ -2,7 +2,7 @@
 
 import pytest
 
-from pantau_node.sensors import driver
+from pantau_node.sensors.catalog import driver
 from pantau_sim.faults import Faults
 from pantau_sim.sensors import sps30
 from pantau_wire import names as T

@@ -58,7 +58,7 @@ def judge(table, vector, driver, tables):
 
 def vectors(paths):
     """Judge every vector of every file."""
-    from pantau_node.sensors import load as load_driver
+    from pantau_node.sensors.catalog import load as load_driver
     from pantau_wire import names
 
     for number, path in enumerate(paths):
@@ -73,7 +73,7 @@ def vectors(paths):
 
 def decode(model, text):
     """Print what the driver of `model` makes of the bytes."""
-    from pantau_node.sensors import load as load_driver
+    from pantau_node.sensors.catalog import load as load_driver
     from pantau_wire import names
 
     driver = load_driver(model)
@@ -102,16 +102,17 @@ class Nowhere:
 
 def listing():
     """Print every driver: what `pantau sensor list` shows."""
-    from pantau_node import sensors
     from pantau_node.sensors import base
+    from pantau_node.sensors.catalog import driver as make
+    from pantau_node.sensors.catalog import load as load_driver
     from pantau_node.sensors.catalog import models
     from pantau_wire import names
 
     base.now = lambda: 0  # CPython has not the chip's clock, and nothing here takes time
     for model in sorted(models()):
-        driver = sensors.load(model)
+        driver = load_driver(model)
         bus = [Nowhere(), Nowhere()] if driver.BUS == "pulses" else Nowhere()
-        gives = getattr(sensors.driver(model, bus), "PROPERTIES", driver.PROPERTIES)
+        gives = getattr(make(model, bus), "PROPERTIES", driver.PROPERTIES)
         # Only people read these: as constants they would stand in the RAM of every node.
         said = dict(line.split(": ", 1) for line in driver.__doc__.splitlines() if ": " in line)
         limits = getattr(driver, "LIMITS", {}).get(model)

@@ -99,7 +99,7 @@ def judge(vector, driver, tables):
     kind, expect = vector["kind"], vector["expect"]
     raw = given(vector, "raw")
     if raw[:4] == map_ld2450.HEAD:
-        from pantau_node.sensors import load
+        from pantau_node.sensors.catalog import load
 
         return map_ld2450.judge(vector, load("ld2450"), tables)
     if kind in ("measurement", "stream"):

@@ -21,7 +21,7 @@ STEPS = {"t_c": 0.006, "rh": 0.006}  # in hundredths
 
 def sensirion():
     """Return the module with the CRC."""
-    from pantau_node.sensors import load
+    from pantau_node.sensors.catalog import load
 
     load("scd4x")
     from pantau_node.sensors import sensirion_device as module

@@ -73,7 +73,7 @@ class _Feeder:
 
 
 def _uart():
-    from pantau_node.sensors import load
+    from pantau_node.sensors.catalog import load
 
     return load("sps30_uart")
 
@@ -124,7 +124,7 @@ def _answer_row(answer):
 
 
 def _status_row(status):
-    from pantau_node.sensors import load
+    from pantau_node.sensors.catalog import load
 
     row = {"status": status[0] << 24 | status[1] << 16 | status[2] << 8 | status[3]}
     row.update({"speed": bool(status[1] & 0x20), "laser": bool(status[3] & 0x20), "fan": bool(status[3] & 0x10)})
@@ -280,7 +280,7 @@ def judge(vector, driver, tables):
 
 
 def decode(raw, model, driver, tables):
-    from pantau_node.sensors import load
+    from pantau_node.sensors.catalog import load
 
     floats = load("sps30").floats
     units = ("ug/m3",) * 4 + ("/cm3",) * 5 + ("um",)
