@@ -31,7 +31,9 @@ def compiled(root: Path, parts: tuple[str, ...] = (".",), keep: tuple[str, ...] 
     """
     sources = sorted(path for part in parts for path in _sources(root / part))
     kept = _spoken()
-    digest = hashlib.sha256("\0".join((*keep, *OPTIONS, "stem, public wire", *sorted(kept))).encode())
+    digest = hashlib.sha256(
+        "\0".join((*keep, *OPTIONS, "stem, short parameters of node and wire", *sorted(kept))).encode()
+    )
     digest.update(inspect.getsource(inspect.getmodule(shorten) or shorten).encode())
     for path in sources:
         digest.update(f"{path.relative_to(root)}\0".encode() + path.read_bytes() + b"\0")
@@ -56,7 +58,7 @@ def _spoken() -> frozenset[str]:
     """Return the parameter names that the node's code calls by."""
     from pantau_sim.node import firmware_folder, wire_folder
 
-    folders = (firmware_folder(), wire_folder() / "pantau_wire", Path(__file__).parent / "sensors")
+    folders = (firmware_folder(), wire_folder() / "pantau_wire")
     return keywords(path.read_text(encoding="utf-8") for folder in folders for path in sorted(folder.rglob("*.py")))
 
 
@@ -71,9 +73,11 @@ def _compile(source: Path, target: Path, name: str, keep: tuple[str, ...], kept:
         return
     # Its module's name alone: a path would take heap in every node, and the traceback's function tells the rest.
     shown = source.parent.name if source.stem == "__init__" else source.stem
+    text = source.read_text(encoding="utf-8")
+    # The wire's public functions are called by others too; shims and emulators, which no board has, stay as they are.
+    if name.startswith(("pantau_node", "pantau_boot", "pantau_wire")):
+        text = shorten(text, kept, public=not name.startswith("pantau_wire"))
     short = target.with_suffix(".py")
-    # The wire's public functions are called by others too: by tests that stand in for a node, by whoever builds on it.
-    text = shorten(source.read_text(encoding="utf-8"), kept, public=not name.startswith("pantau_wire"))
     short.write_text(text, encoding="utf-8")
     command = [str(_compiler()), *OPTIONS, "-s", shown, "-o", str(target.with_suffix(".mpy")), str(short)]
     subprocess.run(command, check=True, capture_output=True, text=True)

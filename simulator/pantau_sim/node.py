@@ -24,9 +24,9 @@ from pantau_sim.vm import find_vm
 PWRON, HARD, WATCHDOG, DEEPSLEEP, SOFT = 1, 2, 3, 4, 5
 _HERE = Path(__file__).parent
 _WDT_TICK_S = 0.25
-# What launcher and shims take of the VM's heap (measured); on a board these modules are not on the heap: 45 of it their code,
-# 14 the table of names that begins at 1,260: they bring some 280 names, which a board has in its ROM.
-_SHIM_HEAP_K = 59
+_SHIM_HEAP_K = (
+    45  # what launcher and shims take of the VM's heap (measured); on a board these modules are not on the heap
+)
 
 
 class NodeError(Exception):

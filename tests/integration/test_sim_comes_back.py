@@ -26,6 +26,7 @@ import asyncio
 from pantau_wire import _tables as T
 class Station:
     PROPERTIES = (T.AIR_TEMPERATURE,)
+    watch = None
     def __init__(self, drivers, settings):
         pass
     async def run(self):
