@@ -152,3 +152,12 @@ def collect(clock, sensor, seconds, step_ms=1000):
             await sensor.collect()
 
     asyncio.run(steps())
+
+
+def reasons_of(clock, sensor, ident, n, step_ms=1000):
+    """Return the reason of a property in each of n records, step_ms apart."""
+    reasons = []
+    for _ in range(n):
+        clock.ms += step_ms
+        reasons.append(read(sensor, 900)[ident][1])
+    return reasons

@@ -349,7 +349,10 @@ def test_every_driver_keeps_the_interface():
             assert ident in T.IDS
         clock = Clock()
         sensor = driver(model, dead_bus(module.BUS, clock))
-        readings = run(sensor.read(1000))
+        for deadline_ms in (0, 1, 50, 999, 1000):
+            start = clock.t
+            readings = run(sensor.read(deadline_ms))
+            assert 0 <= clock.t - start <= deadline_ms, (model, deadline_ms)
         assert [ident for ident, _, _ in readings] == list(getattr(sensor, "PROPERTIES", module.PROPERTIES))
         for ident, value, _reason in readings:
             assert value is None or module.BUS in ("pulse", "pulses", "contact") or ident == T.WATER_DISTANCE_N

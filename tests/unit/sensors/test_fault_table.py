@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from pantau_node.sensors.catalog import driver, load, models
+from pantau_node.sensors.stream import Stream
 from pantau_sim.faults import Faults
 from pantau_sim.sensors.base import Prng
 from sensor_harness import I2c, Uart
@@ -112,6 +113,16 @@ def injected_by(path):
 def test_every_emulator_has_faults_and_each_is_injected_in_the_tests_of_its_sensor(file):
     kinds = set(importlib.import_module("pantau_sim.sensors." + file).Emulator.FAULTS)
     assert kinds and kinds <= injected_by(HERE / f"test_{file}.py")
+
+
+@pytest.mark.parametrize("deadline_ms", [0, 1, 50, 900])
+@pytest.mark.parametrize("file", on("uart") + on("i2c"))
+def test_a_read_of_a_running_sensor_keeps_its_deadline_and_of_a_stream_takes_no_time(clock, truth, file, deadline_ms):
+    rig = Rig(clock, truth, file)
+    rig.steps(12)
+    start = clock.ms
+    asyncio.run(rig.sensor.read(deadline_ms))
+    assert clock.ms - start <= (0 if isinstance(rig.sensor, Stream) else deadline_ms)
 
 
 def test_no_driver_has_a_counter_that_its_errors_do_not_tell():

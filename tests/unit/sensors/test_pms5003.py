@@ -6,7 +6,7 @@ from pantau_node.sensors import pms5003 as driver_file
 from pantau_sim.faults import Faults
 from pantau_sim.sensors import pms5003
 from pantau_wire import names as T
-from sensor_harness import collect, on_uart, read
+from sensor_harness import collect, on_uart, read, reasons_of
 
 STEADY = {"pm1": 12.0, "pm2_5": 20.0, "pm10": 31.0, "particles_0_3": 3600.0}
 
@@ -24,15 +24,6 @@ def running(clock, *, faults=None, **options):
     clock.ms += 500  # between two packets
     read(sensor)
     return emulator, faults, sensor
-
-
-def records(clock, sensor, n, step_ms=1000):
-    """Return the reason of PM2.5 of n records."""
-    reasons = []
-    for _ in range(n):
-        clock.ms += step_ms
-        reasons.append(read(sensor, 900)[T.PM2_5][1])
-    return reasons
 
 
 def test_means_spread_and_number_are_those_of_the_packets(clock):
@@ -62,7 +53,7 @@ def test_each_fault_of_the_sensor_is_told_as_often_as_it_happened(clock, kind, r
     n = 1 if kind == "passive" else 4
     before, good = sensor.counters.errors(), sensor.counters.good
     emulator.inject(kind, n)
-    reasons = records(clock, sensor, 12, 6000 if kind == "passive" else 1000)
+    reasons = reasons_of(clock, sensor, T.PM2_5, 12, 6000 if kind == "passive" else 1000)
     assert emulator.injected[kind] == n
     if counter is None:
         assert set(reasons) == {T.R_OK} and sensor.counters.errors() == before
@@ -99,11 +90,14 @@ def test_the_first_record_comes_before_it_had_time_to_speak(clock, faulty):
     faults = Faults(1)
     faults.silence("pms5003", 1e6 if faulty else 1)
     sensor = on_uart(clock, "pms5003", pms5003.Emulator(air, 3), faults)
-    assert records(clock, sensor, 1) == [T.R_NO_SAMPLE] and sensor.counters.errors() == []
+    assert reasons_of(clock, sensor, T.PM2_5, 1) == [T.R_NO_SAMPLE] and sensor.counters.errors() == []
     if faulty:
-        assert records(clock, sensor, 6) == [T.R_NO_SAMPLE] * 3 + [T.R_ABSENT] * 3 and sensor.counters.absent == 3
+        assert (
+            reasons_of(clock, sensor, T.PM2_5, 6) == [T.R_NO_SAMPLE] * 3 + [T.R_ABSENT] * 3
+            and sensor.counters.absent == 3
+        )
     else:
-        assert records(clock, sensor, 3)[-1] == T.R_WARMING
+        assert reasons_of(clock, sensor, T.PM2_5, 3)[-1] == T.R_WARMING
 
 
 def test_faults_of_the_wire_are_counted_one_by_one(clock):
@@ -111,7 +105,7 @@ def test_faults_of_the_wire_are_counted_one_by_one(clock):
     for inject in (faults.corrupt_next, faults.truncate, faults.garbage, faults.drop):
         for _ in range(3):
             inject("pms5003")
-            records(clock, sensor, 4)
+            reasons_of(clock, sensor, T.PM2_5, 4)
     assert faults.pending() == 0
     done = faults.injected
     assert (sensor.counters.checksum, sensor.counters.framing) == (done["corrupt"], done["truncate"] + done["garbage"])
@@ -120,14 +114,14 @@ def test_faults_of_the_wire_are_counted_one_by_one(clock):
 def test_a_record_of_broken_packets_alone_is_a_checksum_error(clock):
     _, faults, sensor = running(clock)
     faults.corrupt_next("pms5003", 3)
-    assert records(clock, sensor, 3) == [T.R_CHECKSUM] * 3
+    assert reasons_of(clock, sensor, T.PM2_5, 3) == [T.R_CHECKSUM] * 3
 
 
 def test_a_brown_out_into_passive_mode_or_sleep_is_ended_by_the_driver(clock):
     for order in (b"\x42\x4d\xe1\x00\x00\x01\x70", b"\x42\x4d\xe4\x00\x00\x01\x73"):
         emulator, _, sensor = running(clock)
         emulator.receive(clock.us, order)
-        reasons = records(clock, sensor, 60)
+        reasons = reasons_of(clock, sensor, T.PM2_5, 60)
         assert reasons.count(T.R_TIMEOUT) <= 2 and reasons[-1] == T.R_OK
         first = reasons.index(T.R_WARMING)
         assert T.R_OK not in reasons[first : first + 29]  # the fan may have stood still: it warms up once more
@@ -167,11 +161,3 @@ def test_a_spider_before_the_laser_is_out_of_range_and_the_value_is_kept(clock, 
 
 def test_the_order_that_wakes_it_is_the_manuals(clock):
     assert bytes.fromhex("424DE400010174") + bytes.fromhex("424DE100010171") == driver_file.Driver.CALL
-
-
-@pytest.mark.parametrize("deadline_ms", [0, 1, 900])
-def test_a_read_takes_no_time(clock, deadline_ms):
-    sensor = running(clock)[2]
-    start = clock.ms
-    read(sensor, deadline_ms)
-    assert clock.ms == start

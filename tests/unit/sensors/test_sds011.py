@@ -6,7 +6,7 @@ from pantau_node.sensors import sds011 as driver_file
 from pantau_sim.faults import Faults
 from pantau_sim.sensors import sds011
 from pantau_wire import names as T
-from sensor_harness import collect, on_uart, read
+from sensor_harness import collect, on_uart, read, reasons_of
 
 STEADY = {"pm2_5": 23.4, "pm10": 41.0}
 
@@ -24,15 +24,6 @@ def running(clock, **options):
     clock.ms += 500
     read(sensor)
     return emulator, faults, sensor
-
-
-def records(clock, sensor, n, step_ms=1000):
-    """Return the reason of PM2.5 of n records."""
-    reasons = []
-    for _ in range(n):
-        clock.ms += step_ms
-        reasons.append(read(sensor, 900)[T.PM2_5][1])
-    return reasons
 
 
 def test_means_spread_and_number_after_the_warm_up(clock):
@@ -60,7 +51,7 @@ def test_each_fault_of_the_sensor_is_told_as_often_as_it_happened(clock, kind):
     n = 1 if kind == "passive" else 4
     before, good = sensor.counters.errors(), sensor.counters.good
     emulator.inject(kind, n)
-    reasons = records(clock, sensor, 12, 6000 if kind == "passive" else 1000)
+    reasons = reasons_of(clock, sensor, T.PM2_5, 12, 6000 if kind == "passive" else 1000)
     assert emulator.injected[kind] == n
     if counter is None:
         assert set(reasons) == {T.R_OK} and sensor.counters.errors() == before
@@ -76,7 +67,7 @@ def test_faults_of_the_wire_are_counted_one_by_one(clock):
     for inject in (faults.corrupt_next, faults.truncate, faults.garbage, faults.drop):
         for _ in range(3):
             inject("sds011")
-            records(clock, sensor, 4)
+            reasons_of(clock, sensor, T.PM2_5, 4)
     assert faults.pending() == 0
     done = faults.injected
     assert (sensor.counters.checksum, sensor.counters.framing) == (done["corrupt"], done["truncate"] + done["garbage"])
@@ -86,7 +77,7 @@ def test_faults_of_the_wire_are_counted_one_by_one(clock):
 def test_a_sensor_left_waiting_asleep_or_pausing_is_made_to_report(clock, code, data):
     emulator, _, sensor = running(clock)
     emulator.receive(clock.us, driver_file.command(code, data, b"\xa1\x60"))
-    reasons = records(clock, sensor, 60)
+    reasons = reasons_of(clock, sensor, T.PM2_5, 60)
     assert reasons.count(T.R_TIMEOUT) in (1, 2) and reasons[-1] == T.R_OK
     first = reasons.index(T.R_WARMING)
     assert T.R_OK not in reasons[first : first + 14]
@@ -95,13 +86,13 @@ def test_a_sensor_left_waiting_asleep_or_pausing_is_made_to_report(clock, code, 
 def test_commands_for_another_device_are_not_obeyed(clock):
     emulator, _, sensor = running(clock)
     emulator.receive(clock.us, driver_file.command(6, b"\x01\x00", b"\x12\x34"))
-    assert set(records(clock, sensor, 20)) == {T.R_OK}
+    assert set(reasons_of(clock, sensor, T.PM2_5, 20)) == {T.R_OK}
 
 
 def test_another_device_warms_up(clock):
     emulator, _, sensor = running(clock)
     emulator.receive(clock.us, driver_file.command(5, bytes(10) + b"\x58\xd9"))
-    reasons = records(clock, sensor, 30)
+    reasons = reasons_of(clock, sensor, T.PM2_5, 30)
     assert sensor.device_id == 0x58D9
     assert reasons.count(T.R_WARMING) == 15 and reasons[-1] == T.R_OK
 
@@ -122,14 +113,6 @@ def test_absent_unplugged_and_plugged_in_again(clock):
     collect(clock, sensor, 60)
     assert read(sensor)[T.PM2_5] == (None, T.R_TIMEOUT)
     assert (sensor.counters.absent, sensor.counters.timeout) == (1, 1)
-
-
-@pytest.mark.parametrize("deadline_ms", [0, 1, 900])
-def test_a_read_takes_no_time(clock, deadline_ms):
-    sensor = running(clock)[2]
-    start = clock.ms
-    read(sensor, deadline_ms)
-    assert clock.ms == start
 
 
 def test_the_emulator_answers_with_the_protocols_bytes(clock):

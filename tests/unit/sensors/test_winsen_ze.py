@@ -5,7 +5,7 @@ import pytest
 from pantau_sim.faults import Faults
 from pantau_sim.sensors import winsen_ze
 from pantau_wire import names as T
-from sensor_harness import collect, on_uart, read
+from sensor_harness import collect, on_uart, read, reasons_of
 
 TRUE_PPB = {"co": 4300.0, "no2": 800.0, "so2": 1300.0, "o3": 62.0}
 GASES = {"ze03_co": T.CO, "ze03_no2": T.NO2, "ze03_so2": T.SO2, "ze07_co": T.CO, "ze25_o3": T.O3}
@@ -24,15 +24,6 @@ def running(clock, model="ze07_co", *, emulated=None, noise=0.01, **options):
     clock.ms += 500
     read(sensor)
     return emulator, faults, sensor
-
-
-def records(clock, sensor, ident, n, step_ms=1000):
-    """Return the reason of n records."""
-    reasons = []
-    for _ in range(n):
-        clock.ms += step_ms
-        reasons.append(read(sensor, 900)[ident][1])
-    return reasons
 
 
 @pytest.mark.parametrize("model", GASES)
@@ -72,7 +63,7 @@ def test_each_fault_of_the_module_is_told_as_often_as_it_happened(clock, model, 
     n = 1 if kind == "passive" else 4
     before, good = sensor.counters.errors(), sensor.counters.good
     emulator.inject(kind, n)
-    reasons = records(clock, sensor, GASES[model], 4, 6000 if kind == "passive" else 1000)
+    reasons = reasons_of(clock, sensor, GASES[model], 4, 6000 if kind == "passive" else 1000)
     assert emulator.injected[kind] == n
     if counter is None:
         assert set(reasons) == {T.R_OK} and sensor.counters.errors() == before
@@ -103,7 +94,7 @@ def test_a_module_left_in_question_mode_is_made_to_upload(clock, model):
     emulator, _, sensor = running(clock, model)
     mode = 0x04 if model.startswith("ze03") else 0x41
     emulator.receive(clock.us, bytes((0xFF, 1, 0x78, mode, 0, 0, 0, 0, -(0x79 + mode) & 0xFF)))
-    reasons = records(clock, sensor, GASES[model], 20)
+    reasons = reasons_of(clock, sensor, GASES[model], 20)
     assert reasons.count(T.R_TIMEOUT) in (1, 2) and reasons[-1] == T.R_WARMING
     collect(clock, sensor, 190)
     read(sensor)
@@ -116,7 +107,7 @@ def test_faults_of_the_wire_are_counted_one_by_one(clock):
     for inject in (faults.corrupt_next, faults.truncate, faults.garbage, faults.drop):
         for _ in range(3):
             inject("ze07_co")
-            records(clock, sensor, T.CO, 4)
+            reasons_of(clock, sensor, T.CO, 4)
     assert faults.pending() == 0
     done = faults.injected
     counters = sensor.counters
@@ -139,11 +130,3 @@ def test_absent_unplugged_and_plugged_in_again(clock):
     collect(clock, sensor, 60)
     assert read(sensor)[T.CO] == (None, T.R_TIMEOUT)
     assert (sensor.counters.absent, sensor.counters.timeout) == (1, 1)
-
-
-@pytest.mark.parametrize("deadline_ms", [0, 1, 900])
-def test_a_read_takes_no_time(clock, deadline_ms):
-    sensor = running(clock)[2]
-    start = clock.ms
-    read(sensor, deadline_ms)
-    assert clock.ms == start
