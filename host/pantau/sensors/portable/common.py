@@ -102,8 +102,22 @@ def same(vector, key, expected, got, step):
     return None
 
 
-def without_labels(expect):
-    """Return `expect` without the text that only names a step: its numbers are judged."""
+def compare_rows(vector, expect, rows, steps=None):
+    """Hold the readings of a stream, or the one reading of a measurement, against `expect`."""
+    if vector["kind"] == "stream":
+        return compare_stream(vector, expect, rows, steps)
+    if len(rows) != 1:
+        raise MismatchError("expected 1 packet, got " + str(len(rows)))
+    return compare(vector, expect, rows[0], steps)
+
+
+def without_labels(expect, row=None):
+    """Return `expect` without the text that only names a step: its numbers are judged.
+
+    row: what the bytes say; then every text that it has no word on is such a label.
+    """
+    if row is not None:
+        return {key: expect[key] for key in expect if key in row or not isinstance(expect[key], str)}
     labels = ("cmd", "command", "ack", "rsp", "reply", "response", "write", "read", "name", "step", "op", "action")
     return {key: expect[key] for key in expect if key not in labels or not isinstance(expect[key], str)}
 

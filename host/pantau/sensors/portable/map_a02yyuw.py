@@ -5,7 +5,7 @@ from common import (
     MismatchError,
     UnjudgeableError,
     compare,
-    compare_stream,
+    compare_rows,
     encoded,
     given,
     lead,
@@ -81,11 +81,7 @@ def judge(vector, driver, tables):
         for row in rows:
             row["range"] = _range(vector, driver, tables, row["mm"])
             row["skip"] = lead(driver.Parser, raw)
-        if kind == "stream":
-            return compare_stream(vector, expect, rows)
-        if len(rows) != 1:
-            raise MismatchError("expected 1 packet, got " + str(len(rows)))
-        return compare(vector, expect, rows[0])
+        return compare_rows(vector, expect, rows)
     if kind == "negative":
 
         def cause(mm):

@@ -4,7 +4,7 @@ from common import (
     MismatchError,
     UnjudgeableError,
     compare,
-    compare_stream,
+    compare_rows,
     encoded,
     given,
     lead,
@@ -90,11 +90,7 @@ def judge(vector, driver, tables):
         rows = [_row(words, expect) for words in readings_of(driver.Parser, raw)]
         for row in rows:
             row["skip"] = lead(driver.Parser, raw)
-        if kind == "stream":
-            return compare_stream(vector, expect, rows)
-        if len(rows) != 1:
-            raise MismatchError("expected 1 packet, got " + str(len(rows)))
-        return compare(vector, expect, rows[0])
+        return compare_rows(vector, expect, rows)
     if kind == "negative":
         if raw[:4] == GOOD[:4] and not any(raw[4:28]) and "checksum" not in str(expect.get("error", "")):
             raise UnjudgeableError("zero of everything is clean air until it has lasted for an hour")

@@ -4,7 +4,7 @@ from common import (
     MismatchError,
     UnjudgeableError,
     compare,
-    compare_stream,
+    compare_rows,
     encoded,
     given,
     readings_of,
@@ -182,11 +182,7 @@ def _judge_shdlc(vector, raw, driver, floats):
         steps = dict.fromkeys(KEYS, STEP)
         for names in ALIASES.values():
             steps.update(dict.fromkeys(names, STEP))
-        if kind == "stream":
-            return compare_stream(vector, expect, rows, steps)
-        if len(rows) != 1:
-            raise MismatchError("expected 1 answer, got " + str(len(rows)))
-        return compare(vector, expect, rows[0], steps)
+        return compare_rows(vector, expect, rows, steps)
     if kind == "negative":
         return refused(vector, lambda: _Feeder(driver), GOOD, lambda answer: _refusal(answer, floats))
     if kind == "command":
