@@ -149,7 +149,7 @@ class SimNode:
 
     def boot(self, cause: int) -> None:
         """Start the VM; sensors and RTC keep what they have."""
-        vm = find_vm()
+        vm, mounts = find_vm(), self.mounts()  # before the VM starts: uptime 0 is when it gets its config
         self.root.mkdir(parents=True, exist_ok=True)
         self.partitions.make()
         self._log = self.log_path.open("ab")
@@ -170,10 +170,11 @@ class SimNode:
         now_us = self.clock.now_us()
         self.bus.begin(now_us)
         self.boot_utc_ms = now_us // 1000
-        config = json.dumps(self._boot_config(cause)).encode()
+        config = json.dumps(self._boot_config(cause) | mounts).encode()
         ours.sendall(len(config).to_bytes(4, "little") + config)
 
-    def _boot_config(self, cause: int) -> dict[str, object]:
+    def mounts(self) -> dict[str, object]:
+        """What the VM runs, compiled; the first time in a checkout takes seconds."""
         shims = [["shims", str(compiled(_HERE / "shims" / "vm"))]]
         if self.clock.virtual:
             shims.append(["shims_virtual", str(compiled(_HERE / "shims" / "vm_virtual"))])
@@ -182,10 +183,11 @@ class SimNode:
             ["wire", str(compiled(wire_folder(), ("pantau_wire",)))],
             ["sim", str(compiled(_HERE.parent, ("pantau_sim/__init__.py", "pantau_sim/sensors")))],
         ]
+        return {"mounts": shims + code, "shims": len(shims)}
+
+    def _boot_config(self, cause: int) -> dict[str, object]:
         return {
             "root": str(self.root.resolve()),
-            "mounts": shims + code,
-            "shims": len(shims),
             "virtual": self.clock.virtual,
             "flash": str(self.root.parent.resolve()),
             "partitions": self.partitions.table(),

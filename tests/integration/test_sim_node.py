@@ -5,6 +5,8 @@ import time
 
 import pytest
 
+from pantau_sim import node as sim_node
+from pantau_sim.clock import RealClock
 from pantau_sim.node import SimNode
 from pantau_sim.sensors import a02yyuw, replay, sht4x, tipping_bucket
 from pantau_sim.vm import MissingVmError, find_vm
@@ -199,6 +201,31 @@ def test_stop_is_a_power_cut(tmp_path):
     asyncio.run(go())
     assert not node.running and node.returncode == -9
     assert not (tmp_path / "node" / "bye").exists()
+
+
+def test_uptime_0_is_the_boot_however_long_the_compiler_takes(tmp_path, monkeypatch):
+    """What a test knows of a node's sampling instants begins at boot_utc_ms: the node's own uptime must begin there too."""
+
+    class Hurried(RealClock):
+        def late(self, by_us):
+            self._offset_us += by_us
+
+    clock, compiled = Hurried(), sim_node.compiled
+
+    def slow(*args, **options):
+        clock.late(60_000_000)
+        return compiled(*args, **options)
+
+    monkeypatch.setattr(sim_node, "compiled", slow)
+    (tmp_path / "firmware").mkdir()
+    (tmp_path / "firmware" / "main.py").write_text("")
+    node = SimNode(tmp_path / "node", tmp_path / "firmware", clock=clock)
+    try:
+        node.power_on()
+        assert clock.now_us() // 1000 - node.boot_utc_ms < 60_000
+    finally:
+        node.kill()
+        node.close()
 
 
 def test_emulators_run_inside_the_vm_with_the_same_bytes(tmp_path):

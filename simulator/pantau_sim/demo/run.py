@@ -102,6 +102,7 @@ class Demo:
             root = folder / "nodes" / person.id
             city.write_node(root, person, self.broker.port, self.run_s, ca)
             node = SimNode(root, wiring=city.wire(person, self.world, self.options.seed + index), seed=index)
+            node.mounts()  # not between the look at the clock and the switching on
             if (fraction := time.time() % 1) > _THIRD_S:
                 await asyncio.sleep(1 - fraction)
             self.running.append(node)
