@@ -16,7 +16,7 @@ from pantau_wire.errors import WireError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from pantau.model import StoredFrame
+    from pantau.model import Revision, StoredFrame
 
 _INTERNAL = frozenset({T.TIME_OFFSET})  # part of a record's time, not a reading of the world
 _UNKNOWN_FLAG = 2  # QARTOD "not evaluated": the honest flag for a code that a newer node invented
@@ -69,6 +69,7 @@ class Decoded:
     clock: int | None = None
     alarm: bool | None = None
     error: str | None = None
+    revisions: tuple[Revision, ...] = ()
 
 
 def quality_of(code: int) -> tuple[int, str]:
