@@ -1,0 +1,1 @@
+"""What an operator needs beside the path of a frame: state, supervision, installation, backup, retention, migrations."""
