@@ -1,7 +1,8 @@
--- The embedded city store, version 1. Times are Unix milliseconds UTC. Texts that repeat are interned: a row costs
+-- The embedded city store, version 2. Times are Unix milliseconds UTC. Texts that repeat are interned: a row costs
 -- about 70 bytes with its index entry. People and tools read the view `readings`.
 CREATE TABLE meta (key TEXT PRIMARY KEY, value NOT NULL) WITHOUT ROWID;
 CREATE TABLE words (id INTEGER PRIMARY KEY, text TEXT NOT NULL UNIQUE);
+INSERT INTO words VALUES (0, '');
 CREATE TABLE properties (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, unit TEXT NOT NULL);
 
 CREATE TABLE stations (
@@ -56,6 +57,7 @@ CREATE TABLE observations (
     received INTEGER NOT NULL,
     station INTEGER,
     dated_later INTEGER NOT NULL DEFAULT 0,
+    tests INTEGER NOT NULL DEFAULT 0,          -- the host's tests and their flags, a word; 0: none was made
     PRIMARY KEY (node, boot, seq, idx, property)
 ) WITHOUT ROWID;
 CREATE INDEX series ON observations (node, property, observed_at) WHERE observed_at IS NOT NULL;
@@ -70,6 +72,7 @@ CREATE TABLE latest (
     received INTEGER NOT NULL,
     clock INTEGER NOT NULL,
     dated_later INTEGER NOT NULL,
+    tests INTEGER NOT NULL DEFAULT 0,
     PRIMARY KEY (node, property)
 ) WITHOUT ROWID;
 
@@ -77,11 +80,10 @@ CREATE VIEW readings AS
 SELECT
     n.node, s.text AS station, p.name AS property, o.value, p.unit, o.quality, r.text AS reason,
     o.observed_at AS observed_at_ms, o.uptime AS uptime_ms, o.received AS received_ms,
-    o.boot, o.seq, o.idx, o.clock, o.dated_later
+    o.boot, o.seq, o.idx, o.clock, o.dated_later, coalesce(t.text, '') AS tests
 FROM observations AS o
 JOIN nodes AS n ON n.id = o.node
 JOIN properties AS p ON p.id = o.property
 JOIN words AS r ON r.id = o.reason
-LEFT JOIN words AS s ON s.id = o.station;
-
-PRAGMA user_version = 1;
+LEFT JOIN words AS s ON s.id = o.station
+LEFT JOIN words AS t ON t.id = o.tests;

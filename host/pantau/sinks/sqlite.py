@@ -13,24 +13,32 @@ import threading
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from pantau.ops.migrate import Schema, bring_up, run_script
 from pantau.sinks import Verdict
+from pantau.sinks import _city_sql as sql
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
     from pathlib import Path
 
     from pantau.decode import Decoded
-    from pantau.model import Observation
+    from pantau.model import Observation, Revision
 
     Row = tuple[Any, ...]
     Listener = Callable[[frozenset[str]], None]
 
-SCHEMA_VERSION = 1
+
+def _script(name: str) -> Callable[[sqlite3.Connection], None]:
+    return lambda db: run_script(db, files(__package__).joinpath(name).read_text(encoding="utf-8"))
+
+
+SCHEMA = Schema("city store", 2, create=_script("schema.sql"), steps={1: _script("schema_1_to_2.sql")})
 # A node's clock may run ahead of the bridge's by transit and drift. A date beyond that is in the future: such a reading
 # must not hold the latest value against all that arrives after it.
 FUTURE_TOLERANCE_MS = 300_000
 _BUSY_TIMEOUT_S = 5.0  # readers never block a WAL writer; this is for a person's own sqlite3 shell
 _MAX_INT = 2**63 - 1
+_MAX_IDS = 1 << 16
 
 # What SQLite raises for one bad row. Anything else is trouble of the file and concerns the whole batch.
 _ROW_ERRORS = (
@@ -41,37 +49,9 @@ _ROW_ERRORS = (
     OverflowError,
 )
 
-_INSERT = """INSERT OR IGNORE INTO observations
-    (node, boot, seq, idx, property, value, quality, reason, observed_at, uptime, clock, received, station, dated_later)
-    VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?)"""
-_NODE, _PROPERTY, _VALUE, _QUALITY, _REASON, _OBSERVED, _CLOCK, _RECEIVED, _LATER = 0, 4, 5, 6, 7, 8, 10, 11, 13
-
-_LATEST = """INSERT INTO latest (node, property, value, quality, reason, observed_at, received, clock, dated_later)
-    VALUES (?,?,?,?,?,?,?,?,?)
-    ON CONFLICT (node, property) DO UPDATE SET value = excluded.value, quality = excluded.quality,
-        reason = excluded.reason, observed_at = excluded.observed_at, received = excluded.received,
-        clock = excluded.clock, dated_later = excluded.dated_later
-    WHERE (excluded.observed_at <= excluded.received + ?, excluded.observed_at)
-        > (latest.observed_at <= latest.received + ?, latest.observed_at)"""
-_REFRESH_LATEST = """INSERT OR REPLACE INTO latest
-    (node, property, value, quality, reason, observed_at, received, clock, dated_later)
-    SELECT node, property, value, quality, reason, observed_at, received, clock, dated_later FROM observations
-    WHERE node = ? AND property = ? AND observed_at <= received + ? ORDER BY observed_at DESC LIMIT 1"""
-
-_SEEN = """UPDATE nodes SET first_seen = min(coalesce(first_seen, ?1), ?1), last_seen = max(coalesce(last_seen, ?2), ?2)
-    WHERE id = ?3"""
-_RECORDS = """UPDATE nodes SET records_boot = ?1, records_seq = ?2, clock = ?3, alarm = ?4
-    WHERE id = ?5 AND (records_boot, records_seq) < (?1, ?2)"""
-_HEALTH = """UPDATE nodes SET health_boot = ?1, health_seq = ?2, health_at = ?3, health = ?4,
-        firmware = coalesce(?5, firmware), clock_offset_ms = coalesce(?6, clock_offset_ms)
-    WHERE id = ?7 AND (health_boot, health_seq) < (?1, ?2)"""
-_MAP = """INSERT INTO clock_maps (node, boot, utc_minus_uptime_ms, quality) VALUES (?,?,?,?)
-    ON CONFLICT (node, boot) DO UPDATE SET utc_minus_uptime_ms = excluded.utc_minus_uptime_ms, quality = excluded.quality
-    WHERE excluded.quality > clock_maps.quality"""
-
-# A replay delivers old frames again: the position never goes back.
-_POSITION = """INSERT INTO meta VALUES ('position', ?)
-    ON CONFLICT (key) DO UPDATE SET value = max(value, excluded.value)"""
+# Columns of a row as sql.INSERT takes it.
+_NODE, _PROPERTY, _VALUE, _QUALITY, _REASON, _OBSERVED = 0, 4, 5, 6, 7, 8
+_CLOCK, _RECEIVED, _LATER, _TESTS = 10, 11, 13, 14
 
 
 class StationRow(NamedTuple):
@@ -92,23 +72,20 @@ class CityStore:
     name = "sqlite"
 
     def __init__(self, path: Path) -> None:
-        """Open or create the store. Raises sqlite3.Error, and RuntimeError for a file of another schema version."""
+        """Open the store, brought up to this version, or create it. Raises sqlite3.Error, and StoreError when it cannot be."""
         self.path = path
         self._lock = threading.Lock()
         self._listeners: list[Listener] = []
-        # Interned ids. Bounded by the registry: frames of unknown nodes never pass the bridge's ingest.
+        # Interned ids: a few per node of the registry, since frames of unknown nodes never pass the bridge's ingest.
         self._ids: dict[tuple[str, str], int] = {}
         self._db = sqlite3.connect(path, timeout=_BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False)
         self._db.execute("PRAGMA journal_mode = WAL")
         self._db.execute("PRAGMA synchronous = NORMAL")
-        version = self._db.execute("PRAGMA user_version").fetchone()[0]
-        if version == 0:
-            schema = files(__package__).joinpath("schema.sql").read_text(encoding="utf-8")
-            self._db.executescript(f"BEGIN; {schema} COMMIT;")
-        elif version != SCHEMA_VERSION:
+        try:
+            bring_up(self._db, path, SCHEMA)
+        except BaseException:
             self._db.close()
-            msg = f"{path} has store version {version}, this Pantau writes {SCHEMA_VERSION}: install the Pantau that wrote it"
-            raise RuntimeError(msg)
+            raise
 
     def close(self) -> None:
         """Close the writer; what `deliver` returned as stored stays."""
@@ -150,7 +127,7 @@ class CityStore:
         with self._lock:
             try:
                 self._db.execute("BEGIN IMMEDIATE")
-                verdicts = self._apply(batch)
+                verdicts, revised = self._apply(batch)
                 self._db.execute("COMMIT")
             except sqlite3.Error as error:
                 self._undo()
@@ -160,7 +137,8 @@ class CityStore:
                 self._undo()
                 raise
         pairs = zip(batch, verdicts, strict=True)
-        self._announce(frozenset(decoded.node for decoded, verdict in pairs if verdict.kind == "stored"))
+        stored = {decoded.node for decoded, verdict in pairs if verdict.kind == "stored"}
+        self._announce(frozenset(stored | revised))
         return verdicts
 
     def _announce(self, nodes: frozenset[str]) -> None:
@@ -173,7 +151,8 @@ class CityStore:
         if self._db.in_transaction:
             self._db.execute("ROLLBACK")
 
-    def _apply(self, batch: Sequence[Decoded]) -> list[Verdict]:
+    def _apply(self, batch: Sequence[Decoded]) -> tuple[list[Verdict], set[str]]:
+        """Apply all that `batch` says; return its verdicts and the nodes of which older observations were revised."""
         remapped = self._apply_clock_maps(batch)
         offsets = self._offsets(batch)
         rows = [[self._row(seen, offsets) for seen in decoded.observations] for decoded in batch]
@@ -182,13 +161,14 @@ class CityStore:
         self._raise_latest(good)
         for (node, boot), offset in remapped.items():
             self._redate(node, boot, offset)
+        revised = self._revise([revision for decoded in batch for revision in decoded.revisions])
         self._touch_nodes(
             [decoded for decoded, verdict in zip(batch, verdicts, strict=True) if verdict.kind != "rejected"]
         )
         if batch:
             position = max(decoded.id for decoded in batch)
-            self._db.execute(_POSITION, (position,))
-        return verdicts
+            self._db.execute(sql.POSITION, (position,))
+        return verdicts, revised
 
     def _row(self, seen: Observation, offsets: dict[tuple[str, int], int]) -> Row:
         observed_at, later = seen.observed_at_ms, 0
@@ -202,7 +182,7 @@ class CityStore:
         return (
             self._node(seen.node), seen.boot, seen.seq, seen.index, self._property(seen.property, seen.unit),
             seen.value, seen.quality, self._word(seen.reason), observed_at, seen.uptime_ms, seen.clock,
-            seen.received_ms, station, later,
+            seen.received_ms, station, later, self._word(seen.tests),
         )  # fmt: skip
 
     def _insert(self, batch: Sequence[Decoded], rows: list[list[Row]]) -> list[Verdict]:
@@ -213,7 +193,7 @@ class CityStore:
         if not refused:
             self._db.execute("SAVEPOINT fast")
             try:
-                self._db.executemany(_INSERT, flat)
+                self._db.executemany(sql.INSERT, flat)
                 whole = self._db.total_changes - before == len(flat)
             except _ROW_ERRORS:
                 whole = False
@@ -230,7 +210,7 @@ class CityStore:
         before = self._db.total_changes
         self._db.execute("SAVEPOINT one")
         try:
-            self._db.executemany(_INSERT, rows)
+            self._db.executemany(sql.INSERT, rows)
         except _ROW_ERRORS as error:
             self._db.execute("ROLLBACK TO one")
             return Verdict("rejected", f"city store cannot hold a row of this frame: {error}")
@@ -249,9 +229,9 @@ class CityStore:
                 if held is None or _rank(row) > _rank(held):
                     best[key] = row
         tolerance = (FUTURE_TOLERANCE_MS, FUTURE_TOLERANCE_MS)
-        columns = (_VALUE, _QUALITY, _REASON, _OBSERVED, _RECEIVED, _CLOCK, _LATER)
+        columns = (_VALUE, _QUALITY, _REASON, _OBSERVED, _RECEIVED, _CLOCK, _LATER, _TESTS)
         picked = [(*key, *(row[i] for i in columns), *tolerance) for key, row in best.items()]
-        self._db.executemany(_LATEST, picked)
+        self._db.executemany(sql.LATEST, picked)
 
     def _apply_clock_maps(self, batch: Sequence[Decoded]) -> dict[tuple[int, int], int]:
         """Keep the best mapping per boot and return those that changed: {(node id, boot): utc_minus_uptime_ms}."""
@@ -261,7 +241,7 @@ class CityStore:
             if mapping is None or abs(mapping.utc_minus_uptime_ms) > _MAX_INT // 2:
                 continue
             node, before = self._node(decoded.node), self._db.total_changes
-            self._db.execute(_MAP, (node, *mapping))
+            self._db.execute(sql.MAP, (node, *mapping))
             if self._db.total_changes > before:
                 changed[node, mapping.boot] = mapping.utc_minus_uptime_ms
         return changed
@@ -282,10 +262,47 @@ class CityStore:
         self._db.execute(change, (offset_ms, node, boot))
         touched = self._db.execute(f"SELECT DISTINCT property FROM observations {where}", (node, boot)).fetchall()  # noqa: S608
         for (number,) in touched:
-            # Where all dates contradict their receipt, the tolerance has no end: the latest of them is still the latest.
-            for tolerance in (FUTURE_TOLERANCE_MS, _MAX_INT // 2):
-                if self._db.execute(_REFRESH_LATEST, (node, number, tolerance)).rowcount > 0:
-                    break
+            self._refresh_latest(node, number)
+
+    def _refresh_latest(self, node: int, number: int) -> None:
+        """Take the latest value of one property of a node from its history again."""
+        # Where all dates contradict their receipt, the tolerance has no end: the latest of them is still the latest.
+        for tolerance in (FUTURE_TOLERANCE_MS, _MAX_INT // 2):
+            if self._db.execute(sql.REFRESH_LATEST, (node, number, tolerance)).rowcount > 0:
+                break
+
+    def _revise(self, revisions: Sequence[Revision]) -> set[str]:
+        """Change what became known later about stored observations, in the order of the log; return their nodes.
+
+        Delivered again in that order they end in the same rows. What the store does not hold is left out: it was rejected,
+        or has aged away.
+        """
+        nodes: set[str] = set()
+        stale: set[tuple[int, int]] = set()
+        for revision in revisions:
+            node, property_id = (
+                self._held("nodes", "node", revision.key[0]),
+                self._held("properties", "name", revision.key[4]),
+            )
+            at_ms = revision.observed_at_ms
+            if node is None or property_id is None or (at_ms is not None and abs(at_ms) > _MAX_INT):
+                continue
+            key = (node, *revision.key[1:4], property_id)
+            held = self._db.execute(sql.DATE_OF, key).fetchone()
+            if held is None:
+                continue
+            date = held[0] if at_ms is None else at_ms
+            words = (self._word(revision.reason), self._word(revision.tests))
+            self._db.execute(sql.REVISE, (revision.quality, *words, date, int(date != held[0]), *key))
+            nodes.add(revision.key[0])
+            shown = self._db.execute(
+                "SELECT observed_at FROM latest WHERE node = ? AND property = ?", (node, property_id)
+            )
+            if date is not None and (date != held[0] or shown.fetchone() == (date,)):
+                stale.add((node, property_id))
+        for node, property_id in sorted(stale):
+            self._refresh_latest(node, property_id)
+        return nodes
 
     def _touch_nodes(self, batch: Sequence[Decoded]) -> None:
         """Bring each node's row up to its newest frame; frames may come in any order."""
@@ -300,17 +317,17 @@ class CityStore:
                 held = newest.get(key)
                 if held is None or (decoded.boot, decoded.seq) > (held.boot, held.seq):
                     newest[key] = decoded
-        self._db.executemany(_SEEN, [(first, last, node) for node, (first, last) in seen.items()])
+        self._db.executemany(sql.SEEN, [(first, last, node) for node, (first, last) in seen.items()])
         for (node, _), decoded in newest.items():
             head = (decoded.boot, decoded.seq)
             if decoded.health is None:
-                self._db.execute(_RECORDS, (*head, decoded.clock, int(bool(decoded.alarm)), node))
+                self._db.execute(sql.RECORDS, (*head, decoded.clock, int(bool(decoded.alarm)), node))
                 continue
             utc_ms = decoded.health.get("utc_ms")
             offset = utc_ms - decoded.received_ms if utc_ms and utc_ms <= _MAX_INT else None
             text = json.dumps(decoded.health, separators=(",", ":"))
             values = (decoded.received_ms, text, decoded.health.get("firmware"), offset, node)
-            self._db.execute(_HEALTH, (*head, *values))
+            self._db.execute(sql.HEALTH, (*head, *values))
 
     def _node(self, node: str) -> int:
         return self._id("nodes", "node", node)
@@ -325,14 +342,26 @@ class CityStore:
         """Return the interned id of `text`; table and column are this module's own words."""
         if (known := self._ids.get((table, text))) is not None:
             return known
-        row = self._db.execute(f"SELECT id FROM {table} WHERE {column} = ?", (text,)).fetchone()  # noqa: S608
-        if row is None and unit is None:
+        if (held := self._held(table, column, text)) is not None:
+            return held
+        if unit is None:
             row = self._db.execute(f"INSERT INTO {table} ({column}) VALUES (?) RETURNING id", (text,)).fetchone()  # noqa: S608
-        elif row is None:
+        else:
             insert = "INSERT INTO properties (name, unit) VALUES (?,?) RETURNING id"
             row = self._db.execute(insert, (text, unit)).fetchone()
-        number = int(row[0])
-        self._ids[table, text] = number
+        self._ids[table, text] = number = int(row[0])
+        return number
+
+    def _held(self, table: str, column: str, text: str) -> int | None:
+        """Return the id of a text that the store knows already, None of another."""
+        if (known := self._ids.get((table, text))) is not None:
+            return known
+        row = self._db.execute(f"SELECT id FROM {table} WHERE {column} = ?", (text,)).fetchone()  # noqa: S608
+        if row is None:
+            return None
+        if len(self._ids) >= _MAX_IDS:
+            self._ids.clear()
+        self._ids[table, text] = number = int(row[0])
         return number
 
 

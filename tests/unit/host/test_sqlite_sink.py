@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from built import T0_MS, T0_S, Place, Places, health, records
 from pantau.decode import Decoded, Decoder
+from pantau.model import Revision
 from pantau.sinks.sqlite import CityStore, StationRow
 from pantau_wire import names as T
 
@@ -161,7 +162,7 @@ def test_a_failure_in_the_middle_rolls_all_back_and_the_next_delivery_works(stor
     with monkeypatch.context() as patch:
         patch.setattr(store, "_touch_nodes", full)
         assert kinds(store, records({T.RAIN_TIPS: [1]}, seq=1)) == ["retry"]
-    assert store.position() == 0 and ask(store, "SELECT count(*) FROM words") == [(0,)]
+    assert store.position() == 0 and ask(store, "SELECT text FROM words") == [("",)]
     assert kinds(store, records({T.RAIN_TIPS: [1]}, seq=1)) == ["stored"]
 
 
@@ -207,6 +208,66 @@ def test_stations_follow_the_registry_and_history_keeps_its_place(store):
     ]
     assert ask(store, "SELECT DISTINCT station FROM readings") == [("cisadane-pintu-10",)]
     assert ask(store, "SELECT node FROM nodes ORDER BY 1") == [("flood-01",), ("flood-02",)]
+
+
+def revision(seq, quality=4, tests="spike=4", at_ms=T0_MS, *, name="rain_tips", boot=1, index=0, reason="spike"):
+    return Revision(("flood-01", boot, seq, index, name), quality, reason, tests, at_ms)
+
+
+def revised(store, *revisions, ident=50):
+    return store.deliver([Decoded(ident, "flood-01", 1, ident, T0_MS, revisions=revisions)])[0].kind
+
+
+READ = "SELECT seq, quality, reason, tests, observed_at_ms, dated_later FROM readings WHERE property = 'rain_tips' ORDER BY 1"
+SHOWN = """SELECT quality, r.text, t.text, observed_at FROM latest AS l JOIN properties AS p ON p.id = l.property
+    JOIN words AS r ON r.id = l.reason JOIN words AS t ON t.id = l.tests WHERE p.name = 'rain_tips'"""
+
+
+def test_tests_are_kept_beside_the_flag(store):
+    tested = DECODE(records({T.RAIN_TIPS: [1]}, seq=1))
+    tested = replace(tested, observations=tuple(replace(o, tests="range=1") for o in tested.observations))
+    store.deliver([tested])
+    assert ask(store, READ) == [(1, 1, "ok", "range=1", T0_MS, 0)]
+    assert ask(store, SHOWN) == [(1, "ok", "range=1", T0_MS)]
+
+
+def test_a_revision_changes_row_and_latest_once_however_often_it_comes(store):
+    kinds(store, records({T.RAIN_TIPS: [1]}, seq=1), records({T.RAIN_TIPS: [2]}, seq=2, base_s=T0_S + 60))
+    heard = []
+    store.subscribe(heard.append)
+    changes = (revision(1), revision(2, 3, "spike=3", T0_MS + 60_000))
+    for _ in range(2):
+        assert revised(store, *changes) == "stored"
+        assert ask(store, READ) == [
+            (1, 4, "spike", "spike=4", T0_MS, 0),
+            (2, 3, "spike", "spike=3", T0_MS + 60_000, 0),
+        ]
+        assert ask(store, SHOWN) == [(3, "spike", "spike=3", T0_MS + 60_000)]
+    assert heard[0] == frozenset({"flood-01"})
+    # the frame itself delivered again does not take the verdict back
+    kinds(store, records({T.RAIN_TIPS: [1]}, seq=1))
+    assert ask(store, READ)[0][1] == 4
+
+
+def test_a_revision_dates_a_reading_and_the_latest_follows(store):
+    kinds(store, records({T.RAIN_TIPS: [1]}, seq=1, clock=0, base_s=60))
+    revised(store, revision(1, 1, "", None, reason="ok"))
+    assert (ask(store, READ), latest(store)) == ([(1, 1, "ok", "", None, 0)], [])
+    revised(store, revision(1, 1, "", T0_MS + 7, reason="ok"))
+    assert (ask(store, READ), latest(store)) == ([(1, 1, "ok", "", T0_MS + 7, 1)], [(1.0, T0_MS + 7, 1)])
+    revised(store, revision(1, 2, "", None, reason="ok"))  # "not known" never takes a date away
+    assert (ask(store, READ), latest(store)) == ([(1, 2, "ok", "", T0_MS + 7, 1)], [(1.0, T0_MS + 7, 1)])
+
+
+def test_a_revision_comes_with_the_batch_of_its_reading_and_of_strangers_it_knows_nothing(store):
+    frame = DECODE(records({T.RAIN_TIPS: [1]}, seq=1))
+    stranger = Revision(("nobody", 1, 1, 0, "rain_tips"), 4, "spike", "spike=4", T0_MS)
+    later = Decoded(
+        2, "flood-01", 1, 2, T0_MS, revisions=(stranger, revision(9), revision(1, name="unheard"), revision(1))
+    )
+    assert [v.kind for v in store.deliver([frame, later])] == ["stored", "stored"]
+    assert ask(store, READ) == [(1, 4, "spike", "spike=4", T0_MS, 0)]
+    assert ask(store, "SELECT node FROM nodes") == [("flood-01",)]
 
 
 def test_an_empty_batch_is_fine(store):
