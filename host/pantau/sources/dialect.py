@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from pantau.sources import mqtt5
-from pantau.sources.reasons import FAILED, login_reason, old_reason, reason
+from pantau.sources.refusals import FAILED, login_reason, old_reason, reason
 from pantau_wire import mqtt, mqtt_more
 from pantau_wire.errors import WireError
 

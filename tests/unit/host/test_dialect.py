@@ -9,7 +9,7 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
-from pantau.sources import mqtt5, reasons
+from pantau.sources import mqtt5, refusals
 from pantau.sources.dialect import DISCONNECT, Dialect, Login, Mqtt5, Mqtt311, pubacks
 from pantau_wire import mqtt
 from pantau_wire.errors import WireError
@@ -149,11 +149,11 @@ def test_a_publish_that_the_broker_threw_away_is_told():
 
 
 def test_every_code_of_the_standard_has_words_and_advice():
-    theirs = {code for code in ReasonCode(PacketTypes.CONNACK).names if code >= reasons.FAILED}
-    assert theirs <= set(reasons.REASONS)
+    theirs = {code for code in ReasonCode(PacketTypes.CONNACK).names if code >= refusals.FAILED}
+    assert theirs <= set(refusals.REASONS)
     assert len(theirs) > 30
-    assert all(word.means and word.advice for word in reasons.REASONS.values())
-    assert "0xFE" in reasons.reason(0xFE)
+    assert all(word.means and word.advice for word in refusals.REASONS.values())
+    assert "0xFE" in refusals.reason(0xFE)
 
 
 @BOTH
