@@ -45,6 +45,11 @@ class Keys:
     def __contains__(self, node: str) -> bool:
         return node in self._keys
 
+    @property
+    def nodes(self) -> tuple[str, ...]:
+        """Return every node that has a key."""
+        return tuple(self._keys)
+
     def find(self, node: str, key_id: int) -> bytes | None:
         """Return the key that `node` calls `key_id`, None when there is none."""
         return self._keys.get(node, {}).get(key_id)

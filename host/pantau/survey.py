@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from pantau import config as config_file
@@ -12,7 +13,7 @@ from pantau.problems import ConfigError, Problem
 from pantau.sources.mqtt import read_password, tls_context
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from pantau.config import Config
@@ -30,10 +31,16 @@ class Survey(NamedTuple):
     registry: Registry | None
     problems: list[Problem]
     unenrolled: list[Problem]
+    keys: Keys | None = None
+    rules: Mapping[str, object] = MappingProxyType({})  # alert rules by id
 
 
-def survey(path: Path) -> Survey:
-    """Look at pantau.toml in `path` and at all that it names. ConfigError when it cannot be read as TOML."""
+def survey(path: Path, *, running: Config | None = None) -> Survey:
+    """Look at pantau.toml in `path` and at all that it names. ConfigError when it cannot be read as TOML.
+
+    With the configuration of a `running` bridge its data folder is not tried: the bridge itself says when it is full,
+    and what would make room again must not be refused for that.
+    """
     config, problems = config_file.draft(path)
     own = {problem.key.split(".")[0] for problem in problems}
 
@@ -41,9 +48,10 @@ def survey(path: Path) -> Survey:
     keys = _attempt(problems, lambda: key_file.load(config.bridge.keys))
     _attempt(problems, lambda: read_password(config.mqtt))
     _attempt(problems, lambda: tls_context(config.mqtt))
-    if "bridge" not in own:  # else it may be a folder that nobody meant
+    tried = running is not None and running.bridge.data_dir == config.bridge.data_dir
+    if "bridge" not in own and not tried:  # else it may be a folder that nobody meant
         _attempt(problems, lambda: _writable(config.bridge.data_dir))
-    return Survey(config, registry, problems, _unenrolled(config, registry, keys))
+    return Survey(config, registry, problems, _unenrolled(config, registry, keys), keys)
 
 
 def _attempt(problems: list[Problem], part: Callable[[], _T]) -> _T | None:

@@ -75,26 +75,29 @@ def _positions(stations: Iterable[Entry]) -> Iterator[Found]:
         latitude, longitude = _number(station.get("latitude")), _number(station.get("longitude"))
         if latitude is None or longitude is None:
             continue
-        key = key_path(("station", index, "latitude"))
         if abs(latitude) > 90 and abs(longitude) <= 90:
-            yield key, "latitude and longitude look exchanged"
+            yield _latitude(index), "latitude and longitude look exchanged"
         elif latitude == 0 and longitude == 0:
-            yield key, "0, 0 lies in the Gulf of Guinea; give the position of the station"
+            yield _latitude(index), "0, 0 lies in the Gulf of Guinea; give the position of the station"
         elif abs(latitude) <= 90 and abs(longitude) <= 180:
-            placed.append((key, latitude, longitude))
+            placed.append((index, latitude, longitude))
     yield from _far(placed)
 
 
-def _far(placed: list[tuple[str, float, float]]) -> Iterator[Found]:
+def _latitude(index: int) -> str:
+    return key_path(("station", index, "latitude"))
+
+
+def _far(placed: list[tuple[int, float, float]]) -> Iterator[Found]:
     """Yield stations that lie far from the middle of them all, as a lost digit places them."""
     if len(placed) < _ENOUGH:
         return
     middle, meridian = median(p[1] for p in placed), median(p[2] for p in placed)
-    for key, latitude, longitude in placed:
+    for index, latitude, longitude in placed:
         east = (longitude - meridian + 180) % 360 - 180
         km = _KM_PER_DEGREE * math.hypot(latitude - middle, east * math.cos(math.radians(middle)))
         if km > _CITY_KM:
-            yield key, f"lies {km:.0f} km from the middle of the stations; correct latitude or longitude"
+            yield _latitude(index), f"lies {km:.0f} km from the middle of the stations; correct latitude or longitude"
 
 
 # --- references
@@ -105,8 +108,8 @@ def _unknown(
 ) -> Iterator[Found]:
     """Yield references to stations and nodes that do not exist, or to the station itself."""
     suggested = 0
-    named: list[tuple[str, object]] = [
-        (key_path((array, i, "station")), entry.get("station"))
+    named: list[tuple[tuple[int | str, ...], object]] = [
+        ((array, i, "station"), entry.get("station"))
         for array, entries in (("node", nodes), *others.items())
         for i, entry in entries
     ]
@@ -116,27 +119,28 @@ def _unknown(
         for place, other in [*links, (("station", index, "downstream"), station.get("downstream"))]:
             if isinstance(other, str) and other == station.get("id"):
                 yield key_path(place), "is the station itself; name another or leave it out"
-            named.append((key_path(place), other))
-    for key, name in named:
+            named.append((place, other))
+    for place, name in named:
         if isinstance(name, str) and name not in ids:
             suggested += 1
             close = difflib.get_close_matches(name, ids, n=1) if suggested <= _SUGGESTED else []
             hint = f"did you mean {close[0]}?" if close else "add it or correct this"
-            yield key, f"no station has the id {name}; {hint}"
+            yield key_path(place), f"no station has the id {name}; {hint}"
 
 
 def _rivers(stations: Iterable[Entry]) -> Iterator[Found]:
     """Yield one station of each circle that `downstream` runs in."""
-    down = {s["id"]: s.get("downstream") for _, s in stations if isinstance(s.get("id"), str)}
-    place = {s["id"]: index for index, s in stations if isinstance(s.get("id"), str)}
+    rivers = [(i, s) for i, s in stations if isinstance(s.get("id"), str) and isinstance(s.get("downstream"), str)]
+    down = {s["id"]: s["downstream"] for _, s in rivers}
+    place = {s["id"]: index for index, s in rivers}
     done: set[str] = set()
     for first in down:
         way: dict[str, None] = {}
-        here: object = first
-        while isinstance(here, str) and here in down and here not in done and here not in way:
+        here = first
+        while here in down and here not in done and here not in way:
             way[here] = None
             here = down[here]
-        if isinstance(here, str) and here in way and down[here] != here:
+        if here in way and down[here] != here:
             circle = [*list(way)[list(way).index(here) :], here]
             yield key_path(("station", place[here], "downstream")), f"water runs in a circle: {' > '.join(circle)}"
         done |= way.keys()

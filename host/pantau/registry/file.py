@@ -69,7 +69,7 @@ def _rows(array: str, entries: object, found: list[ErrorDetails]) -> Iterator[An
 
 def _values(row: Table) -> dict[str, Any]:
     """Return the fields of a row as they are kept: times as Unix ms, arrays as tuples, each text once."""
-    values: dict[str, Any] = {name: _kept(value) for name, value in row if value is not None}
+    values: dict[str, Any] = {name: _kept(value) for name, value in vars(row).items() if value is not None}
     for name, ms in (("start", "start_ms"), ("end", "end_ms")):
         if name in values:
             values[ms] = (values.pop(name) - EVER) // _MS
