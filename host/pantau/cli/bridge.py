@@ -1,4 +1,4 @@
-"""`pantau bridge init|check|run`."""
+"""`pantau bridge init|check|run|status`."""
 
 from __future__ import annotations
 
@@ -103,6 +103,21 @@ def run(path: Path) -> None:
         run_bridge(config)
     except (SpoolBroken, SpoolUnavailable, sqlite3.Error, RuntimeError) as error:
         raise FailedError(str(error)) from None
+
+
+@command.command()
+@_config
+@click.option("--json", "as_json", is_flag=True, help="Print the state as JSON, one object per look.")
+@click.option("--watch", is_flag=True, help="Look again every two seconds until Ctrl-C.")
+@click.pass_context
+def status(context: click.Context, path: Path, *, as_json: bool, watch: bool) -> None:
+    """Show how the running bridge is: rates, spool, sinks, late nodes, quarantine, problems.
+
+    Exits 0 when it is healthy, 1 when it has problems, 3 when it does not run.
+    """
+    from pantau.cli._bridge_status import show
+
+    context.exit(show(path, as_json=as_json, watch=watch))
 
 
 def _broker(config: Config) -> str:
