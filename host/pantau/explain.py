@@ -238,7 +238,7 @@ class _Names:
         if self.kind != T.K_RECORDS:
             name = next((name for ident, name, _ in T.FIELDS[self.kind] if ident == self.ident), "")
             return field_text(name, value) if name else value.hex()
-        if self.ident not in T.PROPERTIES:
+        if self.ident not in T.IDS:
             return f"{len(value)} bytes"
         shown = " ".join("-" if raw is None else scaled(self.ident, raw) for raw in value[0])
         return f"{shown} {T.PROPERTIES[self.ident][1]}"

@@ -279,9 +279,7 @@ PART = Spot(
         "id" / cs.Computed(lambda ctx: (ctx._.last.id if ctx._.last else 0) + ctx.step),
         cs.Check(lambda ctx: ctx.step > 0 and ctx.id <= 255),
         "known"
-        / cs.Computed(
-            lambda ctx: ctx.id in T.PROPERTIES if ctx._.kind == T.K_RECORDS else (ctx._.kind, ctx.id) in _FIELDS
-        ),
+        / cs.Computed(lambda ctx: ctx.id in T.IDS if ctx._.kind == T.K_RECORDS else (ctx._.kind, ctx.id) in _FIELDS),
         "content" / Spot("content", Within(this.size, cs.Switch(_part_form, CONTENTS))),
     ),
 )

@@ -10,6 +10,17 @@ from ._tables import *
 
 WATER_LEVEL = 128
 RAIN_AMOUNT = 129
+FLOOD_DEPTH = 130
+SIAGA_STATE = 131
+RAIN_INTENSITY_5MIN = 132
+RAIN_INTENSITY_15MIN = 133
+RAIN_INTENSITY_60MIN = 134
+PM2_5_CORRECTED = 135
+PM2_5_NOWCAST = 136
+ISPU = 137
+TRAFFIC_FLOW = 138
+DEGREE_OF_SATURATION = 139
+LEVEL_OF_SERVICE = 140
 
 # id: (name, unit, scale, least raw, greatest raw)
 PROPERTIES = {
@@ -65,6 +76,17 @@ PROPERTIES = {
     66: ("vehicle_count_heavy", "{vehicle}", 0, 0, 65535),
     128: ("water_level", "m", -3, -20000, 20000),
     129: ("rain_amount", "mm", -3, 0, 1000000),
+    130: ("flood_depth", "m", -3, -20000, 20000),
+    131: ("siaga_state", "1", 0, 1, 4),
+    132: ("rain_intensity_5min", "mm/h", -2, 0, 200000),
+    133: ("rain_intensity_15min", "mm/h", -2, 0, 200000),
+    134: ("rain_intensity_60min", "mm/h", -2, 0, 200000),
+    135: ("pm2_5_corrected", "ug/m3", -1, 0, 100000),
+    136: ("pm2_5_nowcast", "ug/m3", -1, 0, 100000),
+    137: ("ispu", "1", 0, 0, 500),
+    138: ("traffic_flow", "{smp}/h", 0, 0, 100000),
+    139: ("degree_of_saturation", "1", -3, 0, 10000),
+    140: ("level_of_service", "1", 0, 1, 6),
 }
 
 # QARTOD flags, in the order of the wire's flag index
@@ -86,6 +108,31 @@ REASONS = {
     11: ("device_fault", 4),
     12: ("no_sample", 9),
     13: ("maintenance", 3),
+}
+
+# reasons that the host gives, which have no id: (usual QARTOD flag, meaning)
+HOST_REASONS = {
+    "site_range": (3, "Outside what is usual at this station; the sensor could mean it."),
+    "rate": (3, "Changed faster since the reading before than the quantity does."),
+    "spike": (3, "Stands out from the readings before and after it."),
+    "flat": (3, "The same, within the sensor's resolution, for longer than the quantity can be."),
+    "above_mount": (4, "Water above the sensor's own height: something else reflects."),
+    "gradient": (4, "Depth rose faster from the last good reading than water does."),
+    "blip": (4, "One reading of water between two without: something passed under the sensor."),
+    "box": (4, "Depth jumped from dry and then stood still: something was put under the sensor."),
+    "short": (4, "Depth for one or two readings only, dry before and after."),
+    "contact": (3, "Float switch and depth contradict each other: one of them is at fault."),
+    "humid": (3, "Humidity above 90 % for more than an hour: droplets count as particles."),
+    "pair": (3, "Two sensors of one station disagree; which of them is right is not known."),
+    "clogged": (3, "No tip for three days while the neighbours had rain."),
+    "double_tip": (3, "Too many tips follow each other faster than any rain makes them."),
+    "intensity": (3, "More rain per minute than rain can be."),
+    "on_time": (3, "Occupancy, count and speed of two loops give vehicles of impossible length: an on-time is wrong."),
+    "lane_flow": (3, "More vehicles per minute and lane than a lane can carry."),
+    "idle": (3, "No vehicle for two hours of the day."),
+    "incomplete": (2, "Readings are missing in the time that this value stands for; it may be too low."),
+    "clamped": (1, "The correction gave less than zero; 0 is told."),
+    "indicative": (1, "Worked out from low-cost sensors: indicative, not official."),
 }
 
 # id: name
