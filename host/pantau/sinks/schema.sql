@@ -61,6 +61,8 @@ CREATE TABLE observations (
     PRIMARY KEY (node, boot, seq, idx, property)
 ) WITHOUT ROWID;
 CREATE INDEX series ON observations (node, property, observed_at) WHERE observed_at IS NOT NULL;
+-- Few rows, and those that no series shows: to list them, and to let them age.
+CREATE INDEX undated ON observations (received) WHERE observed_at IS NULL;
 
 CREATE TABLE latest (
     node INTEGER NOT NULL,

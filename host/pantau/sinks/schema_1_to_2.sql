@@ -2,6 +2,7 @@
 ALTER TABLE observations ADD COLUMN tests INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE latest ADD COLUMN tests INTEGER NOT NULL DEFAULT 0;
 INSERT OR IGNORE INTO words (id, text) VALUES (0, '');
+CREATE INDEX undated ON observations (received) WHERE observed_at IS NULL;
 DROP VIEW readings;
 CREATE VIEW readings AS
 SELECT

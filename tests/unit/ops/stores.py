@@ -38,3 +38,9 @@ def shape(path: Path) -> dict[str, object]:
 def rows(path: Path, query: str) -> list[tuple]:
     with closing(sqlite3.connect(path)) as db:
         return db.execute(query).fetchall()
+
+
+def plan(path: Path, query: str, values: tuple) -> list[tuple]:
+    """Return what SQLite says about how it would answer."""
+    with closing(sqlite3.connect(path)) as db:
+        return db.execute(f"EXPLAIN QUERY PLAN {query}", values).fetchall()
