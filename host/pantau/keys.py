@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 import stat
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field, ValidationError
 
+from pantau import durable
 from pantau.problems import ConfigError, Problem, Table, explain, key_path
 
 if TYPE_CHECKING:
@@ -126,19 +126,4 @@ def _privacy(path: Path) -> list[Problem]:
 
 def save(path: Path, keys: Keys) -> None:
     """Replace `path` by `keys`, mode 0600: after a power cut it holds the old keys or the new ones, never a part."""
-    beside = path.with_name(f".{path.name}.{os.getpid()}.new")
-    handle = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _MODE)
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(keys.to_json())
-            file.flush()
-            os.fsync(file.fileno())
-        beside.replace(path)
-    except OSError:
-        beside.unlink(missing_ok=True)
-        raise
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+    durable.write(path, keys.to_json(), mode=_MODE)
