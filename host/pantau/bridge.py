@@ -1,50 +1,42 @@
-"""The daemon: source -> pipeline -> spool, one follower per sink behind it, and the page. Wiring only."""
+"""The daemon: sources -> pipeline -> spool in this process, everything behind the acknowledgement in a second. Wiring only."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import errno
-import fcntl
 import logging
 import os
 import signal
-import socket
 import time
 from typing import TYPE_CHECKING
 
-import uvicorn
-
-from pantau import keys as key_file
-from pantau import registry as registry_file
-from pantau.decode import Decoder
+from pantau import log
 from pantau.downlink import Downlink
-from pantau.follower import Follower
 from pantau.ingest import Ingest
 from pantau.log import event
+from pantau.ops.notify import Notifier, Watchdog, informed, watchdog_limit_s
+from pantau.ops.status import SOCKET, StatusServer
+from pantau.owner import sole_owner
 from pantau.pipeline import Pipeline
-from pantau.problems import ConfigError, Problem
-from pantau.sinks.sqlite import CityStore, StationRow
+from pantau.second import SecondProcess
 from pantau.sources.mqtt import MqttSource
-from pantau.spool import Spool, SpoolBroken, SpoolReader, SpoolUnavailable
-from pantau.web.app import create_app
+from pantau.spool import Spool, SpoolUnavailable
+from pantau.watcher import Watcher
 from pantau.worker import Worker
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from pantau.config import Config
-    from pantau.keys import Keys
-    from pantau.quarantine import Entry
-    from pantau.registry import Registry
-    from pantau.sinks import Sink
+    from pantau.reload import Setup
+    from pantau.sources import Source
 
 _log = logging.getLogger("pantau.bridge")
-_SINK_STOP_S = 5.0  # for a sink to take what the log still holds; what it does not take it gets at the next start
-_WEB_STOP_S = 2.0
 _CONFLICT_S = 3600.0  # an alarm that stands long enough to be seen, and ends
 _DISK_LOW = 0.9  # of the spool's limit: time to act before the bridge stops acknowledging
+_LOOK_S = 2.0  # at the files
+_TELL_S = 1.0
+_WATCHED_S = 60.0  # without a supervisor that says its own limit
 
 
 def now_ms() -> int:
@@ -60,109 +52,78 @@ def open_spool(config: Config) -> Spool:
     )
 
 
-@contextlib.contextmanager
-def sole_owner(data_dir: Path) -> Iterator[None]:
-    """Hold the data folder; ConfigError when another bridge has it. The lock ends with the process, however it ends."""
-    try:
-        data_dir.mkdir(parents=True, exist_ok=True)
-        handle = os.open(data_dir / "bridge.lock", os.O_RDWR | os.O_CREAT, 0o600)
-    except OSError as error:
-        what = f"cannot be written ({error.strerror}); make it and give it to the user of the bridge"
-        raise ConfigError([Problem(str(data_dir), "bridge.data_dir", what)]) from None
-    try:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            taken = "another bridge runs on this folder; stop it, or give this one its own data_dir"
-            raise ConfigError([Problem(str(data_dir), "bridge.data_dir", taken)]) from None
-        yield
-    finally:
-        os.close(handle)
-
-
-def station_rows(registry: Registry, at_ms: int) -> list[StationRow]:
-    """Return the registry's stations with the nodes that stand there at `at_ms`, as the city store takes them."""
-    return [
-        StationRow(s.id, s.name, s.domain, s.longitude, s.latitude, s.report_interval_s, registry.nodes_at(s.id, at_ms))
-        for s in registry.stations.values()
-    ]
-
-
-class PortTakenError(RuntimeError):
-    """Something else listens where the page should; the text says where and what to do."""
-
-
-class _Server(uvicorn.Server):
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        """Leave the signals to the bridge: it has more to stop than the page."""
-        yield
-
-
 class Bridge:
     """One bridge: build it, `run` it once. Raises ConfigError, SpoolUnavailable or SpoolBroken when it cannot start."""
 
-    def __init__(self, config: Config) -> None:
-        """Read registry and keys and open the files; whoever constructs holds `sole_owner` of the data folder."""
-        self._config = config
-        self._registry = registry_file.load(config.bridge.registry)
-        self._keys: Keys = key_file.load(config.bridge.keys)
+    def __init__(self, watcher: Watcher) -> None:
+        """Open the log; whoever constructs holds `sole_owner` of the data folder."""
+        self._watcher = watcher
+        setup = watcher.setup
+        self._config = config = setup.config
         self.spool = open_spool(config)
-        self.store = CityStore(config.store_path)
-        self.store.put_stations(station_rows(self._registry, now_ms()))
         self._worker = Worker("spool")
         self._started_ms = now_ms()
-        ingest = Ingest(config.bridge.city, self._registry, self._keys, self.spool)
+        self._downlink = Downlink(setup.keys, now_ms)
+        self._ingest = Ingest(config.bridge.city, setup.registry, setup.keys, self.spool)
+        self.city = SecondProcess(setup)
         self.pipeline = Pipeline(
-            ingest,
+            self._ingest,
             self.spool,
-            Downlink(self._keys, now_ms),
+            self._downlink,
             self._worker,
             max_batch=config.spool.max_batch,
             ack_interval_s=config.spool.ack_interval_ms / 1000,
-            on_stored=self._stored,
-            on_again=self._again,
+            on_stored=self.city.grown,
         )
         self._session_note = f"mqtt {config.mqtt.host}:{config.mqtt.port} {config.mqtt.client_prefix}"
         expect = self.spool.noted(self._session_note) is not None
-        self.source = MqttSource(config.bridge.city, config.mqtt, expect_session=expect, on_settled=self._settled)
+        self.source: Source = MqttSource(
+            config.bridge.city, config.mqtt, expect_session=expect, on_settled=self._settled
+        )
         self.pipeline.source = self.source
+        limit_s = watchdog_limit_s(os.environ, os.getpid()) or _WATCHED_S
+        self._watchdog = Watchdog(limit_s, ("commits", "city"), time.monotonic())
         self._tasks: set[asyncio.Task[None]] = set()
-        self._followers: list[Follower] = []
-        self._end_streams: Callable[[], None] = lambda: None
+        self.look_now = asyncio.Event()  # at the files: SIGHUP
 
     async def run(self, stop: asyncio.Event) -> None:
         """Run until `stop` is set, then end in order. Raises what made a part of the bridge fail."""
-        server, listener = self._web()
-        self._followers = [self._follower(sink) for sink in (self.store,)]
-        follow = {asyncio.create_task(f.run(), name=f"sink-{f.name}"): f for f in self._followers}
+        status = StatusServer(
+            self._config.bridge.data_dir / SOCKET, self, city=self._config.bridge.city, store=self._config.store_path
+        )
+        city = asyncio.create_task(self.city.run(), name="city")
         pipeline = asyncio.create_task(self.pipeline.run(), name="pipeline")
         others = {
-            asyncio.create_task(self.source.run(self.pipeline.inbox), name="source"),
-            asyncio.create_task(self.pipeline.run_acks(), name="acks"),
-            asyncio.create_task(_until(stop), name="stop"),
+            asyncio.create_task(part, name=name)
+            for name, part in (
+                ("source", self.source.run(self.pipeline.inbox)),
+                ("acks", self.pipeline.run_acks()),
+                ("status", status.run()),
+                ("tell", self._tell()),
+                ("files", self._look()),
+                ("stop", _until(stop)),
+            )
         }
-        web = {asyncio.create_task(server.serve([listener]), name="web")} if server and listener else set()
-        parts = {pipeline, *others, *web, *follow}
+        parts = {city, pipeline, *others}
         event(
             _log, logging.INFO, "bridge.started", city=self._config.bridge.city, spool=self.spool.last_id, page=self._page()
         )  # fmt: skip
-        ended, _ = await asyncio.wait(parts, return_when=asyncio.FIRST_COMPLETED)
+        ready = asyncio.create_task(self.city.ready.wait(), name="ready")
+        await asyncio.wait({ready, *parts}, return_when=asyncio.FIRST_COMPLETED)
+        ready.cancel()
+        async with informed(Notifier.from_environment(), self._watchdog, self.status):
+            ended, _ = await asyncio.wait(parts, return_when=asyncio.FIRST_COMPLETED)
         failed = next((error for task in ended if (error := task.exception()) is not None), None)
         event(_log, logging.INFO, "bridge.stopping", **({"failed": repr(failed)} if failed else {}))
         try:
             self.pipeline.stop()
             await asyncio.wait({pipeline})
-            self.pipeline.send_acks()
+            await self.pipeline.send_acks()
             await self.source.close()
-            for task, follower in follow.items():
-                await follower.stop(_SINK_STOP_S, task)
+            await self.city.stop(city)
         finally:
-            for task in others:
+            for task in (*others, city):
                 task.cancel()
-            if server is not None:
-                server.should_exit = True
-                self._end_streams()
             results = await asyncio.gather(*parts, return_exceptions=True)
             self._worker.stop()
             self.spool.close()
@@ -171,91 +132,74 @@ class Bridge:
             if isinstance(error, Exception):
                 raise error
 
-    def _follower(self, sink: Sink) -> Follower:
-        """Return the follower of one sink, at the lesser of what we noted and what the sink has."""
-        return Follower(
-            sink,
-            SpoolReader(self.spool.path),
-            Decoder(self._registry),
-            min(self.spool.cursor(sink.name), sink.position()),
-            mark=lambda marks: self._worker.call(self.spool.mark, marks),
-            save=lambda name, position: self._worker.call(self.spool.save_cursors, [(name, position)]),
-            resolved=lambda entries: self._worker.call(self.spool.resolve, entries),
-        )
-
     def problems(self) -> list[str]:
         """Return what is wrong now, each with what to do; empty = healthy."""
+        return self._own_problems() + self.city.problems()
+
+    def figures(self) -> dict[str, float]:
+        """Return plain numbers for metrics and status."""
+        return self._own_figures() | self.city.figures
+
+    def status(self) -> str:
+        """Return one line for `systemctl status`."""
+        problems = self.problems()
+        return problems[0] if problems else f"{self.spool.last_id} frames stored, all well"
+
+    def _own_problems(self) -> list[str]:
         found = list(self.source.problems())
+        limit_mib = self._config.spool.max_mib
         if self.pipeline.trouble:
             found.append(f"spool: {self.pipeline.trouble}; nothing is acknowledged, nodes keep their frames")
-        elif self.spool.bytes > _DISK_LOW * self._config.spool.max_mib * (1 << 20):
-            found.append(
-                f"spool: {self.spool.bytes >> 20} of {self._config.spool.max_mib} MiB used; raise [spool] max_mib"
-            )
-        for follower in self._followers:
-            found += follower.problems()
+        elif self.spool.bytes > _DISK_LOW * limit_mib * (1 << 20):
+            found.append(f"spool: {self.spool.bytes >> 20} of {limit_mib} MiB used; raise [spool] max_mib")
         at = self.pipeline.conflict_at
         if at is not None and time.monotonic() - at < _CONFLICT_S:
             found.append("conflicting frames came within the hour; see `pantau quarantine list --reason conflict`")
-        return found
+        return found + self._watcher.problems()
 
-    def figures(self) -> dict[str, float]:
-        """Return plain numbers for the metrics."""
+    def _own_figures(self) -> dict[str, float]:
         figures = {
             "start_time_ms": float(self._started_ms),
             "spool_last_id": float(self.spool.last_id),
             "spool_bytes": float(self.spool.bytes),
+            "spool_limit_bytes": float(self._config.spool.max_mib << 20),
             "quarantine_entries": float(self.spool.quarantine.rows),
             "quarantine_dropped_total": float(self.spool.quarantine.dropped),
         }
-        for follower in self._followers:
-            label = f'{{sink="{follower.name}"}}'
-            figures[f"sink_lag_frames{label}"] = float(self.spool.last_id - follower.position)
-            figures[f"sink_delivered_total{label}"] = float(follower.delivered)
-            figures[f"sink_rejected_total{label}"] = float(follower.rejected)
         return figures | dict(self.source.figures()) | self.pipeline.figures()
-
-    def _web(self) -> tuple[_Server | None, socket.socket | None]:
-        """Return the page's server with its socket already bound: a taken port is a mistake to name, not to die of."""
-        web = self._config.web
-        if not web.enabled:
-            return None, None
-        try:
-            listener = socket.create_server(
-                web.address, family=socket.AF_INET6 if ":" in web.address[0] else socket.AF_INET
-            )
-        except (OSError, UnicodeError) as error:  # a name with a label that is too long is a UnicodeError
-            why = getattr(error, "strerror", None) or error
-            if isinstance(error, OSError) and error.errno == errno.EADDRINUSE:
-                raise PortTakenError(
-                    f"web.listen: {web.listen} is taken; stop what listens there or choose another port"
-                ) from None
-            raise ConfigError([Problem("", "web.listen", f"{web.listen} cannot be used ({why}); correct it")]) from None
-        city = self._config.bridge.city
-        app = create_app(self.store, self, public_read=web.public_read, city=city, title=web.title)
-        self._end_streams = app.state.hub.close
-        settings = uvicorn.Config(
-            app,
-            log_level="warning",
-            access_log=False,
-            ws="none",
-            log_config=None,
-            timeout_graceful_shutdown=int(_WEB_STOP_S),
-        )
-        return _Server(settings), listener
 
     def _page(self) -> str:
         return f"http://{self._config.web.listen}/" if self._config.web.enabled else "off"
 
-    def _stored(self) -> None:
-        for follower in self._followers:
-            follower.wake()
+    async def _tell(self) -> None:
+        while True:
+            self.city.tell(self._own_figures(), self._own_problems())
+            self._watchdog.progress("commits", self.pipeline.turned_at)
+            self._watchdog.progress("city", self.city.heard_at)
+            await asyncio.sleep(_TELL_S)
 
-    def _again(self, entries: list[Entry]) -> None:
-        for follower in self._followers:
-            mine = [e for e in entries if e.reason != "sink_rejected" or e.detail.startswith(f"{follower.name}:")]
-            if mine:
-                follower.deliver_again({entry.frame_id: entry.id for entry in mine if entry.frame_id is not None})
+    async def _look(self) -> None:
+        """Take over what changed in the files, whole and while running; what is wrong in them stays without effect."""
+        while True:
+            asked = self.look_now.is_set()
+            self.look_now.clear()
+            plan = await asyncio.to_thread(self._watcher.look, now=asked)
+            if plan is not None:
+                for line in plan.words():
+                    event(_log, logging.INFO, "bridge.reconfigured", change=line)
+                self._config = plan.setup.config
+                log.set_up(self._config.bridge.log_level, as_json=self._config.bridge.log_json)
+                await self._worker.call(self._reconfigure, plan.setup)
+                self.city.reconfigure(plan.setup)
+            elif asked and (problems := self._watcher.problems()):
+                for problem in problems:
+                    event(_log, logging.ERROR, "bridge.config_refused", problem=problem)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self.look_now.wait(), _LOOK_S)
+
+    def _reconfigure(self, setup: Setup) -> None:
+        self._ingest.reconfigure(setup.registry, setup.keys)
+        self._downlink.keys = setup.keys
 
     def _settled(self) -> None:
         """Remember that the broker has our sessions, so that their loss is noticed."""
@@ -272,21 +216,21 @@ async def _until(stop: asyncio.Event) -> None:
     await stop.wait()
 
 
-def run(config: Config, stop: asyncio.Event | None = None) -> None:
-    """Run one bridge in this thread until SIGTERM, SIGINT or `stop`.
+async def _run(watcher: Watcher, stop: asyncio.Event | None) -> None:
+    ended = stop or asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, ended.set)
+    bridge = Bridge(watcher)
+    loop.add_signal_handler(signal.SIGHUP, bridge.look_now.set)
+    await bridge.run(ended)
 
-    Raises ConfigError, PortTakenError, SpoolUnavailable or SpoolBroken.
+
+def run(path: Path, stop: asyncio.Event | None = None) -> None:
+    """Run the bridge of the pantau.toml in `path` in this thread until SIGTERM, SIGINT or `stop`.
+
+    Raises ConfigError, CityFailedError, SpoolUnavailable or SpoolBroken.
     """
-
-    async def main() -> None:
-        ended = stop or asyncio.Event()
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, ended.set)
-        await Bridge(config).run(ended)
-
-    with sole_owner(config.bridge.data_dir):
-        asyncio.run(main())
-
-
-__all__ = ["Bridge", "SpoolBroken", "open_spool", "run", "sole_owner", "station_rows"]
+    watcher = Watcher(path)
+    with sole_owner(watcher.setup.config.bridge.data_dir):
+        asyncio.run(_run(watcher, stop))

@@ -46,6 +46,7 @@ class MqttTable(Table):
 
     host: Annotated[str, Field(min_length=1)]
     port: Port = 8883
+    version: Literal["3.1.1", "5"] = "3.1.1"
     tls: bool = True
     lab_plain: bool = False
     ca: FilePath | None = None

@@ -19,7 +19,7 @@ class Downlink:
 
     def __init__(self, keys: Keys, now_ms: Callable[[], int]) -> None:
         """`now_ms` returns Unix milliseconds UTC."""
-        self._keys = keys
+        self.keys = keys
         self._now_ms = now_ms
         self._counter = 0
 
@@ -32,7 +32,7 @@ class Downlink:
         return self._frame(node, T.K_TIME, {"utc_ms": self._now_ms(), "nonce": nonce})
 
     def _frame(self, node: str, kind: int, fields: dict[str, int]) -> bytes | None:
-        signing = self._keys.signing(node)
+        signing = self.keys.signing(node)
         if signing is None:
             return None
         key_id, key = signing

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import logging
 import time
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from pantau.decode import Decoded
 from pantau.log import event
@@ -24,55 +25,77 @@ if TYPE_CHECKING:
 _log = logging.getLogger("pantau.sink")
 _BATCH = 500  # frames per delivery: some ten thousand observations, a transaction of tens of milliseconds
 _SAVE_EVERY_S = 1.0  # a cursor that lags costs a redelivery after a crash, which every sink recognises
-
 _HANGS_AFTER_S = 30.0  # one delivery takes a second at most when all is well
 
 Mark = tuple["StoredFrame", str, str]  # frame, reason, detail
+
+
+class Quality(Protocol):
+    """The fold that judges observations by their neighbours in time (pantau.quality)."""
+
+    def assess(self, decoded: Decoded) -> Decoded:
+        """Return the frame with the host's flags, derived observations and revisions of earlier ones."""
+
+    def changed(self) -> dict[str, str]:
+        """Return the state that changed since the last call."""
+
+
+class Ledger(Protocol):
+    """What a follower writes down elsewhere, each in the thread of its owner."""
+
+    async def mark(self, marks: list[Mark]) -> None:
+        """Put stored frames into quarantine."""
+
+    async def resolved(self, entries: list[int]) -> None:
+        """Delete entries of the quarantine."""
+
+    async def save(self, sink: str, position: int, state: dict[str, str]) -> None:
+        """Note how far the sink has come, with the state of its quality control there."""
 
 
 class _Step(NamedTuple):
     frames: list[StoredFrame]
     marks: list[Mark]
     retry: str
+    observations: int = 0
 
 
 class Follower:
     """Delivers the log to one sink, in order, from its cursor on."""
 
     def __init__(
-        self,
-        sink: Sink,
-        reader: SpoolReader,
-        decoder: Decoder,
-        position: int,
-        *,
-        mark: Callable[[list[Mark]], Awaitable[None]],
-        save: Callable[[str, int], Awaitable[None]],
-        resolved: Callable[[list[int]], Awaitable[None]],
+        self, sink: Sink, reader: SpoolReader, decoder: Decoder, quality: Quality, ledger: Ledger, position: int
     ) -> None:
-        """Start after the spool id `position`. `mark`, `save` and `resolved` write to the spool through its owner."""
+        """Start after the spool id `position`, with `quality` as it was there."""
         self.name = sink.name
         self.position = position
         self._sink = sink
         self._reader = reader
         self._decoder = decoder
-        self._mark, self._save, self._resolved = mark, save, resolved
+        self._quality = quality
+        self._ledger = ledger
+        self._assessed: dict[int, Decoded] = {}  # folded, and not yet taken by the sink
+        self._state: dict[str, str] = {}  # of the quality control, changed since it was saved
         self._saved = position
         self._saved_at = time.monotonic()
         self._worker = Worker(f"sink-{sink.name}")
         self._wake = asyncio.Event()
-        self._again: dict[int, int] = {}  # spool id: entry of the quarantine, to deliver out of order
+        self._again: dict[int, int] = {}  # spool id: entry of the quarantine (0 for none), to deliver out of order
         self._stop = asyncio.Event()
         self._busy_since: float | None = None
         self.trouble = ""
-        self.delivered = self.rejected = 0
+        self.delivered = self.rejected = self.observations = 0
+        self.newest_ms: int | None = None  # receipt of the last frame that the sink took
 
     def wake(self) -> None:
         """Tell that the log has grown."""
         self._wake.set()
 
     def deliver_again(self, frames: dict[int, int]) -> None:
-        """Deliver stored frames out of order, {spool id: quarantine entry}; what then succeeds leaves the quarantine."""
+        """Deliver stored frames out of order, {spool id: quarantine entry}; what then succeeds leaves the quarantine.
+
+        An entry of 0 stands for none: a span of the log that somebody asked for.
+        """
         self._again.update(frames)
         self._wake.set()
 
@@ -81,10 +104,13 @@ class Follower:
         backoff = Backoff(base_s=0.2)
         while True:
             self._wake.clear()
+            moved = 0
             try:
                 moved = await self._turn()
+                if not moved and not self.trouble:
+                    await self._save_position(now=self._stop.is_set())
             except SpoolUnavailable as error:
-                moved, self.trouble = 0, str(error)
+                self.trouble = str(error)
             if self.trouble:
                 if self._stop.is_set():
                     return
@@ -92,7 +118,6 @@ class Follower:
                 continue
             backoff.worked(backoff.settled_s)
             if not moved:
-                await self._save_position(now=self._stop.is_set())
                 if self._stop.is_set():
                     return
                 await _pause(self._wake, _SAVE_EVERY_S if self.position != self._saved else None)
@@ -106,6 +131,19 @@ class Follower:
             hung = f"sink {self.name} has not answered for {time.monotonic() - since:.0f} s; look at its server"
             return [f"{hung}; frames wait in the spool"]
         return []
+
+    def reconfigure(self, decoder: Decoder, quality: Quality) -> Awaitable[None]:
+        """Go on with another registry: between two deliveries, in the sink's thread."""
+
+        def change() -> None:
+            self._decoder, self._quality = decoder, quality
+
+        return self._worker.call(change)
+
+    @property
+    def waiting_again(self) -> int:
+        """Return how many frames wait to be delivered out of order."""
+        return len(self._again)
 
     async def stop(self, within_s: float, task: asyncio.Task[None]) -> None:
         """Let the task deliver what is in the log, for `within_s` at most, and release the sink."""
@@ -128,7 +166,7 @@ class Follower:
 
     async def _turn(self) -> int:
         """Deliver once; return how many frames the sink took."""
-        again = dict(self._again)
+        again = dict(itertools.islice(self._again.items(), _BATCH))
         self._busy_since = time.monotonic()
         step = await self._worker.call(self._deliver, sorted(again) if again else None, self.position)
         self._busy_since = None
@@ -141,7 +179,7 @@ class Follower:
             event(_log, logging.INFO, "sink.works_again", sink=self.name, position=self.position)
             self.trouble = ""
         if step.marks:
-            await self._mark(step.marks)
+            await self._ledger.mark(step.marks)
             for frame, reason, detail in step.marks:
                 event(
                     _log, logging.WARNING, "frame.quarantined", sink=self.name, reason=reason, detail=detail,
@@ -149,11 +187,14 @@ class Follower:
                 )  # fmt: skip
         if again:
             failed = {frame.id for frame, _, _ in step.marks}
-            await self._resolved([entry for number, entry in again.items() if number not in failed])
+            good = [again[frame.id] for frame in step.frames if frame.id not in failed]
+            await self._ledger.resolved([entry for entry in good if entry])
             for number in again:
                 self._again.pop(number, None)
         elif step.frames:
             self.position = step.frames[-1].id
+            self.newest_ms = step.frames[-1].received_ms
+        self.observations += step.observations
         self.delivered += len(step.frames)
         self.rejected += len(step.marks)
         await self._save_position(now=False)
@@ -164,7 +205,7 @@ class Follower:
         frames = self._reader.get(ids) if ids is not None else self._reader.read(after, _BATCH)
         if not frames:
             return _Step([], [], "")
-        decoded = [self._decode(frame) for frame in frames]
+        decoded = [self._assess(frame) for frame in frames]
         try:
             verdicts = self._sink.deliver(decoded)
         except Exception as error:  # noqa: BLE001  a sink that breaks its contract must not take the bridge with it
@@ -177,7 +218,21 @@ class Follower:
                 marks.append((frame, "undecodable", item.error))
             elif verdict.kind == "rejected":
                 marks.append((frame, "sink_rejected", f"{self.name}: {verdict.reason}"))
-        return _Step(frames, marks, "")
+        self._assessed.clear()
+        return _Step(frames, marks, "", sum(len(item.observations) for item in decoded))
+
+    def _assess(self, frame: StoredFrame) -> Decoded:
+        """Decode and judge one frame, once: a sink that asks to retry gets the same again."""
+        known = self._assessed.get(frame.id)
+        if known is None:
+            decoded = self._decode(frame)
+            try:
+                known = self._quality.assess(decoded)
+            except Exception as error:  # noqa: BLE001  a defect of ours must cost flags, never the readings
+                event(_log, logging.ERROR, "quality.failed", node=frame.node, frame=frame.id, defect=repr(error))
+                known = decoded
+            self._assessed[frame.id] = known
+        return known
 
     def _decode(self, frame: StoredFrame) -> Decoded:
         """Decode one frame; a defect of ours marks this frame and no other: its bytes stay, a replay tries again."""
@@ -194,7 +249,9 @@ class Follower:
     async def _save_position(self, *, now: bool) -> None:
         due = now or time.monotonic() - self._saved_at >= _SAVE_EVERY_S
         if self.position != self._saved and due:
-            await self._save(self.name, self.position)
+            self._state.update(await self._worker.call(self._quality.changed))
+            await self._ledger.save(self.name, self.position, self._state)
+            self._state = {}
             self._saved, self._saved_at = self.position, time.monotonic()
 
 

@@ -1,15 +1,21 @@
 """The gate: what is this message, who signed it, do we have it? I/O-free: messages in, a batch to commit out.
 
-Nothing is remembered before it is durable: `offer` works on copies of the windows, `settle` adopts them after the
-commit. A failed commit and a redelivery can therefore never add up to a loss.
+Nothing counts before it is durable: what a batch changes is taken back by `abandon`. A failed commit and a redelivery
+can therefore never add up to a loss.
 """
 
 from __future__ import annotations
 
+import hashlib
+import hmac
+import itertools
 from collections import Counter, OrderedDict
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
+from pantau.boots import Boot, Saved
+from pantau.header import plain
+from pantau.refusals import topic_fault
 from pantau.window import Window
 from pantau_wire import frame as wire
 from pantau_wire import names as T
@@ -17,31 +23,14 @@ from pantau_wire import tag, topics
 from pantau_wire.errors import WireError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from pantau.boots import History
     from pantau.keys import Keys
     from pantau.registry import Registry
 
 MAX_BOOTS = 4  # windows in memory per node: the live boot, and the backlog of a few before it; the spool has the others
-
-# Stable codes of refusal, for people. The wire's own codes (truncated, bad_field ...) are used as they are.
-REASONS = {
-    "too_long": "longer than any frame",
-    "truncated": "ends before its header does",
-    "bad_field": "the header is not canonical",
-    "unknown_version": "not a frame of a version that this bridge knows, and signed by no key of the node",
-    "unknown_kind": "a kind that this bridge does not know, and signed by no key of the node",
-    "newer_wire": "signed by the node, made by newer firmware: update this bridge, then replay; the node keeps it",
-    "bad_topic": "the topic is not pantau/v1/<city>/<partition>/<node>/up",
-    "wrong_partition": "the topic's partition is not the node's",
-    "wrong_city": "the topic names another city",
-    "unknown_node": "the node is not in registry.toml: add it, then replay",
-    "no_key": "the node has no key in keys.json: enrol it, then replay",
-    "unknown_key": "signed with a key id that keys.json does not have for this node",
-    "bad_tag": "the tag does not fit: forged, damaged, another node's, or an outdated key",
-    "wrong_kind": "a kind that only the bridge may send",
-    "conflict": "other bytes than the frame stored under this boot and seq: a copied node or a boot counter that went back",
-    "undecodable": "signed and stored, but its body cannot be decoded: update this bridge, then replay",
-    "sink_rejected": "stored, but a sink refused it",
-}
+_SAVES, _SAVE_EACH = 64, 32  # boots saved with each commit, and one more for so many frames
 
 
 class Verdict(NamedTuple):
@@ -52,16 +41,6 @@ class Verdict(NamedTuple):
     node: str = ""
     boot: int | None = None
     seq: int | None = None
-
-
-class NewFrame(NamedTuple):
-    """A frame to store."""
-
-    node: str
-    boot: int
-    seq: int
-    received_ms: int
-    payload: bytes
 
 
 class Refused(NamedTuple):
@@ -87,26 +66,30 @@ class Ack(NamedTuple):
 
 @dataclass(slots=True)
 class Batch:
-    """All that one commit makes durable, and what follows from it afterwards."""
+    """All that one commit makes durable, and what follows from it afterwards. Frames are columns, in order of receipt.
 
-    frames: dict[tuple[str, int, int], NewFrame] = field(default_factory=dict)
+    The frames get the ids from `first_id` on. `runs` are (received_ms, how many frames came then). `saves` are boots to
+    write down with their tags; a start after a crash reads the log from `checkpoint` on.
+    """
+
+    first_id: int = 1
+    nodes: list[str] = field(default_factory=list)
+    payloads: list[bytes] = field(default_factory=list)
+    runs: list[tuple[int, int]] = field(default_factory=list)
     refused: list[Refused] = field(default_factory=list)
-    windows: dict[tuple[str, int], Window] = field(default_factory=dict)
-    due: dict[tuple[str, int], None] = field(default_factory=dict)  # ordered set of (node, boot) to acknowledge
+    saves: list[Saved] = field(default_factory=list)
+    checkpoint: int = 1
+    turn: list[Boot] = field(default_factory=list)  # whose turn it was to be saved, dirty or not
+    touched: dict[Boot, None] = field(default_factory=dict)  # ordered set: what is to be acknowledged
     time_asked: dict[str, int] = field(default_factory=dict)  # node: nonce of its newest fresh question
     links: dict[str, bool] = field(default_factory=dict)  # node: the broker's hint that it is connected
     counts: Counter[str] = field(default_factory=Counter)
     gone: int = 0
 
-
-class History(Protocol):
-    """What was stored before. The spool is one; tests use a dict."""
-
-    def window(self, node: str, boot: int) -> Window | None:
-        """Return the window as of the last commit, None for a boot that was never seen."""
-
-    def payload(self, node: str, boot: int, seq: int) -> bytes | None:
-        """Return the stored bytes of one frame, None when the log does not hold it."""
+    @property
+    def last_id(self) -> int:
+        """Return the id of the last frame, of the one before this batch when it has none."""
+        return self.first_id + len(self.payloads) - 1
 
 
 class _Refusal(Exception):  # noqa: N818  it never leaves this module
@@ -115,47 +98,184 @@ class _Refusal(Exception):  # noqa: N818  it never leaves this module
         self.verdict = Verdict("quarantined", reason, node, boot, seq)
 
 
+class _Gate:
+    """What the hot path needs to know of one node: its signers by key id, its windows, the boot that speaks."""
+
+    __slots__ = ("boots", "live", "node", "signers")
+
+    def __init__(self, node: str, keys: Keys) -> None:
+        self.node = node
+        self.signers = [_signer(node, keys.find(node, key_id)) for key_id in range(4)]
+        self.boots: OrderedDict[int, Boot] = OrderedDict()  # least recently used first
+        self.live: Boot | None = None
+
+
+def _signer(node: str, key: bytes | None) -> tuple[hashlib._Hash, hashlib._Hash] | None:
+    """Return the inner and outer hash of the node's up-going tag (RFC 2104), with all that does not vary taken in."""
+    if key is None:
+        return None
+    pad, name = key.ljust(64, b"\0"), node.encode()
+    inner = hashlib.sha256(bytes(byte ^ 0x36 for byte in pad) + tag.UP + bytes([len(name)]) + name)
+    return inner, hashlib.sha256(bytes(byte ^ 0x5C for byte in pad))
+
+
 class Ingest:
-    """Judges messages one by one and gathers the batch. Used by one thread at a time."""
+    """Judges messages and gathers the batch. Used by one thread at a time: offer .., take, then settle or abandon."""
 
     def __init__(self, city: str, registry: Registry, keys: Keys, history: History) -> None:
+        """Read the log's tail, to bring the windows up to its end."""
         self._city = city
         self._registry = registry
         self._keys = keys
         self._history = history
-        # {node: {boot: window}}, least recently used boot first. Bounded: MAX_BOOTS for each node of the registry.
-        self._windows: dict[str, OrderedDict[int, Window]] = {}
-        self._batch = Batch()
+        self._by_topic: dict[bytes, _Gate] = {}  # bounded by the registry: only what passed every check of an address
+        self._gates: dict[str, _Gate] = {}
+        self._dirty: dict[Boot, None] = {}  # not saved, in the order of their oldest frame that is not
+        self._turn: list[Boot] = []  # those to save before the rest comes to its turn, last first
+        self._saving: dict[Boot, None] = {}  # those that the batch being committed saves
+        self._due: dict[Boot, None] = {}  # to be acknowledged, longest waiting first
+        self._epoch = 0
+        self._batch = Batch(first_id=history.last_id + 1)
+        self._recover()
 
-    def offer(self, topic: str, payload: bytes, received_ms: int) -> Verdict:
+    def reconfigure(self, registry: Registry, keys: Keys) -> None:
+        """Judge by another registry and other keys from now on; what is known of frames stays."""
+        self._registry, self._keys = registry, keys
+        self._by_topic.clear()
+        for node, gate in list(self._gates.items()):
+            fresh = self._gates[node] = _Gate(node, keys)
+            fresh.boots, fresh.live = gate.boots, gate.live
+
+    def offer_many(self, topics_: list[bytes], payloads: list[bytes], received_ms: int) -> None:
+        """Judge messages and take them into the batch. Never raises on what a message contains."""
+        batch, epoch, history = self._batch, self._epoch, self._history
+        by_topic, same = self._by_topic, hmac.compare_digest
+        keep_node, keep_payload = batch.nodes.append, batch.payloads.append
+        before, quick = len(batch.payloads), 0
+        for topic, payload in zip(topics_, payloads, strict=True):
+            gate = by_topic.get(topic)
+            head = plain(payload)
+            if gate is None or head is None:
+                self.offer(topic.decode("utf-8", "backslashreplace"), payload, received_ms, run=False)
+                continue
+            key_id, number, seq = head
+            signer, boot = gate.signers[key_id], gate.live
+            if signer is None or boot is None or boot.boot != number or seq <= boot.window.top:
+                self.offer(topic.decode(), payload, received_ms, run=False)
+                continue
+            inner, outer = signer[0].copy(), signer[1].copy()
+            inner.update(payload[: -tag.SIZE])
+            outer.update(inner.digest())
+            mark = payload[-tag.SIZE :]
+            if not same(outer.digest()[: tag.SIZE], mark):
+                self.offer(topic.decode(), payload, received_ms, run=False)
+                continue
+            if boot.epoch != epoch:
+                self._touch(boot)
+            boot.keep(seq, mark, history)
+            boot.window.add(seq)
+            keep_node(gate.node)
+            keep_payload(payload)
+            quick += 1
+        batch.counts["new"] += quick
+        if len(batch.payloads) > before:
+            batch.runs.append((received_ms, len(batch.payloads) - before))
+
+    def offer(self, topic: str, payload: bytes, received_ms: int, *, run: bool = True) -> Verdict:
         """Judge one message and take it into the batch. Never raises on what a message contains."""
         try:
-            verdict = self._judge(topic, payload, received_ms)
+            verdict = self._judge(topic, payload)
         except _Refusal as refusal:
             verdict = refusal.verdict
         if verdict.kind in {"quarantined", "conflict"}:
             refused = Refused(verdict.reason, topic, payload, received_ms, *verdict[2:])
             self._batch.refused.append(refused)
+        elif verdict.kind == "new" and run:
+            self._batch.runs.append((received_ms, 1))
         self._batch.counts[verdict.kind] += 1
         return verdict
 
-    def take(self) -> Batch:
-        """Return the batch to commit and start the next. Settle it before the next `offer`."""
-        batch, self._batch = self._batch, Batch()
+    def take(self, *, saves: int | None = None) -> Batch:
+        """Return the batch to commit. Settle or abandon it before the next `offer`.
+
+        It saves the boots that have waited longest: as many as keep the log's tail short, or `saves`.
+        """
+        batch = self._batch
+        most = _SAVES + len(batch.payloads) // _SAVE_EACH if saves is None else saves
+        if not self._turn:
+            # In the order of the file: neighbours share its pages, and a round trip of all is as good as oldest first.
+            self._turn = sorted(self._dirty, key=lambda boot: (boot.node, boot.boot), reverse=True)
+        batch.turn = self._turn[-most:] if most else []
+        self._saving = dict.fromkeys(boot for boot in batch.turn if boot.since)
+        batch.saves = [boot.to_save(batch.last_id) for boot in self._saving]
+        rest = next((boot for boot in self._dirty if boot not in self._saving), None)
+        batch.checkpoint = batch.last_id + 1 if rest is None else rest.since
         return batch
 
-    def settle(self, batch: Batch) -> list[Ack]:
-        """Adopt what is now durable; return the acknowledgements due for it."""
-        for (node, boot), window in batch.windows.items():
-            boots = self._windows.setdefault(node, OrderedDict())
-            boots[boot] = window
-            boots.move_to_end(boot)
-            while len(boots) > MAX_BOOTS:
-                boots.popitem(last=False)
-        due = ((node, boot, batch.windows[node, boot]) for node, boot in batch.due)
-        return [Ack(node, boot, window.through, window.ack_map()) for node, boot, window in due]
+    def settle(self, batch: Batch) -> None:
+        """Adopt what is now durable; what is to be acknowledged for it becomes due."""
+        for boot in self._saving:
+            boot.saved(batch.last_id)
+            del self._dirty[boot]
+        del self._turn[len(self._turn) - len(batch.turn) :]
+        self._due.update(batch.touched)
+        for boot in batch.touched:
+            self._bound(self._gates[boot.node])
+        self._next(batch.last_id + 1)
 
-    def _judge(self, topic: str, payload: bytes, received_ms: int) -> Verdict:
+    def abandon(self, batch: Batch) -> None:
+        """Take everything back: nothing of the batch was made durable, and all of it will be offered again."""
+        for node, payload in zip(batch.nodes, batch.payloads, strict=True):
+            head = wire.header(payload)
+            self._gates[node].boots[head.boot].forget(head.seq)
+        for boot in batch.touched:
+            boot.window = Window(*boot.before)
+            if boot.since == batch.first_id:
+                boot.since = 0
+                del self._dirty[boot]
+        self._next(batch.first_id)
+
+    @property
+    def due(self) -> int:
+        """Return how many boots are to be acknowledged."""
+        return len(self._due)
+
+    @property
+    def unsaved(self) -> int:
+        """Return how many boots the log's tail has to bring back after a crash."""
+        return len(self._dirty)
+
+    def acks(self, limit: int) -> list[Ack]:
+        """Return up to `limit` acknowledgements that are due, of what is durable only. Not between offer and settle."""
+        boots = list(itertools.islice(self._due, limit))
+        for boot in boots:
+            del self._due[boot]
+        return [Ack(b.node, b.boot, b.window.through, b.window.ack_map()) for b in boots]
+
+    def ack_again(self, acks: Iterable[Ack]) -> None:
+        """Take back acknowledgements that could not be sent: they are due again, as of then."""
+        self._due.update(dict.fromkeys(self._boot(ack.node, ack.boot) for ack in acks))
+
+    def _next(self, first_id: int) -> None:
+        self._batch = Batch(first_id=first_id)
+        self._epoch += 1
+
+    def _recover(self) -> None:
+        """Bring the windows up to the end of the log: what was stored after they were saved."""
+        for number, node, payload in self._history.tail():
+            head = wire.header(payload)
+            boot = self._boot(node, head.boot)
+            if number > boot.folded:
+                boot.keep(head.seq, payload[-tag.SIZE :], self._history)
+                boot.window.add(head.seq)
+                self._soil(boot, number)
+            if head.kind == T.K_HEALTH:
+                gap = _declared(payload, head.boot, head.seq)
+                if gap is not None and number > self._boot(node, gap[0]).folded:
+                    self._boot(node, gap[0]).window.advance(gap[1])
+                    self._soil(self._boot(node, gap[0]), number)
+
+    def _judge(self, topic: str, payload: bytes) -> Verdict:
         if len(payload) > wire.MAX_FRAME:
             raise _Refusal("too_long")
         node, what = self._address(topic)
@@ -164,13 +284,20 @@ class Ingest:
             return Verdict("link", payload.decode("ascii", "replace")[:16], node)
         if what != "up":
             raise _Refusal("bad_topic", node)
-        boot, seq, kind = self._authenticate(node, payload)
-        window = self._open(node, boot)
-        verdict = self._identify(NewFrame(node, boot, seq, received_ms, payload), window)
+        number, seq, kind = self._authenticate(node, payload)
+        boot = self._boot(node, number)
+        self._by_topic[topic.encode()] = gate = self._gates[node]
+        gate.live = boot
+        verdict = self._identify(boot, seq, payload)
         if verdict.kind != "conflict":
-            self._batch.due[node, boot] = None
+            self._touch(boot)
+            if verdict.kind == "new":
+                boot.keep(seq, payload[-tag.SIZE :], self._history)
+                boot.window.add(seq)
+                self._batch.nodes.append(node)
+                self._batch.payloads.append(payload)
             if kind == T.K_HEALTH:
-                self._health(node, boot, seq, payload, fresh=verdict.kind == "new")
+                self._health(node, number, seq, payload, fresh=verdict.kind == "new")
         return verdict
 
     def _address(self, topic: str) -> tuple[str, str]:
@@ -178,7 +305,7 @@ class Ingest:
         try:
             city, _, node, what = topics.parse(topic)
         except WireError:
-            raise _Refusal(_topic_fault(topic)) from None
+            raise _Refusal(topic_fault(topic)) from None
         if city != self._city:
             raise _Refusal("wrong_city", node)
         if not self._registry.knows(node):
@@ -210,59 +337,78 @@ class Ingest:
                 return "newer_wire"
         return code
 
-    def _identify(self, new: NewFrame, window: Window) -> Verdict:
-        """Tell new from known. The window may only say "perhaps known"; the bytes decide."""
-        identity = (new.node, new.boot, new.seq)
-        reason = "stored"
-        if window.has(new.seq) or window.spilled:
-            known = self._batch.frames.get(identity)
-            before = known.payload if known else self._history.payload(*identity)
-            if before is not None and before != new.payload:
-                return Verdict("conflict", "conflict", *identity)
-            if before is not None:
-                if not window.has(new.seq):
-                    window.add(new.seq)  # it was too far ahead for a bit when it came first
-                return Verdict("redelivered", "same_bytes", *identity)
+    def _identify(self, boot: Boot, seq: int, payload: bytes) -> Verdict:
+        """Tell new from known: only a frame whose tag we hold is known."""
+        identity = (boot.node, boot.boot, seq)
+        known = boot.tag_of(seq, self._history)
+        if known is None:
             # A seq below the watermark that the log does not hold: the node declared it gone and yet it comes.
-            reason = "late" if window.has(new.seq) else reason
-        window.add(new.seq)
-        self._batch.frames[identity] = new
-        return Verdict("new", reason, *identity)
+            return Verdict("new", "late" if boot.window.has(seq) else "stored", *identity)
+        if known == payload[-tag.SIZE :]:
+            return Verdict("redelivered", "same_bytes", *identity)
+        return Verdict("conflict", "conflict", *identity)
 
     def _health(self, node: str, boot: int, seq: int, payload: bytes, *, fresh: bool) -> None:
         """Use what a health frame says to the bridge itself: where the outbox begins, and whether the time is wanted."""
-        try:
-            fields = wire.decode(payload).fields
-        except WireError:
-            return  # it is stored; the decoder behind the spool will mark it undecodable
-        oldest_boot, oldest_seq = fields.get("outbox_oldest_boot"), fields.get("outbox_oldest_seq")
-        if oldest_boot is not None and oldest_seq is not None and oldest_boot <= boot:
-            # Of its own boot a node cannot have lost what it had not yet sent when it spoke.
-            through = min(oldest_seq, seq) - 1 if oldest_boot == boot else min(oldest_seq, 1 << 32) - 1
-            self._batch.gone += self._open(node, oldest_boot).advance(through)
-            self._batch.due[node, oldest_boot] = None
-        if fresh and fields.get("time_nonce") is not None:
-            self._batch.time_asked[node] = fields["time_nonce"]
+        gap = _declared(payload, boot, seq)
+        if gap is not None:
+            other = self._boot(node, gap[0])
+            self._touch(other)
+            self._batch.gone += other.window.advance(gap[1])
+        if fresh and (nonce := _fields(payload).get("time_nonce")) is not None:
+            self._batch.time_asked[node] = nonce
 
-    def _open(self, node: str, boot: int) -> Window:
-        """Return this batch's own copy of a window."""
-        window = self._batch.windows.get((node, boot))
-        if window is None:
-            before = self._window(node, boot)
-            window = self._batch.windows[node, boot] = before.copy() if before else Window()
-        return window
+    def _touch(self, boot: Boot) -> None:
+        """Remember a boot as it was before this batch, and that it is to be saved and acknowledged after it."""
+        if boot.epoch == self._epoch:
+            return
+        window = boot.window
+        boot.epoch = self._epoch
+        boot.before = window.through, window.bits, window.gone, window.top
+        self._batch.touched[boot] = None
+        if not boot.since:
+            self._soil(boot, self._batch.first_id)
 
-    def _window(self, node: str, boot: int) -> Window | None:
-        boots = self._windows.get(node)
-        held = boots.get(boot) if boots else None
-        return held if held is not None else self._history.window(node, boot)
+    def _soil(self, boot: Boot, number: int) -> None:
+        if not boot.since:
+            boot.since = number
+            self._dirty[boot] = None
+
+    def _boot(self, node: str, number: int) -> Boot:
+        """Return the live boot, from the log's file when it is not in memory."""
+        gate = self._gates.get(node)
+        if gate is None:
+            gate = self._gates[node] = _Gate(node, self._keys)
+        boot = gate.boots.get(number)
+        if boot is None:
+            saved = self._history.boot(node, number)
+            boot = Boot(node, number, saved.window if saved else Window(), saved.folded if saved else 0)
+            gate.boots[number] = boot
+        gate.boots.move_to_end(number)
+        return boot
+
+    def _bound(self, gate: _Gate) -> None:
+        """Let go of the boots used longest ago; what is not saved or not acknowledged stays until it is."""
+        if len(gate.boots) > MAX_BOOTS:
+            idle = [b for b in gate.boots.values() if not b.since and b not in self._due and b is not gate.live]
+            for boot in idle[: len(gate.boots) - MAX_BOOTS]:
+                del gate.boots[boot.boot]
 
 
-def _topic_fault(topic: str) -> str:
-    """Tell a wrong partition from a topic that is none of ours."""
-    parts = topic.split("/")
+def _fields(payload: bytes) -> dict[str, Any]:
+    """Return the fields of a health frame; of one that cannot be decoded none: it is stored and will be marked."""
     try:
-        right = topics.topic(parts[2], parts[4], parts[5])
-    except (IndexError, WireError):
-        return "bad_topic"
-    return "wrong_partition" if topic.split("/")[:3] == right.split("/")[:3] and len(parts) == 6 else "bad_topic"
+        fields: dict[str, Any] = wire.decode(payload).fields
+    except WireError:
+        return {}
+    return fields
+
+
+def _declared(payload: bytes, boot: int, seq: int) -> tuple[int, int] | None:
+    """Return (boot, seq) up to which a health frame says that all is acknowledged or gone."""
+    fields = _fields(payload)
+    oldest_boot, oldest_seq = fields.get("outbox_oldest_boot"), fields.get("outbox_oldest_seq")
+    if oldest_boot is None or oldest_seq is None or oldest_boot > boot:
+        return None
+    # Of its own boot a node cannot have lost what it had not yet sent when it spoke.
+    return oldest_boot, min(oldest_seq, seq if oldest_boot == boot else 1 << 32) - 1

@@ -9,7 +9,7 @@ import asyncio
 import logging
 import time
 from collections import Counter, deque
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from pantau import quarantine
 from pantau.log import event
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
     from pantau.downlink import Downlink
     from pantau.ingest import Ack, Batch, Ingest
-    from pantau.quarantine import Entry, Replayed
-    from pantau.sources import Arrival, Source
+    from pantau.quarantine import Replayed
+    from pantau.sources import Chunk, Source
     from pantau.spool import Spool
     from pantau.worker import Worker
 
@@ -31,10 +31,19 @@ _log = logging.getLogger("pantau.bridge")
 _TICK_S = 1.0
 _LINES = 10  # log lines about refusals per commit: a flood is counted, not narrated
 _COMMITS = 1000  # commits that the latency quantiles look back on
+_ACKS = 250  # made at a time: some milliseconds in which no commit runs
+_SAVES = 500  # boots saved at a time while nothing arrives
+
+
+class Stored(NamedTuple):
+    """What one commit made durable, and the answers to nodes that asked for the time with it."""
+
+    batch: Batch
+    answers: list[tuple[str, bytes]]
 
 
 class Pipeline:
-    """The one path of a frame into the log. `worker` is the thread that owns ingest and spool."""
+    """The one path of a frame into the log. `worker` is the thread that owns ingest, spool and downlink."""
 
     def __init__(
         self,
@@ -46,15 +55,13 @@ class Pipeline:
         max_batch: int,
         ack_interval_s: float,
         on_stored: Callable[[], None],
-        on_again: Callable[[list[Entry]], None],
     ) -> None:
-        """`on_stored` is called after each commit; `on_again` with stored frames that a replay wants delivered again."""
+        """`on_stored` is called after each commit that made the log longer."""
         self.inbox = Inbox()
         self.source: Source | None = None
         self._ingest, self._spool, self._downlink, self._worker = ingest, spool, downlink, worker
         self._max_batch, self._ack_interval_s = max_batch, ack_interval_s
-        self._on_stored, self._on_again = on_stored, on_again
-        self._due: dict[tuple[str, int], Ack] = {}  # newest per boot: bounded by the boots that are sending
+        self._on_stored = on_stored
         self._stop = asyncio.Event()
         self._replay_at = 0.0
         self._latency_s: deque[float] = deque(maxlen=_COMMITS)
@@ -62,17 +69,19 @@ class Pipeline:
         self.refused: Counter[str] = Counter()
         self.links: dict[str, bool] = {}
         self.trouble = ""
+        self.turned_at = time.monotonic()  # when a commit was last made, or nothing was to be committed
         self.conflict_at: float | None = None
 
     async def run(self) -> None:
         """Commit what arrives until `stop`, and then what is left. Raises SpoolBroken."""
         while True:
             await self.inbox.wait(_TICK_S)
-            arrivals = self.inbox.take(self._max_batch)
-            if arrivals and not await self._durable(arrivals):
+            chunks = self.inbox.take(self._max_batch)
+            if chunks and not await self._durable(chunks):
                 return
-            if not arrivals and self._stop.is_set():
+            if not chunks and not await self._idle():
                 return
+            self.turned_at = time.monotonic()
             if time.monotonic() >= self._replay_at:
                 self._replay_at = time.monotonic() + _TICK_S
                 await self._replay()
@@ -81,23 +90,32 @@ class Pipeline:
         """Send acknowledgements, at most one per boot and interval."""
         while not self._stop.is_set():
             await asyncio.sleep(self._ack_interval_s or _TICK_S)
-            self.send_acks()
+            await self.send_acks()
 
     def stop(self) -> None:
         """Take in no more; `run` ends when what is there is durable, or at once while the spool is unavailable."""
         self.inbox.close()
         self._stop.set()
 
-    def send_acks(self) -> None:
-        """Send what is due; what the source cannot take now stays due."""
+    async def send_acks(self) -> None:
+        """Send what is due; what the source cannot take now stays due.
+
+        Those that wait longest go first, and of each boot only the newest: under load they become rarer, not late.
+        """
         source = self.source
         if source is None:
             return
-        for key, ack in list(self._due.items()):
-            data = self._downlink.ack(ack)
-            if data is None or source.publish(ack.node, "ack", data):
-                del self._due[key]
-                self.counts["acks_sent"] += data is not None
+        for _ in range(1 + self._ingest.due // _ACKS):
+            made = await self._worker.call(self._acks)
+            unsent = [ack for ack, data in made if data is not None and not source.publish(ack.node, "ack", data)]
+            self.counts["acks_sent"] += len(made) - len(unsent)
+            if unsent:
+                await self._worker.call(self._ingest.ack_again, unsent)
+            if unsent or len(made) < _ACKS:
+                return
+
+    def _acks(self) -> list[tuple[Ack, bytes | None]]:
+        return [(ack, self._downlink.ack(ack)) for ack in self._ingest.acks(_ACKS)]
 
     def figures(self) -> dict[str, float]:
         """Return numbers for the metrics."""
@@ -109,9 +127,9 @@ class Pipeline:
             "frames_conflict_total": counts["conflict"],
             "frames_quarantined_total": counts["quarantined"] + counts["conflict"],
             "frames_declared_gone_total": counts["gone"],
-            "frames_known_to_log_only_total": counts["known_to_log"],
             "acks_sent_total": counts["acks_sent"],
-            "acks_due": len(self._due),
+            "acks_due": self._ingest.due,
+            "boots_unsaved": self._ingest.unsaved,
             "time_sent_total": counts["time_sent"],
             "commits_total": counts["commits"],
             "commit_failures_total": counts["commit_failures"],
@@ -126,13 +144,13 @@ class Pipeline:
                 figures[f'commit_seconds{{quantile="{quantile}"}}'] = value
         return figures
 
-    async def _durable(self, arrivals: list[Arrival]) -> bool:
+    async def _durable(self, chunks: list[Chunk]) -> bool:
         """Commit one batch, however long that takes; False when told to stop before it was possible."""
         backoff = Backoff(base_s=0.2, cap_s=10.0)
         while True:
             started = time.monotonic()
             try:
-                batch, acks = await self._worker.call(self._store, arrivals)
+                stored = await self._worker.call(self._store, chunks)
             except SpoolUnavailable as error:
                 self.counts["commit_failures"] += 1
                 if not self.trouble:
@@ -144,6 +162,7 @@ class Pipeline:
                         meaning="nothing is acknowledged until it works",
                     )
                 self.trouble = str(error)
+                self.turned_at = time.monotonic()
                 if await self._stopped_within(backoff.next()):
                     return False
                 continue
@@ -152,39 +171,57 @@ class Pipeline:
         if self.trouble:
             event(_log, logging.INFO, "spool.works_again")
             self.trouble = ""
-        confirm(arrivals)
-        self._after(batch, acks, len(arrivals))
+        confirm(chunks)
+        await self._after(stored, sum(len(chunk.payloads) for chunk in chunks))
         return True
 
-    def _store(self, arrivals: list[Arrival]) -> tuple[Batch, list[Ack]]:
+    def _store(self, chunks: list[Chunk]) -> Stored:
         """Judge and commit, in the spool's thread. After a failure nothing is remembered: call it again."""
         try:
-            for arrival in arrivals:
-                self._ingest.offer(arrival.topic, arrival.payload, arrival.received_ms)
+            for chunk in chunks:
+                self._ingest.offer_many(chunk.topics, chunk.payloads, chunk.received_ms)
         except SpoolUnavailable:
-            self._ingest.take()
+            self._ingest.abandon(self._ingest.take())
             raise
-        batch = self._ingest.take()
-        if batch.frames or batch.refused or batch.windows:
-            self.counts["known_to_log"] += self._spool.commit(batch)
-        return batch, self._ingest.settle(batch)
+        batch = self._commit(self._ingest.take())
+        asked = batch.time_asked.items()
+        answers = [(node, data) for node, nonce in asked if (data := self._downlink.time(node, nonce)) is not None]
+        return Stored(batch, answers)
 
-    def _after(self, batch: Batch, acks: list[Ack], received: int) -> None:
+    def _commit(self, batch: Batch) -> Batch:
+        try:
+            if batch.payloads or batch.refused or batch.saves:
+                self._spool.commit(batch)
+        except BaseException:
+            self._ingest.abandon(batch)
+            raise
+        self._ingest.settle(batch)
+        return batch
+
+    async def _idle(self) -> bool:
+        """Bring the saved windows up to the log while nothing arrives; False when that was the last thing to do."""
+        if self._ingest.unsaved:
+            try:
+                await self._worker.call(lambda: self._commit(self._ingest.take(saves=_SAVES)))
+            except SpoolUnavailable:
+                return not self._stop.is_set()
+        return not self._stop.is_set() or bool(self._ingest.unsaved)
+
+    async def _after(self, stored: Stored, received: int) -> None:
+        batch = stored.batch
         self.counts.update(batch.counts)
         self.counts.update({"received": received, "commits": 1, "gone": batch.gone})
         self.links.update(batch.links)
         if batch.counts["conflict"]:
             self.conflict_at = time.monotonic()
         self._tell_refusals(batch)
-        self._due.update({(ack.node, ack.boot): ack for ack in acks})
-        if not self._ack_interval_s:
-            self.send_acks()
-        for node, nonce in batch.time_asked.items():
-            data = self._downlink.time(node, nonce)
-            if data is not None and self.source is not None and self.source.publish(node, "cmd", data):
+        for node, data in stored.answers:
+            if self.source is not None and self.source.publish(node, "cmd", data):
                 self.counts["time_sent"] += 1
-        if batch.frames:
+        if batch.payloads:
             self._on_stored()
+        if not self._ack_interval_s:
+            await self.send_acks()
 
     def _tell_refusals(self, batch: Batch) -> None:
         told = Counter((refused.reason, refused.node) for refused in batch.refused)
@@ -198,23 +235,17 @@ class Pipeline:
     async def _replay(self) -> None:
         """Try again what somebody asked for with `pantau quarantine replay`."""
         try:
-            done: Replayed = await self._worker.call(quarantine.replay, self._spool, self._ingest)
+            done: Replayed = await self._worker.call(self._tried_again)
         except SpoolUnavailable as error:
             event(_log, logging.WARNING, "quarantine.replay_failed", reason=error)
             return
         if not done.tried:
             return
-        event(
-            _log,
-            logging.INFO,
-            "quarantine.replayed",
-            tried=done.tried,
-            stored=done.stored,
-            deliver_again=len(done.again),
-        )
-        self._due.update({(ack.node, ack.boot): ack for ack in done.acks})
-        self._on_again(done.again)
+        event(_log, logging.INFO, "quarantine.replayed", tried=done.tried, stored=done.stored)
         self._on_stored()
+
+    def _tried_again(self) -> Replayed:
+        return quarantine.replay(self._spool, self._ingest, stored_too=False)
 
     async def _stopped_within(self, seconds: float) -> bool:
         try:

@@ -73,10 +73,14 @@ def _message(model: type[BaseModel], error: ErrorDetails) -> str:
 def _keys_at(model: type[BaseModel], location: Sequence[int | str]) -> list[str]:
     """Return the keys that `model` knows at `location`, [] where it is not a table of ours."""
     here: type[BaseModel] | None = model
+    named = False  # whether the next part is a name in a dict of tables, which people choose
     for part in location:
-        if isinstance(part, str) and here is not None:
+        if named:
+            named = False
+        elif isinstance(part, str) and here is not None:
             fields = {field.alias or name: field for name, field in here.model_fields.items()}
-            here = _table_in(fields[part].annotation) if part in fields else None
+            annotation = fields[part].annotation if part in fields else None
+            here, named = _table_in(annotation), typing.get_origin(annotation) is dict
     return [field.alias or name for name, field in here.model_fields.items()] if here else []
 
 

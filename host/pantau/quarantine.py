@@ -1,7 +1,7 @@
 """Refused bytes with their reason: kept, bounded, listed and replayed. They live in the spool's file.
 
-Two sorts of entry: messages that never became frames (payload here), and stored frames that could not be decoded or
-delivered (`frame_id` points into the log, which keeps the bytes). The same bytes again raise a count, not a row.
+Two sorts of entry: messages that never became frames, and stored frames that could not be decoded or delivered
+(`frame_id` points into the log). The same bytes again raise a count, not a row.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from typing import Any
 
-    from pantau.ingest import Ack, Ingest, Refused
+    from pantau.ingest import Ingest, Refused
     from pantau.model import StoredFrame
     from pantau.spool import Spool
 
@@ -66,6 +66,7 @@ class Quarantine:
         self._max_bytes = max_bytes
         self.dropped = 0  # rows that the bounds pushed out since the start
         self.rows = self.bytes = 0
+        self._seen = 0
         self.recount()
 
     def recount(self) -> None:
@@ -94,10 +95,10 @@ class Quarantine:
         )
 
     def mark(self, frame: StoredFrame, reason: str, detail: str) -> None:
-        """Note that a stored frame could not be used. Its bytes stay in the log."""
+        """Note that a stored frame could not be used. Its bytes stay in the log too, for as long as that keeps them."""
         digest = _digest(reason, detail.partition(":")[0].encode(), str(frame.id).encode())
         row = (digest, reason, detail, "", frame.node, frame.boot, frame.seq, frame.id)
-        self._insert([(*row, frame.received_ms, frame.received_ms, len(frame.payload), b"")])
+        self._insert([(*row, frame.received_ms, frame.received_ms, len(frame.payload), frame.payload[:KEEP_BYTES])])
 
     def entries(self, where: str = "1", values: tuple[Any, ...] = ()) -> list[Entry]:
         """Return entries, oldest first; `where` is fixed text of the caller."""
@@ -117,6 +118,9 @@ class Quarantine:
     def _insert(self, rows: list[tuple[Any, ...]]) -> None:
         if not rows:
             return
+        if (version := self._db.execute("PRAGMA data_version").fetchone()[0]) != self._seen:
+            self._seen = version  # another process of the bridge wrote meanwhile
+            self.recount()
         last = self._db.execute("SELECT coalesce(max(id), 0) FROM quarantine").fetchone()[0]
         self._db.executemany(_ADD, rows)
         new, size = self._sum("id > ?", last)
@@ -143,11 +147,10 @@ class Quarantine:
 
 
 class Replayed(NamedTuple):
-    """What a replay came to: messages that became frames, what may be acknowledged, stored frames to deliver again."""
+    """What a replay came to: messages that became frames, and stored frames to deliver again."""
 
     tried: int
     stored: int
-    acks: list[Ack]
     again: list[Entry]
 
 
@@ -159,20 +162,23 @@ def replay(spool: Spool, ingest: Ingest, *, stored_too: bool = True, limit: int 
     """
     entries = spool.replay_wanted(limit, stored_too=stored_too)
     if not entries:
-        return Replayed(0, 0, [], [])
+        return Replayed(0, 0, [])
     again = [entry for entry in entries if entry.frame_id is not None]
     messages = [entry for entry in entries if entry.frame_id is None]
     try:
         verdicts = [ingest.offer(entry.topic, entry.payload, entry.first_ms) for entry in messages]
-    finally:
         batch = ingest.take()
+        stored = batch.counts["new"]
+        unchanged = {(entry.reason, entry.topic, entry.payload) for entry in entries}
+        batch.refused = [r for r in batch.refused if (r.reason, r.topic, r.payload) not in unchanged]
+        spool.commit(batch)
+    except BaseException:
+        ingest.abandon(ingest.take())
+        raise
+    ingest.settle(batch)
     done = [entry.id for entry, verdict in zip(messages, verdicts, strict=True) if verdict.reason != entry.reason]
-    stored = batch.counts["new"]
-    unchanged = {(entry.reason, entry.topic, entry.payload) for entry in entries}
-    batch.refused = [r for r in batch.refused if (r.reason, r.topic, r.payload) not in unchanged]
-    spool.commit(batch)
     spool.resolve(done, tried=[entry.id for entry in entries])
-    return Replayed(len(entries), stored, ingest.settle(batch), again)
+    return Replayed(len(entries), stored, again)
 
 
 def _digest(reason: str, *parts: bytes) -> bytes:

@@ -1,51 +1,35 @@
 """The durable log: frames as received, what was refused, the windows, the cursors of the sinks. One SQLite file.
 
 WAL with synchronous=FULL: when `commit` returns, the batch survives a power cut. One thread writes (`Spool`); each
-follower reads with its own `SpoolReader`. The log knows frames by an ever-growing id, so that a store with one blob
-per commit can stand in its place: what is relied on is commit, window, payload, read and the cursors.
+follower reads with its own `SpoolReader`. A commit is one blob of frames (blocks.py): a row for each would cost more than
+all else together. Frames have ever-growing ids.
 """
 
 from __future__ import annotations
 
 import sqlite3
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from pantau import blocks
+from pantau.boots import PAGE, Saved
 from pantau.model import StoredFrame
-from pantau.quarantine import SCHEMA as QUARANTINE_SCHEMA
+from pantau.ops.migrate import StoreError, bring_up
 from pantau.quarantine import Quarantine
+from pantau.spool_schema import SCHEMA, columns
 from pantau.window import Window
+from pantau_wire import frame as wire
+from pantau_wire.errors import WireError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
     from pantau.ingest import Batch
     from pantau.quarantine import Entry
 
-SCHEMA_VERSION = 1
-_BUSY_S = 5.0  # for a person's own sqlite3 shell; the bridge has one writer
+_BUSY_S = 5.0  # the bridge's two processes take turns, for milliseconds
 _PAGE = 4096
 _MIB = 1 << 20
-
-_SCHEMA = (
-    """
-CREATE TABLE frames (
-    id INTEGER PRIMARY KEY AUTOINCREMENT,
-    node TEXT NOT NULL, boot INTEGER NOT NULL, seq INTEGER NOT NULL,
-    received_ms INTEGER NOT NULL, payload BLOB NOT NULL,
-    UNIQUE (node, boot, seq)
-);
-CREATE TABLE windows (
-    node TEXT NOT NULL, boot INTEGER NOT NULL,
-    through INTEGER NOT NULL, map BLOB NOT NULL, gone INTEGER NOT NULL, spilled INTEGER NOT NULL,
-    PRIMARY KEY (node, boot)
-) WITHOUT ROWID;
-CREATE TABLE cursors (sink TEXT PRIMARY KEY, position INTEGER NOT NULL) WITHOUT ROWID;
-CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
-"""
-    + QUARANTINE_SCHEMA
-)
-
 # Trouble of the disk or of another process, by SQLite's primary codes: FULL, IOERR, BUSY, LOCKED, READONLY, CANTOPEN.
 # What cannot be written now may be written later, so the bridge keeps the batch and tries again.
 _PASSING = {
@@ -88,9 +72,15 @@ class Spool:
         try:
             self._db = _connect(path)
             self._prepare(max_mib)
-            self.last_id = int(self._db.execute("SELECT coalesce(max(id), 0) FROM frames").fetchone()[0])
+            self._numbers = {node: number for number, node in self._db.execute("SELECT number, node FROM nodes")}
+            self._unknown: list[str] = []  # nodes with a number that no commit has made durable yet
+            last = self._db.execute("SELECT id + frames - 1 FROM blocks ORDER BY id DESC LIMIT 1").fetchone()
+            self.last_id = max(int(last[0]) if last else 0, int(self.noted("pruned") or 0))
+            self._checkpoint = int(self.noted("checkpoint") or 1)
             self.bytes = self._size()
             self.quarantine = Quarantine(self._db, max_rows=quarantine_rows, max_bytes=quarantine_mib * _MIB)
+        except StoreError as error:
+            raise SpoolBroken(str(error)) from error
         except sqlite3.Error as error:
             raise _trouble(path, error) from error
 
@@ -98,62 +88,117 @@ class Spool:
         self._db.execute(f"PRAGMA page_size = {_PAGE}")
         self._db.execute("PRAGMA journal_mode = WAL")
         self._db.execute("PRAGMA synchronous = FULL")
-        version = self._db.execute("PRAGMA user_version").fetchone()[0]
-        if version == 0:
-            self._db.executescript(f"BEGIN; {_SCHEMA} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;")
-        elif version != SCHEMA_VERSION:
-            msg = f"{self.path} has spool version {version}, this Pantau reads {SCHEMA_VERSION}: use the Pantau that wrote it"
-            raise SpoolBroken(msg)
+        bring_up(self._db, self.path, SCHEMA)
         # SQLite itself then answers "full" at our limit, by the same path as a full disk.
         page = self._db.execute("PRAGMA page_size").fetchone()[0]
         self._db.execute(f"PRAGMA max_page_count = {max_mib * _MIB // page}")
 
-    def commit(self, batch: Batch) -> int:
-        """Make `batch` durable and return how many of its frames the log already held (0 unless a window was wrong).
-
-        Raises SpoolUnavailable with nothing changed, or SpoolBroken.
-        """
-        frames = list(batch.frames.values())
-        windows = [
-            (node, boot, w.through, w.bits.to_bytes((w.bits.bit_length() + 7) // 8, "little"), w.gone, w.spilled)
-            for (node, boot), w in batch.windows.items()
-        ]
-        last_id = self.last_id
+    def commit(self, batch: Batch) -> None:
+        """Make `batch` durable. Raises SpoolUnavailable with nothing changed, or SpoolBroken."""
         with _Transaction(self):
-            before = self._db.total_changes
-            self._db.executemany(
-                "INSERT INTO frames (node, boot, seq, received_ms, payload) VALUES (?,?,?,?,?) ON CONFLICT DO NOTHING",
-                frames,
-            )
-            known = len(frames) - (self._db.total_changes - before)
-            self._db.executemany("INSERT OR REPLACE INTO windows VALUES (?,?,?,?,?,?)", windows)
+            self._save_frames(batch)
+            self._save_boots(batch.saves)
+            new = [(self._numbers[node], node) for node in self._unknown]
+            self._db.executemany("INSERT INTO nodes VALUES (?,?)", new)
+            if batch.checkpoint != self._checkpoint:
+                self._db.execute("INSERT OR REPLACE INTO meta VALUES ('checkpoint', ?)", (str(batch.checkpoint),))
             self.quarantine.add(batch.refused)
-            if frames:
-                last_id = int(self._db.execute("SELECT coalesce(max(id), 0) FROM frames").fetchone()[0])
-        self.last_id = last_id
+        self._unknown.clear()
+        self._checkpoint = batch.checkpoint
+        self.last_id = max(self.last_id, batch.last_id)
         self.bytes = self._size()
-        return known
 
-    def window(self, node: str, boot: int) -> Window | None:
-        """Return the window as of the last commit, None for a boot that was never seen."""
-        query = "SELECT through, map, gone, spilled FROM windows WHERE node = ? AND boot = ?"
+    def _save_frames(self, batch: Batch) -> None:
+        if not batch.payloads:
+            return
+        if batch.first_id <= self.last_id:
+            msg = f"{self.path}: a batch begins at frame {batch.first_id}, the log ends at {self.last_id}; restart the bridge"
+            raise SpoolBroken(msg)
+        known = self._numbers
+        numbers = [known.get(node) or self._number(node) for node in batch.nodes]
+        at_ms = batch.runs[0][0]
+        row = (len(batch.payloads), at_ms, blocks.pack_runs(at_ms, batch.runs), blocks.pack(numbers, batch.payloads))
+        self._db.execute("INSERT INTO blocks VALUES (?,?,?,?,?)", (batch.first_id, *row))
+
+    def _save_boots(self, saves: Sequence[Saved]) -> None:
+        boots = [(s.node, s.boot, *columns(s.window), s.folded) for s in saves]
+        self._db.executemany("INSERT OR REPLACE INTO boots VALUES (?,?,?,?,?,?,?)", boots)
+        pages = [(s.node, s.boot, number, page) for s in saves for number, page in s.pages.items()]
+        self._db.executemany("INSERT OR REPLACE INTO pages VALUES (?,?,?,?)", pages)
+
+    def _number(self, node: str) -> int:
+        number = self._numbers.get(node)
+        if number is None:
+            number = self._numbers[node] = len(self._numbers) + 1
+            self._unknown.append(node)
+        return number
+
+    def boot(self, node: str, boot: int) -> Saved | None:
+        """Return one boot as last saved, without its pages; None for one that was never saved."""
+        query = "SELECT through, map, gone, top, folded FROM boots WHERE node = ? AND boot = ?"
         row = self._fetch(query, (node, boot))
-        return Window(row[0], int.from_bytes(row[1], "little"), row[2], bool(row[3])) if row else None
+        if row is None:
+            return None
+        return Saved(node, boot, Window(row[0], int.from_bytes(row[1], "little"), row[2], row[3]), row[4], {})
 
-    def payload(self, node: str, boot: int, seq: int) -> bytes | None:
-        """Return the stored bytes of one frame, None when the log does not hold it."""
-        row = self._fetch("SELECT payload FROM frames WHERE node = ? AND boot = ? AND seq = ?", (node, boot, seq))
+    def page(self, node: str, boot: int, number: int) -> bytes | None:
+        """Return one saved page of tags, None when there is none."""
+        query = "SELECT tags FROM pages WHERE node = ? AND boot = ? AND number = ?"
+        row = self._fetch(query, (node, boot, number))
         return row[0] if row else None
 
-    def cursor(self, sink: str) -> int:
-        """Return how far `sink` has come, 0 for a new one."""
-        row = self._fetch("SELECT position FROM cursors WHERE sink = ?", (sink,))
-        return int(row[0]) if row else 0
+    def tail(self) -> Iterator[tuple[int, str, bytes]]:
+        """Yield (id, node, payload) of the frames from the checkpoint on."""
+        names = {number: node for node, number in self._numbers.items()}
+        query = "SELECT id, frames, data FROM blocks WHERE id + frames > ? AND id > ? - 131072 ORDER BY id"
+        try:
+            for first, count, data in self._db.execute(query, (self._checkpoint, self._checkpoint)):
+                for at, (number, payload) in enumerate(blocks.unpack(count, data)):
+                    yield first + at, names[number], payload
+        except (ValueError, KeyError) as error:
+            raise SpoolBroken(f"{self.path}: {error}; restore it from its backup or move it aside") from error
+        except sqlite3.Error as error:
+            raise _trouble(self.path, error) from error
 
-    def save_cursors(self, positions: Iterable[tuple[str, int]]) -> None:
-        """Note how far sinks have come."""
-        with _Transaction(self):
-            self._db.executemany("INSERT OR REPLACE INTO cursors VALUES (?,?)", positions)
+    def prune(self, through_id: int) -> int:
+        """Delete whole blocks up to the frame `through_id`, and the tags of what is gone; return how many frames went.
+
+        One block a transaction, so that no commit waits long. The caller knows that every sink has passed them.
+        """
+        gone = 0
+        while True:
+            row = self._fetch("SELECT id, frames, data FROM blocks ORDER BY id LIMIT 1", ())
+            if row is None or row[0] + row[1] - 1 > through_id:
+                return gone
+            with _Transaction(self):
+                self._prune_pages(row[1], row[2])
+                self._db.execute("DELETE FROM blocks WHERE id = ?", (row[0],))
+                self._db.execute("INSERT OR REPLACE INTO meta VALUES ('pruned', ?)", (str(row[0] + row[1] - 1),))
+            gone += row[1]
+            self.bytes = self._size()
+
+    def _prune_pages(self, count: int, data: bytes) -> None:
+        """Delete the pages before the one of the highest seq that goes: all their frames have gone."""
+        names = {number: node for node, number in self._numbers.items()}
+        top: dict[tuple[str, int], int] = {}
+        for number, payload in blocks.unpack(count, data):
+            head = wire.header(payload)
+            key = (names[number], head.boot)
+            top[key] = max(top.get(key, 0), head.seq)
+        rows = [(*key, seq // PAGE) for key, seq in top.items()]
+        self._db.executemany("DELETE FROM pages WHERE node = ? AND boot = ? AND number < ?", rows)
+
+    @property
+    def oldest(self) -> tuple[int, int] | None:
+        """Return (id, received_ms) of the oldest frame held, None for an empty log."""
+        row = self._fetch("SELECT id, received_ms FROM blocks ORDER BY id LIMIT 1", ())
+        return (row[0], row[1]) if row else None
+
+    def held_at(self, at_ms: int) -> int:
+        """Return the id of the last frame received before `at_ms` (Unix ms), 0 when there is none."""
+        query = "SELECT id + frames - 1 FROM blocks WHERE received_ms < ? ORDER BY received_ms DESC, id DESC LIMIT 1"
+        row = self._fetch(query, (at_ms,))
+        return int(row[0]) if row else 0
 
     def note(self, key: str, value: str) -> None:
         """Remember one fact about this bridge."""
@@ -187,6 +232,11 @@ class Spool:
         wanted = "id IN (SELECT id FROM quarantine WHERE replay = 1 AND (?1 OR frame_id IS NULL) LIMIT ?2)"
         return self._entries(wanted, (stored_too, limit))
 
+    def redelivery_wanted(self, limit: int) -> list[Entry]:
+        """Return up to `limit` entries of stored frames whose delivery was asked for once more."""
+        wanted = "id IN (SELECT id FROM quarantine WHERE replay = 1 AND frame_id IS NOT NULL LIMIT ?)"
+        return self._entries(wanted, (limit,))
+
     def entries(self, reason: str | None, node: str | None) -> list[Entry]:
         """Return the quarantine, oldest first, or the part with this reason and of this node."""
         return self._entries("(?1 IS NULL OR reason = ?1) AND (?2 IS NULL OR node = ?2)", (reason, node))
@@ -212,12 +262,11 @@ class Spool:
         )
         return int((pages - free) * size)
 
-    def _fetch(self, query: str, values: Sequence[object]) -> sqlite3.Row:
+    def _fetch(self, query: str, values: Sequence[object]) -> Any:
         try:
-            row: sqlite3.Row = self._db.execute(query, values).fetchone()
+            return self._db.execute(query, values).fetchone()
         except sqlite3.Error as error:
             raise _trouble(self.path, error) from error
-        return row
 
 
 class _Transaction:
@@ -255,26 +304,67 @@ class SpoolReader:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._db: sqlite3.Connection | None = None
+        self._names: dict[int, str] = {}
+        self._held: list[StoredFrame] = []  # the block read last: a follower takes it in several bites
 
     def read(self, after: int, limit: int) -> list[StoredFrame]:
         """Return up to `limit` frames with an id above `after`, in order. Raises SpoolUnavailable or SpoolBroken."""
-        return self._frames("id > ? ORDER BY id LIMIT ?", (after, limit))
+        found: list[StoredFrame] = []
+        while len(found) < limit:
+            block = self._block(after + 1)
+            some = [frame for frame in block if frame.id > after][: limit - len(found)]
+            if not some:
+                break
+            found += some
+            after = some[-1].id
+        return found
 
     def get(self, ids: Sequence[int]) -> list[StoredFrame]:
         """Return the frames with these ids, as far as the log holds them."""
-        return [frame for number in ids for frame in self._frames("id = ?", (number,))]
+        return [frame for number in ids for frame in self._block(number) if frame.id == number]
+
+    def last_id(self) -> int:
+        """Return the id of the last frame in the log, 0 for an empty one."""
+        row = self._rows(
+            "SELECT coalesce(max(id + frames - 1), 0) FROM blocks WHERE id = (SELECT max(id) FROM blocks)", ()
+        )
+        return int(row[0][0])
 
     def close(self) -> None:
         """Close the file."""
         if self._db is not None:
             self._db.close()
 
-    def _frames(self, where: str, values: Sequence[int]) -> list[StoredFrame]:
-        query = f"SELECT id, node, boot, seq, received_ms, payload FROM frames WHERE {where}"  # noqa: S608  fixed text
+    def _block(self, number: int) -> list[StoredFrame]:
+        """Return the block that holds the frame `number`, else the next one after it; [] at the end of the log."""
+        held = self._held
+        if held and held[0].id <= number <= held[-1].id:
+            return held
+        query = "SELECT id, frames, received_ms, runs, data FROM blocks WHERE id"
+        rows = self._rows(f"{query} <= ? ORDER BY id DESC LIMIT 1", (number,))
+        if not rows or rows[0][0] + rows[0][1] <= number:
+            rows = self._rows(f"{query} > ? ORDER BY id LIMIT 1", (number,))
+        self._held = self._expand(*rows[0]) if rows else []
+        return self._held
+
+    def _expand(self, first: int, count: int, at_ms: int, runs: bytes, data: bytes) -> list[StoredFrame]:
+        try:
+            pairs = zip(blocks.unpack(count, data), blocks.times(count, at_ms, runs), strict=True)
+            return [self._frame(first + at, *pair, received) for at, (pair, received) in enumerate(pairs)]
+        except (ValueError, WireError) as error:
+            raise SpoolBroken(f"{self._path}: block {first}: {error}; restore it from its backup") from error
+
+    def _frame(self, number: int, node: int, payload: bytes, received_ms: int) -> StoredFrame:
+        if node not in self._names:
+            self._names = dict(self._rows("SELECT number, node FROM nodes", ()))
+        head = wire.header(payload)
+        return StoredFrame(number, self._names[node], head.boot, head.seq, received_ms, payload)
+
+    def _rows(self, query: str, values: Sequence[int]) -> list[Any]:
         try:
             if self._db is None:
                 self._db = _connect(self._path)
                 self._db.execute("PRAGMA query_only = 1")
-            return [StoredFrame(*row) for row in self._db.execute(query, values)]
+            return self._db.execute(query, values).fetchall()
         except sqlite3.Error as error:
             raise _trouble(self._path, error) from error

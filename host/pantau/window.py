@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-SPAN = 4096  # bits above the watermark: 512 bytes in the worst case; a frame further ahead is known by the spool's key
+SPAN = 4096  # bits above the watermark: 512 bytes in the worst case; a frame further ahead is known by its tag alone
 _ACK_MAP = (1 << 64) - 1
 
 
@@ -12,31 +12,33 @@ _ACK_MAP = (1 << 64) - 1
 class Window:
     """Every seq <= `through` is stored or was declared gone by the node; bit i of `bits` says the same of through+1+i.
 
-    `gone` counts the seqs that the node declared gone and that never came. `spilled` says that some frame was too far
-    ahead for a bit, so that an unset bit no longer proves a frame new.
+    `gone` counts the seqs that the node declared gone and that never came; `top` is the highest seq that was stored, so
+    that a frame above it is certainly new.
     """
 
     through: int = 0
     bits: int = 0
     gone: int = 0
-    spilled: bool = False
+    top: int = 0
 
     def copy(self) -> Window:
         """Return an independent window with the same content."""
-        return Window(self.through, self.bits, self.gone, self.spilled)
+        return Window(self.through, self.bits, self.gone, self.top)
 
     def has(self, seq: int) -> bool:
-        """Return whether the bit of `seq` is set. Only a set bit may ever drop a frame."""
+        """Return whether the bit of `seq` is set: it is stored or was declared gone."""
         return seq <= self.through or bool(self.bits >> (seq - self.through - 1) & 1)
 
     def add(self, seq: int) -> None:
         """Note that `seq` is stored. A seq at or below the watermark was declared gone and came after all."""
         ahead = seq - self.through - 1
-        if ahead < 0:
+        if seq > self.top:
+            self.top = seq
+        if not ahead and not self.bits:
+            self.through = seq
+        elif ahead < 0:
             self.gone = max(0, self.gone - 1)
-        elif ahead >= SPAN:
-            self.spilled = True
-        else:
+        elif ahead < SPAN:
             self.bits |= 1 << ahead
             self._absorb()
 

@@ -33,7 +33,7 @@ def opened(config: Config, *, create: bool = False) -> Iterator[Spool]:
 @contextlib.contextmanager
 def sole_owner(config: Config) -> Iterator[bool]:
     """Hold the data folder; give False when a bridge runs on it and the folder is not ours."""
-    from pantau.bridge import sole_owner as owner
+    from pantau.owner import sole_owner as owner
 
     with contextlib.ExitStack() as stack:
         try:

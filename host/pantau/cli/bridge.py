@@ -100,7 +100,7 @@ def run(path: Path) -> None:
     for problem in found.unenrolled:
         log.event(_log, logging.WARNING, "bridge.unenrolled", problem=problem)
     try:
-        run_bridge(config)
+        run_bridge(path)
     except (SpoolBroken, SpoolUnavailable, sqlite3.Error, RuntimeError) as error:
         raise FailedError(str(error)) from None
 

@@ -14,8 +14,9 @@ from pantau import keys as key_file
 from pantau import quarantine
 from pantau import registry as registry_file
 from pantau.cli.report import FailedError, UsageError
-from pantau.ingest import REASONS, Ingest
+from pantau.ingest import Ingest
 from pantau.problems import ConfigError
+from pantau.refusals import REASONS
 from pantau.spool import SpoolBroken, SpoolUnavailable
 
 if TYPE_CHECKING:
@@ -74,8 +75,6 @@ def show(path: Path, number: int) -> None:
         if entry is None:
             raise UsageError(f"there is no entry {number}; see pantau quarantine list")
         payload = entry.payload
-        if entry.boot is not None and entry.seq is not None and entry.frame_id is not None:
-            payload = spool.payload(entry.node, entry.boot, entry.seq) or b""
     click.echo(f"entry    {entry.id}\nreason   {entry.reason}: {REASONS.get(entry.reason, '')}")
     if entry.detail:
         click.echo(f"detail   {entry.detail}")
@@ -106,7 +105,7 @@ def replay(path: Path, numbers: tuple[int, ...], everything: bool, reason: str |
 
 def _replay_here(config: Config, spool: Spool, chosen: int) -> str:
     """Replay now when no bridge runs on the folder; a running bridge takes the requests within a second."""
-    from pantau.bridge import sole_owner
+    from pantau.owner import sole_owner
 
     try:
         with sole_owner(config.bridge.data_dir):

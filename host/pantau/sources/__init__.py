@@ -1,4 +1,4 @@
-"""Where messages come from. One file per source; each hands arrivals to a bounded inbox and confirms what is durable."""
+"""Where messages come from. One file per source; each hands chunks to a bounded inbox and confirms what is durable."""
 
 from __future__ import annotations
 
@@ -10,28 +10,30 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
 # Two full batches: one is being committed while the next arrives. Bytes bound a flood of long messages.
-MAX_ARRIVALS = 10_000
+MAX_MESSAGES = 10_000
 MAX_BYTES = 16 << 20
 
 
 class Channel(Protocol):
-    """The connection that a message came in on; it confirms by packet id, in order of receipt."""
+    """The connection that messages came in on."""
 
-    def confirm(self, pid: int) -> None:
-        """Queue the confirmation of one message; nothing happens when the connection has ended since."""
-
-    def flush(self) -> None:
-        """Send what was queued."""
+    def confirm(self, pids: Sequence[bytes]) -> None:
+        """Confirm these messages, in order of receipt; nothing happens when the connection has ended since."""
 
 
-class Arrival(NamedTuple):
-    """One message as it came; `pid` 0 wants no confirmation. `received_ms` is Unix ms UTC."""
+class Chunk(NamedTuple):
+    """What one read of one connection brought: messages in order of receipt, as columns.
 
-    topic: str
-    payload: bytes
-    received_ms: int
+    `received_ms` is Unix ms UTC. A pid is two bytes as on the wire, b"" for a message that wants no confirmation; `size`
+    is the bytes of all payloads.
+    """
+
     channel: Channel
-    pid: int
+    received_ms: int
+    topics: list[bytes]
+    payloads: list[bytes]
+    pids: list[bytes]
+    size: int
 
 
 class Source(Protocol):
@@ -54,32 +56,34 @@ class Source(Protocol):
 
 
 class Inbox:
-    """Arrivals that wait for the next commit. When it is full the sources stop reading, and the broker keeps the rest."""
+    """Chunks that wait for the next commit. When it is full the sources stop reading, and the broker keeps the rest."""
 
     def __init__(self) -> None:
-        self._waiting: deque[Arrival] = deque()
-        self._bytes = 0
+        self._waiting: deque[Chunk] = deque()
+        self._messages = self._bytes = 0
         self._some = asyncio.Event()
         self._full = False
         self._closed = False
         self.on_full: Callable[[bool], None] = lambda _full: None
 
     def __len__(self) -> int:
-        return len(self._waiting)
+        """Return how many messages wait."""
+        return self._messages
 
     @property
     def full(self) -> bool:
         """Return whether sources should stop reading. What they had already read still goes in."""
         return self._full
 
-    def put(self, arrival: Arrival) -> None:
-        """Add one message; a closed inbox takes nothing, and what is never confirmed the broker keeps."""
+    def put(self, chunk: Chunk) -> None:
+        """Add what one read brought; a closed inbox takes nothing, and what is never confirmed the broker keeps."""
         if self._closed:
             return
-        self._waiting.append(arrival)
-        self._bytes += len(arrival.payload)
+        self._waiting.append(chunk)
+        self._messages += len(chunk.payloads)
+        self._bytes += chunk.size
         self._some.set()
-        if not self._full and (len(self._waiting) >= MAX_ARRIVALS or self._bytes >= MAX_BYTES):
+        if not self._full and (self._messages >= MAX_MESSAGES or self._bytes >= MAX_BYTES):
             self._full = True
             self.on_full(True)
 
@@ -97,22 +101,23 @@ class Inbox:
             except TimeoutError:
                 return
 
-    def take(self, limit: int) -> list[Arrival]:
-        """Return up to `limit` messages, oldest first; [] when there is none."""
-        taken = [self._waiting.popleft() for _ in range(min(limit, len(self._waiting)))]
-        self._bytes -= sum(len(arrival.payload) for arrival in taken)
-        if self._full and len(self._waiting) < MAX_ARRIVALS // 2 and self._bytes < MAX_BYTES // 2:
+    def take(self, limit: int) -> list[Chunk]:
+        """Return whole chunks, oldest first, until they hold `limit` messages or more; [] when there is none."""
+        taken: list[Chunk] = []
+        count = 0
+        while self._waiting and count < limit:
+            chunk = self._waiting.popleft()
+            taken.append(chunk)
+            count += len(chunk.payloads)
+            self._bytes -= chunk.size
+        self._messages -= count
+        if self._full and self._messages < MAX_MESSAGES // 2 and self._bytes < MAX_BYTES // 2:
             self._full = False
             self.on_full(False)
         return taken
 
 
-def confirm(arrivals: Sequence[Arrival]) -> None:
-    """Confirm messages in order of receipt, with one write per connection."""
-    touched: dict[int, Channel] = {}
-    for arrival in arrivals:
-        if arrival.pid:
-            arrival.channel.confirm(arrival.pid)
-            touched[id(arrival.channel)] = arrival.channel
-    for channel in touched.values():
-        channel.flush()
+def confirm(chunks: Sequence[Chunk]) -> None:
+    """Confirm the messages of `chunks`, in order of receipt on each connection."""
+    for chunk in chunks:
+        chunk.channel.confirm(chunk.pids)

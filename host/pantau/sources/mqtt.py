@@ -1,4 +1,4 @@
-"""MQTT 3.1.1 source: 64 persistent partition sessions in one event loop, each with its own connection and back-off.
+"""MQTT source (3.1.1 or 5): 64 persistent partition sessions in one event loop, each with its own connection and back-off.
 
 QoS 1 throughout. A message is confirmed to the broker only after its commit, in order of receipt.
 """
@@ -16,8 +16,9 @@ from pantau import keys
 from pantau.log import event
 from pantau.problems import ConfigError, Problem
 from pantau.reconnect import Backoff
+from pantau.sources.dialect import Login, Mqtt5, Mqtt311
 from pantau.sources.session import Session, SourceLost
-from pantau_wire import mqtt, topics
+from pantau_wire import topics
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -25,10 +26,12 @@ if TYPE_CHECKING:
 
     from pantau.config import MqttTable
     from pantau.sources import Inbox
+    from pantau.sources.dialect import Dialect
 
 _log = logging.getLogger("pantau.mqtt")
 _AT_ONCE = 8  # connections being made at a time: a TLS handshake costs milliseconds of the loop
 _TICK_S = 1.0
+_ADDRESSES = 40_000  # remembered at a time
 _UNREACHABLE_AFTER_S = 3.0  # of no session at all, before it is called a problem
 
 
@@ -92,11 +95,16 @@ def explain(error: Exception, settings: MqttTable) -> str:
     return f"broker {where} cannot be reached: {error}; check [mqtt] host and port"
 
 
-async def _open(
-    connect: bytes, filters: list[tuple[str, int]], settings: MqttTable, context: ssl.SSLContext | None, inbox: Inbox
+def dialect_of(settings: MqttTable) -> Dialect:
+    """Return the version of MQTT that is spoken to the broker."""
+    return Mqtt5() if settings.version == "5" else Mqtt311()
+
+
+async def open_session(
+    login: Login, filters: list[tuple[str, int]], settings: MqttTable, context: ssl.SSLContext | None, inbox: Inbox
 ) -> Session:
     """Return a connected and subscribed session. Raises OSError, TimeoutError or SourceLost."""
-    session = Session(connect, filters, inbox)
+    session = Session(dialect_of(settings), login, filters, inbox)
     name = (settings.server_name or settings.host) if context is not None else None
     loop = asyncio.get_running_loop()
     try:
@@ -121,7 +129,7 @@ class Partition:
         self.session: Session | None = None
         self._settings = settings
         client = f"{settings.client_prefix}-p{number:02d}"
-        self._connect = mqtt.connect(client, settings.user, password, keepalive=settings.keepalive_s, clean=False)
+        self._login = Login(client, settings.user, password, settings.keepalive_s)
         under = f"pantau/v1/{city}/{number}/+"
         self._filters = [(f"{under}/up", 1), (f"{under}/will", 1)]
         self._unconfirmed: list[tuple[str, bytes]] = []
@@ -133,7 +141,7 @@ class Partition:
 
     async def open(self, inbox: Inbox, context: ssl.SSLContext | None) -> bool:
         """Connect and subscribe; return session_present. Raises OSError, TimeoutError or SourceLost."""
-        session = await _open(self._connect, self._filters, self._settings, context, inbox)
+        session = await open_session(self._login, self._filters, self._settings, context, inbox)
         self.session = session
         if inbox.full:
             session.read(on=False)
@@ -168,6 +176,9 @@ class MqttSource:
         self._context = tls_context(settings)
         password = read_password(settings)
         self._partitions = [Partition(n, city, settings, password) for n in range(topics.PARTITIONS)]
+        self._addresses: dict[
+            tuple[str, str], tuple[int, str]
+        ] = {}  # partition and topic: an answer a frame is not rare
         self._known = [expect_session] * topics.PARTITIONS
         self._on_settled = on_settled
         self._gate = asyncio.Semaphore(_AT_ONCE)
@@ -200,8 +211,14 @@ class MqttSource:
 
     def publish(self, node: str, what: str, payload: bytes) -> bool:
         """Send to a node through its partition's session."""
-        session = self._partitions[topics.partition(node)].session
-        return session is not None and session.publish(topics.topic(self._city, node, what), payload)
+        address = self._addresses.get((node, what))
+        if address is None:
+            address = (topics.partition(node), topics.topic(self._city, node, what))
+            if len(self._addresses) >= _ADDRESSES:
+                self._addresses.clear()
+            self._addresses[node, what] = address
+        session = self._partitions[address[0]].session
+        return session is not None and session.publish(address[1], payload)
 
     async def close(self) -> None:
         """Leave all sessions in order; the broker keeps them and what arrives meanwhile."""
@@ -280,7 +297,7 @@ class MqttSource:
                 self._tell()
             for partition in self._partitions:
                 if partition.session is not None:
-                    partition.session.tick(self._settings.keepalive_s, reading=not inbox.full)
+                    partition.session.tick(reading=not inbox.full)
             await asyncio.sleep(_TICK_S)
 
     def _tell(self) -> None:
@@ -302,6 +319,6 @@ class MqttSource:
 
 async def probe(city: str, settings: MqttTable, inbox: Inbox) -> None:
     """Connect once beside our sessions, and subscribe as they do. Raises ConfigError, OSError or SourceLost."""
-    connect = mqtt.connect("", settings.user, read_password(settings), clean=True)
-    session = await _open(connect, [(f"pantau/v1/{city}/0/+/up", 1)], settings, tls_context(settings), inbox)
+    login = Login("", settings.user, read_password(settings), keep=False)
+    session = await open_session(login, [(f"pantau/v1/{city}/0/+/up", 1)], settings, tls_context(settings), inbox)
     session.leave()

@@ -1,4 +1,7 @@
-"""One MQTT 3.1.1 connection of one partition: packets in, confirmations and publishes out. Manual PUBACK only."""
+"""One MQTT connection of one partition: packets in, confirmations and publishes out. Manual PUBACK only.
+
+What is written within one turn of the loop leaves in one piece: the broker then handles many PUBACKs at the price of one.
+"""
 
 from __future__ import annotations
 
@@ -6,13 +9,16 @@ import asyncio
 import time
 from typing import TYPE_CHECKING
 
-from pantau.sources import Arrival
+from pantau.sources import Chunk, publishes
+from pantau.sources.dialect import DISCONNECT, PINGREQ, pubacks
 from pantau_wire import mqtt, mqtt_more
 from pantau_wire.errors import WireError
-from pantau_wire.refused import REFUSED
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from pantau.sources import Inbox
+    from pantau.sources.dialect import Connack, Dialect, Login
 
 # A packet up to this size is read whole: the longest topic, packet id and the longest frame fit. Of a longer one this
 # much is handed on (to be refused as too_long) and the rest is skipped unseen, or it would come back for ever.
@@ -48,6 +54,11 @@ class Packets(mqtt.Reader):
             return self._head()
         return packet
 
+    def publishes(self, topics: list[bytes], payloads: list[bytes], pids: list[bytes], *, properties: bool) -> None:
+        """Append the plain QoS 1 messages that come next (publishes.py); `next` has whatever stands behind them."""
+        if not self._skip:
+            self._at = publishes.take(self._data, self._at, topics, payloads, pids, properties=properties)
+
     def _head(self) -> tuple[int, int, bytes] | None:
         data, at, size, shift = self._data, self._at + 1, 0, 0
         while True:  # the length was read whole before it was found too long
@@ -67,19 +78,24 @@ class Packets(mqtt.Reader):
 class Session(asyncio.Protocol):
     """The client's half of one connection. `lost` is done when it has ended, with the reason as its exception or None."""
 
-    def __init__(self, connect: bytes, filters: list[tuple[str, int]], inbox: Inbox) -> None:
-        self._connect = connect
+    def __init__(self, dialect: Dialect, login: Login, filters: Sequence[tuple[str, int]], inbox: Inbox) -> None:
+        self._dialect = dialect
+        self._login = login
         self._filters = filters
         self._inbox = inbox
-        loop = asyncio.get_running_loop()
-        self.ready: asyncio.Future[bool] = loop.create_future()  # session_present, once subscribed
-        self.lost: asyncio.Future[None] = loop.create_future()
+        self._properties = dialect.name == "MQTT 5"
+        self._loop = asyncio.get_running_loop()
+        self.ready: asyncio.Future[bool] = self._loop.create_future()  # session_present, once subscribed
+        self.lost: asyncio.Future[None] = self._loop.create_future()
+        self.warnings: tuple[str, ...] = ()
+        self.keepalive_s = login.keepalive_s
         self._packets = Packets()
         self._transport: asyncio.Transport | None = None
         self._session_present = False
         self._heard_any = False
-        self._acks = bytearray()
+        self._out: list[bytes] = []
         self._pid = 0
+        self._most_in_flight = MAX_IN_FLIGHT
         self._in_flight: dict[int, tuple[str, bytes]] = {}
         self._writable = True
         self._sent_at = self._heard_at = time.monotonic()
@@ -91,7 +107,7 @@ class Session(asyncio.Protocol):
         """Introduce ourselves."""
         assert isinstance(transport, asyncio.Transport)  # what create_connection gives a Protocol
         self._transport = transport
-        self._write(self._connect)
+        self._write(self._dialect.connect(self._login))
 
     def data_received(self, data: bytes) -> None:
         """Take bytes; any packet that cannot be ends the connection."""
@@ -102,12 +118,28 @@ class Session(asyncio.Protocol):
             return
         self._heard_any = True
         self._packets.feed(data)
-        received_ms = time.time_ns() // 1_000_000
+        topics: list[bytes] = []
+        payloads: list[bytes] = []
+        pids: list[bytes] = []
         try:
-            while (packet := self._packets.next()) is not None:
-                self._packet(packet, received_ms)
+            while True:
+                self._packets.publishes(topics, payloads, pids, properties=self._properties)
+                packet = self._packets.next()
+                if packet is None:
+                    break
+                if packet[0] == mqtt.PUBLISH:
+                    for column, part in zip(
+                        (topics, payloads, pids), self._dialect.split_publish(packet[1], packet[2]), strict=True
+                    ):
+                        column.append(part)
+                else:
+                    self._packet(packet[0], packet[2])
         except WireError as error:
-            self._end(SourceLost(f"the broker sent what is not MQTT 3.1.1 ({error}); is host:port an MQTT broker?"))
+            name = self._dialect.name
+            self._end(SourceLost(f"the broker sent what is not {name} ({error}); is host:port an MQTT broker?"))
+        if payloads:
+            received_ms = time.time_ns() // 1_000_000
+            self._inbox.put(Chunk(self, received_ms, topics, payloads, pids, sum(map(len, payloads))))
 
     def connection_lost(self, error: Exception | None) -> None:
         """Note the end."""
@@ -123,27 +155,24 @@ class Session(asyncio.Protocol):
 
     # --- pantau.sources.Channel
 
-    def confirm(self, pid: int) -> None:
-        """Queue the PUBACK of one message."""
-        if not self.lost.done():
-            self._acks += mqtt.puback(pid)
-
-    def flush(self) -> None:
-        """Write all queued PUBACKs at once."""
-        if self._acks and not self.lost.done():
-            self._write(bytes(self._acks))
-        self._acks.clear()
+    def confirm(self, pids: Sequence[bytes]) -> None:
+        """Send the PUBACKs of these messages."""
+        self._write(pubacks(pids))
 
     # --- for the source
 
     def publish(self, topic: str, payload: bytes) -> bool:
         """Send with QoS 1; False when too much is unconfirmed already."""
-        if not self.ready.done() or self.lost.done() or not self._writable or len(self._in_flight) >= MAX_IN_FLIGHT:
+        if not self.ready.done() or self.lost.done() or not self._writable or self._full:
             return False
         pid = self._next_pid()
         self._in_flight[pid] = (topic, payload)
-        self._write(mqtt.publish(topic, payload, qos=1, pid=pid))
+        self._write(self._dialect.publish(topic, payload, pid))
         return True
+
+    @property
+    def _full(self) -> bool:
+        return len(self._in_flight) >= self._most_in_flight
 
     def unconfirmed(self) -> list[tuple[str, bytes]]:
         """Return (topic, payload) of our publishes that the broker has not confirmed, for the next connection."""
@@ -160,46 +189,48 @@ class Session(asyncio.Protocol):
         else:
             self._transport.pause_reading()
 
-    def tick(self, keepalive_s: int, *, reading: bool) -> None:
+    def tick(self, *, reading: bool) -> None:
         """Keep the connection alive; end it when the broker does not answer."""
         now = time.monotonic()
         if self._pinged_at is not None and reading and now - self._pinged_at > PING_PATIENCE_S:
             self._end(SourceLost(f"no answer for {PING_PATIENCE_S:.0f} s; trying again"))
             return
-        half = keepalive_s / 2
+        half = self.keepalive_s / 2
         if now - self._sent_at > half or (now - self._heard_at > half and self._pinged_at is None):
             self._pinged_at = self._pinged_at or now
-            self._write(mqtt.pingreq())
+            self._write(PINGREQ)
 
     def leave(self) -> None:
         """Send what is queued and DISCONNECT; the broker keeps the session."""
-        self.flush()
-        if self._transport is not None and not self.lost.done():
-            self._write(mqtt_more.disconnect())
+        self._write(DISCONNECT)
         self._end(None)
 
     # --- inside
 
-    def _packet(self, packet: tuple[int, int, bytes], received_ms: int) -> None:
-        kind, flags, body = packet
-        if kind == mqtt.PUBLISH:
-            topic, payload, _qos, pid, _retain, _dup = mqtt_more.parse_publish(flags, body)
-            self._inbox.put(Arrival(topic, payload, received_ms, self, pid))
-        elif kind == mqtt.PUBACK:
-            self._in_flight.pop(mqtt.parse_pid(body), None)
+    def _packet(self, kind: int, body: bytes) -> None:
+        if kind == mqtt.PUBACK:
+            self._in_flight.pop(self._dialect.puback(body)[0], None)
         elif kind == mqtt.CONNACK:
-            self._session_present, code = mqtt.parse_connack(body)
-            if code:
-                self._end(SourceLost(_refused(code)))
-            else:
-                self._write(mqtt.subscribe(self._next_pid(), self._filters))
+            self._introduced(self._dialect.connack(body))
         elif kind == mqtt.SUBACK:
-            self._subscribed(mqtt.parse_suback(body)[1])
+            self._subscribed(self._dialect.suback(body)[1])
+        elif kind == mqtt_more.DISCONNECT:
+            self._end(SourceLost(f"the broker ended the connection: {self._dialect.disconnected(body)}"))
 
-    def _subscribed(self, codes: list[int]) -> None:
-        refused = [topic for (topic, _), code in zip(self._filters, codes, strict=False) if code > 1]
+    def _introduced(self, answer: Connack) -> None:
+        if answer.refused:
+            self._end(SourceLost(f"the broker refuses the connection: {answer.refused}"))
+            return
+        self._session_present = answer.session_present
+        self.warnings = answer.warnings
+        self.keepalive_s = answer.keepalive_s or self.keepalive_s
+        self._most_in_flight = min(MAX_IN_FLIGHT, answer.in_flight)
+        self._write(self._dialect.subscribe(self._next_pid(), self._filters))
+
+    def _subscribed(self, answers: list[str]) -> None:
+        refused = [(topic, why) for (topic, _), why in zip(self._filters, answers, strict=False) if why]
         if refused:
-            self._end(SourceLost(f"the broker refuses to subscribe us to {refused[0]}; allow it in the broker's ACL"))
+            self._end(SourceLost(f"the subscription to {refused[0][0]} is {refused[0][1]}"))
         elif not self.ready.done():
             self.ready.set_result(self._session_present)
 
@@ -210,12 +241,22 @@ class Session(asyncio.Protocol):
         return self._pid
 
     def _write(self, data: bytes) -> None:
-        if self._transport is not None and not self._transport.is_closing():
-            self._transport.write(data)
+        """Send with all else of this turn of the loop."""
+        if not data or self._transport is None or self._transport.is_closing():
+            return
+        if not self._out:
+            self._loop.call_soon(self._flush)
+        self._out.append(data)
+
+    def _flush(self) -> None:
+        if self._out and self._transport is not None and not self._transport.is_closing():
+            self._transport.write(b"".join(self._out))
             self._sent_at = time.monotonic()
+        self._out.clear()
 
     def _end(self, reason: SourceLost | None) -> None:
         if self._transport is not None:
+            self._flush()
             self._transport.close()
         if self.lost.done():
             return
@@ -226,10 +267,3 @@ class Session(asyncio.Protocol):
             self.lost.exception()  # a session that nobody waits for any more may end in silence
         if not self.ready.done():
             self.ready.cancel()
-
-
-def _refused(code: int) -> str:
-    """Return what a CONNACK code means and what to do about it."""
-    means = REFUSED.get(code, f"code {code}")
-    advice = "correct [mqtt] user and password_file" if code in {4, 5} else "look into the broker's log"
-    return f"the broker refuses the connection: {means}; {advice}"

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from pantau import registry as registry_file
+from pantau.boots import Saved
 from pantau.ingest import Batch, Ingest
 from pantau.keys import Keys
 from pantau.registry import Registry
-from pantau.window import Window
 from pantau_wire import frame as wire
 from pantau_wire import names as T
 from pantau_wire import tag, topics
@@ -75,24 +75,41 @@ def resign(data: bytes, node: str = NODE, key: bytes = KEY) -> bytes:
 
 
 class Memory:
-    """A history in a dict, and the commit that fills it."""
+    """A history in memory, and the commit that fills it."""
 
     def __init__(self) -> None:
-        self.windows: dict[tuple[str, int], Window] = {}
+        self.last_id = 0
+        self.boots: dict[tuple[str, int], Saved] = {}
+        self.pages: dict[tuple[str, int, int], bytes] = {}
+        self.log: list[tuple[int, str, bytes]] = []
         self.frames: dict[tuple[str, int, int], bytes] = {}
         self.refused: list[str] = []
+        self.checkpoint = 1
 
-    def window(self, node: str, boot: int) -> Window | None:
-        return self.windows.get((node, boot))
+    def boot(self, node: str, boot: int) -> Saved | None:
+        saved = self.boots.get((node, boot))
+        return saved and saved._replace(window=saved.window.copy())
 
-    def payload(self, node: str, boot: int, seq: int) -> bytes | None:
-        return self.frames.get((node, boot, seq))
+    def page(self, node: str, boot: int, number: int) -> bytes | None:
+        return self.pages.get((node, boot, number))
+
+    def tail(self) -> Iterator[tuple[int, str, bytes]]:
+        return iter([row for row in self.log if row[0] >= self.checkpoint])
 
     def commit(self, batch: Batch) -> None:
-        for identity, new in batch.frames.items():
+        assert batch.first_id == self.last_id + 1
+        assert sum(count for _, count in batch.runs) == len(batch.payloads) == len(batch.nodes)
+        for number, (node, payload) in enumerate(zip(batch.nodes, batch.payloads, strict=True), batch.first_id):
+            head = wire.header(payload)
+            identity = (node, head.boot, head.seq)
             assert identity not in self.frames, "stored twice"
-            self.frames[identity] = new.payload
-        self.windows |= {key: window.copy() for key, window in batch.windows.items()}
+            self.frames[identity] = payload
+            self.log.append((number, node, payload))
+        self.last_id = batch.last_id
+        self.checkpoint = batch.checkpoint
+        for saved in batch.saves:
+            self.boots[saved.node, saved.boot] = saved
+            self.pages |= {(saved.node, saved.boot, number): page for number, page in saved.pages.items()}
         self.refused += [refused.reason for refused in batch.refused]
 
 

@@ -8,6 +8,7 @@ import pytest
 
 from pantau.decode import Decoder
 from pantau.follower import Follower
+from pantau.followers import FollowerStore, least_position
 from pantau.ingest import Ingest
 from pantau.sinks import Verdict
 from pantau.spool import Spool, SpoolReader
@@ -56,19 +57,42 @@ def fill(tmp_path, spool, *payloads):
     gate.settle(batch)
 
 
-def follow(tmp_path, spool, sink, position=0):
-    async def direct(function, *values):
-        function(*values)
+class Plain:
+    """A fold that counts what it sees: its state says how often."""
 
-    return Follower(
-        sink,
-        SpoolReader(spool.path),
-        Decoder(kit.registry(tmp_path)),
-        position,
-        mark=lambda marks: direct(spool.mark, marks),
-        save=lambda name, at: direct(spool.save_cursors, [(name, at)]),
-        resolved=lambda entries: direct(spool.resolve, entries),
-    )
+    def __init__(self, seen=0):
+        self.seen = seen
+
+    def assess(self, decoded):
+        self.seen += 1
+        return decoded
+
+    def changed(self):
+        return {"seen": str(self.seen)}
+
+
+class Books:
+    """The writers of the real ones, without threads of their own."""
+
+    def __init__(self, spool, store=None):
+        self.spool, self.store = spool, store
+        self.saved = {}
+
+    async def mark(self, marks):
+        self.spool.mark(marks)
+
+    async def resolved(self, entries):
+        self.spool.resolve(entries)
+
+    async def save(self, sink, position, state):
+        self.saved[sink] = position
+        if self.store is not None:
+            self.store.save(sink, position, state)
+
+
+def follow(tmp_path, spool, sink, position=0, books=None, quality=None):
+    books = books or Books(spool)
+    return Follower(sink, SpoolReader(spool.path), Decoder(kit.registry(tmp_path)), quality or Plain(), books, position)
 
 
 async def to_the_end(follower, within_s=10.0):
@@ -80,10 +104,62 @@ async def to_the_end(follower, within_s=10.0):
 def test_it_delivers_in_order_from_its_cursor_and_remembers(tmp_path, spool):
     fill(tmp_path, spool, *(kit.records(n) for n in range(1, 6)))
     sink = Target()
-    asyncio.run(to_the_end(follow(tmp_path, spool, sink, position=2)))
+    books = Books(spool)
+    asyncio.run(to_the_end(follow(tmp_path, spool, sink, 2, books)))
     assert sink.got == [3, 4, 5]
     assert sink.closed
-    assert spool.cursor("target") == 5
+    assert books.saved == {"target": 5}
+
+
+def test_position_and_quality_state_are_one_and_survive(tmp_path, spool):
+    fill(tmp_path, spool, *(kit.records(n) for n in range(1, 6)))
+    path = tmp_path / "followers.sqlite3"
+    store = FollowerStore(path)
+    answers = iter([Verdict("retry", "away")] * 15)
+    sink = Target(lambda _: next(answers, Verdict("stored")))
+
+    async def run():
+        follower = follow(tmp_path, spool, sink, 0, Books(spool, store))
+        task = asyncio.create_task(follower.run())
+        await kit.until(lambda: len(sink.got) == 5)
+        await follower.stop(5, task)
+
+    asyncio.run(run())
+    store.close()
+    again = FollowerStore(path)
+    # asked to retry three times, and yet each frame was folded once
+    assert (again.position("target"), again.state("target")) == (5, {"seen": "5"})
+    assert (again.position("other"), again.state("other")) == (None, {})
+    again.close()
+    assert least_position(path, ["target"]) == 5
+    assert least_position(path, ["target", "new"]) == 0
+    assert least_position(tmp_path / "none", ["target"]) == 0
+
+
+def test_a_defect_of_the_quality_control_costs_flags_and_no_reading(tmp_path, spool, caplog):
+    fill(tmp_path, spool, kit.records(1))
+
+    class Broken(Plain):
+        def assess(self, decoded):
+            raise ZeroDivisionError("a defect")
+
+    sink = Target()
+    asyncio.run(to_the_end(follow(tmp_path, spool, sink, quality=Broken())))
+    assert sink.got == [1]
+    assert "quality.failed" in caplog.text
+
+
+def test_a_frame_that_the_log_no_longer_holds_stays_in_quarantine(tmp_path, spool):
+    fill(tmp_path, spool, kit.records(1))
+    choosy = Target(lambda _: Verdict("rejected", "no room"))
+    asyncio.run(to_the_end(follow(tmp_path, spool, choosy)))
+    assert spool.prune(1) == 1
+    (entry,) = spool.entries(None, None)
+    assert entry.payload == kit.records(1)
+    follower = follow(tmp_path, spool, Target(), position=1)
+    follower.deliver_again({entry.frame_id: entry.id})
+    asyncio.run(to_the_end(follower))
+    assert len(spool.entries(None, None)) == 1
 
 
 def test_what_cannot_be_decoded_is_quarantined_and_the_rest_goes_on(tmp_path, spool):
@@ -158,7 +234,6 @@ def test_a_sink_that_breaks_its_contract_harms_only_itself(tmp_path, spool):
         await follower.stop(5, task)
 
     asyncio.run(run())
-    assert spool.cursor("target") == 0
 
 
 def test_a_sink_that_hangs_holds_up_neither_another_nor_the_stop(tmp_path, spool):

@@ -5,7 +5,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pantau import registry as registry_file
-from pantau.ingest import MAX_BOOTS, REASONS, Ingest
+from pantau.ingest import MAX_BOOTS, Ingest
+from pantau.refusals import REASONS
 from pantau_wire import frame as wire
 from pantau_wire import names as T
 from pantau_wire import topics
@@ -26,7 +27,8 @@ def store(gate, memory, *payloads, node=kit.NODE):
     verdicts = [gate.offer(kit.up(node), payload, kit.NOW_MS) for payload in payloads]
     batch = gate.take()
     memory.commit(batch)
-    return verdicts, gate.settle(batch), batch
+    gate.settle(batch)
+    return verdicts, gate.acks(100), batch
 
 
 def test_new_frames_are_stored_and_acknowledged_together(gate, memory):
@@ -40,7 +42,7 @@ def test_the_same_bytes_again_are_acknowledged_again(gate, memory):
     verdicts, acks, batch = store(gate, memory, kit.records(1))
     assert verdicts[0][:2] == ("redelivered", "same_bytes")
     assert acks[0].through == 1
-    assert not batch.frames and not batch.refused
+    assert not batch.payloads and not batch.refused
 
 
 def test_the_same_bytes_twice_in_one_batch(gate, memory):
@@ -96,7 +98,8 @@ def test_what_is_refused_has_its_reason_and_nothing_else_happens(gate, memory, r
     assert [r[:3] for r in batch.refused] == [(reason, topic, payload)]
     assert reason in REASONS
     memory.commit(batch)
-    assert gate.settle(batch) == []
+    gate.settle(batch)
+    assert gate.acks(9) == []
     assert not memory.frames
 
 
@@ -191,7 +194,7 @@ def test_a_frame_too_far_ahead_for_the_window_is_known_by_the_log(gate, memory):
 def test_windows_in_memory_are_bounded_and_old_boots_come_back_from_the_log(gate, memory):
     for boot in range(1, 50):
         store(gate, memory, kit.records(1, boot=boot), kit.records(3, boot=boot))
-    assert len(gate._windows[kit.NODE]) == MAX_BOOTS
+    assert len(gate._gates[kit.NODE].boots) <= MAX_BOOTS
     verdicts, acks, _ = store(gate, memory, kit.records(3, boot=2), kit.records(2, boot=2))
     assert [v.kind for v in verdicts] == ["redelivered", "new"]
     assert acks[0].through == 3
@@ -230,9 +233,10 @@ def test_in_any_interleaving_each_identity_is_stored_once_and_the_acknowledged_s
         if move == "commit":
             batch = gate.take()
             memory.commit(batch)
-            take_acks(gate.settle(batch))
+            gate.settle(batch)
+            take_acks(gate.acks(100))
         elif move == "fail":
-            gate.take()  # nothing was written: the source redelivers
+            gate.abandon(gate.take())  # nothing was written: the source redelivers
         elif move == "crash":
             memory.commit(gate.take())  # durable, but neither confirmed nor acknowledged
             gate = kit.ingest(folder, memory)
@@ -241,6 +245,7 @@ def test_in_any_interleaving_each_identity_is_stored_once_and_the_acknowledged_s
         gate.offer(kit.up(), kit.records(seq, boot=boot), 0)
     batch = gate.take()
     memory.commit(batch)
-    take_acks(gate.settle(batch))
+    gate.settle(batch)
+    take_acks(gate.acks(100))
     assert acked == {(b, s) for _, b, s in memory.frames} == sent
     assert memory.refused == []

@@ -88,12 +88,14 @@ def test_thresholds_are_those_of_the_time_and_of_the_stations_datum(tmp_path):
         return row("threshold", station="angke", property="water_level", hysteresis=0.05, **values)
 
     text = kit.REGISTRY.replace("tip_mm", 'datum = "peilschaal Angke"\ntip_mm')
-    text += limit(name="siaga3", value=1.5, datum="peilschaal Angke", to=T1) + limit(name="siaga3", value=1.4, from_=T1)
-    text += limit(name="siaga4", value=0.9)
+    text += limit(name="siaga_3", value=1.5, datum="peilschaal Angke", to=T1) + limit(
+        name="siaga_3", value=1.4, from_=T1
+    )
+    text += limit(name="siaga_4", value=0.9)
     found = loaded(tmp_path, text)
     assert [(t.name, t.value) for t in found.station("angke", T1_MS - 1).thresholds] == [
-        ("siaga4", 0.9),
-        ("siaga3", 1.5),
+        ("siaga_4", 0.9),
+        ("siaga_3", 1.5),
     ]
     assert [t.value for t in found.station("angke", T1_MS).thresholds] == [0.9, 1.4]
     text = text.replace("datum = 'peilschaal Angke'", "datum = 'LWS'")
@@ -153,6 +155,38 @@ def test_every_kind_of_row_has_its_mistakes_named_at_once(tmp_path):
     assert found["threshold[0].valeu"] == "unknown key; did you mean value?"
     assert found["sttion"] == "unknown key; did you mean station?"
     assert {"station[0].kemendagri", "sensor[0].model", "calibration[0].version", "calibration[0].tip_mm"} < set(found)
+
+
+def test_the_tables_of_quality_control_are_checked_and_kept(tmp_path):
+    table = (
+        "[station.flood]\nsiaga_1 = 2.0\n[station.flood.limits.water_level]\nrate = 0.01\n[station.air]\nhumid_s = 60\n"
+    )
+    found = loaded(tmp_path, station("a") + table)
+    assert found.stations["a"].flood.limits["water_level"].rate == 0.01
+    assert found.stations["a"].air.humid_s == 60 and found.stations["a"].rain is None
+    wrongly = (
+        table.replace("siaga_1 = 2.0", "siaga_1 = 2.0\nsiaga_2 = 3.0").replace("rate", "rat").replace("d_s", "d_h")
+    )
+    said = dict(wrong(tmp_path, station("a") + wrongly))
+    assert said["station[0].flood.limits.water_level.rat"] == "unknown key; did you mean rate?"
+    assert set(said) == {"station[0].flood.limits.water_level.rat", "station[0].air.humid_h"}
+    said = dict(
+        wrong(tmp_path, station("a", datum="LWS") + '[station.flood]\nsiaga_2 = 3.0\nsiaga_1 = 2.0\ndatum = "x"\n')
+    )
+    assert set(said) == {"station[0].flood", "station[0].flood.datum"}
+
+
+def test_siaga_levels_rise_to_the_first_and_stand_in_one_place(tmp_path):
+    def level(number, value, **times):
+        values = {"station": "a", "property": "water_level", "name": f"siaga_{number}", "value": value}
+        return row("threshold", **values, **times)
+
+    assert loaded(tmp_path, station("a") + level(1, 2.0) + level(2, 1.5, to=T1) + level(2, 1.6, from_=T1))
+    assert loaded(tmp_path, station("a") + level(1, 2.0, to=T1) + level(2, 3.0, from_=T1))
+    ((key, message),) = wrong(tmp_path, station("a") + level(1, 2.0) + level(2, 3.0, from_=T1))
+    assert key == "threshold[1].value" and "siaga_2 does not fit siaga_1 = 2.0" in message
+    ((key, _),) = wrong(tmp_path, station("a") + "flood = {siaga_1 = 2.0}\n" + level(1, 2.0))
+    assert key == "threshold[0].name"
 
 
 def test_unknown_references_name_the_likeliest(tmp_path):

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pantau.sources import Arrival, Inbox, confirm
+from pantau.sources import Chunk, Inbox, confirm, publishes
+from pantau.sources.dialect import Login, Mqtt5, Mqtt311
 from pantau.sources.session import MAX_IN_FLIGHT, MAX_PACKET, Packets, Session, SourceLost
 from pantau_wire import mqtt, mqtt_more
 from pantau_wire.errors import WireError
@@ -45,9 +46,13 @@ def in_loop(test):
     return run
 
 
+LOGIN = Login("bridge")
+CONNECT = Mqtt311().connect(LOGIN)
+
+
 def connected(inbox=None, codes=(1,)):
     inbox = inbox or Inbox()
-    session = Session(b"CONNECT", [("a/+/up", 1)], inbox)
+    session = Session(Mqtt311(), LOGIN, [("a/+/up", 1)], inbox)
     wire = Wire()
     session.connection_made(wire)
     session.data_received(mqtt_more.connack(True, 0))
@@ -55,33 +60,48 @@ def connected(inbox=None, codes=(1,)):
     return session, wire, inbox
 
 
+async def turn():
+    """One turn of the loop: what was written in it leaves."""
+    await asyncio.sleep(0)
+
+
 @in_loop
 async def test_connects_subscribes_and_confirms_only_when_told_in_one_write():
     session, wire, inbox = connected()
-    assert wire.sent == [b"CONNECT", mqtt.subscribe(1, [("a/+/up", 1)])]
+    await turn()
+    assert b"".join(wire.sent) == CONNECT + mqtt.subscribe(1, [("a/+/up", 1)])
     assert session.ready.result() is True
-    session.data_received(b"".join(mqtt.publish("t", b"%d" % n, qos=1, pid=n) for n in (7, 8, 9)))
-    assert len(wire.sent) == 2
-    arrivals = inbox.take(10)
-    assert [(a.payload, a.pid) for a in arrivals] == [(b"7", 7), (b"8", 8), (b"9", 9)]
-    confirm(arrivals)
-    assert wire.sent[2:] == [mqtt.puback(7) + mqtt.puback(8) + mqtt.puback(9)]
+    wire.sent.clear()
+    session.data_received(b"".join(mqtt.publish("t", b"%d" % n, qos=1, pid=n) for n in (7, 8)))
+    session.data_received(mqtt.publish("t", b"9", qos=1, pid=9) + mqtt.publish("t", b"0"))
+    await turn()
+    assert wire.sent == []
+    chunks = inbox.take(10)
+    assert [(chunk.payloads, chunk.pids) for chunk in chunks] == [
+        ([b"7", b"8"], [b"\0\7", b"\0\x08"]),
+        ([b"9", b"0"], [b"\0\x09", b""]),
+    ]
+    confirm(chunks)
+    await turn()
+    assert wire.sent == [mqtt.puback(7) + mqtt.puback(8) + mqtt.puback(9)]
 
 
 @in_loop
 async def test_a_lost_connection_is_never_confirmed_to_its_successor():
     session, wire, inbox = connected()
+    await turn()
     session.data_received(mqtt.publish("t", b"x", qos=1, pid=7))
     session.connection_lost(None)
     confirm(inbox.take(10))
-    assert len(wire.sent) == 2
+    await turn()
+    assert len(wire.sent) == 1
     with pytest.raises(SourceLost, match="closed by the broker"):
         session.lost.result()
 
 
 @in_loop
 async def test_refusals_say_what_to_do():
-    session = Session(b"C", [("a", 1)], Inbox())
+    session = Session(Mqtt311(), LOGIN, [("a", 1)], Inbox())
     session.connection_made(Wire())
     session.data_received(mqtt_more.connack(False, 5))
     with pytest.raises(SourceLost, match=r"not authorised; correct .* user and password_file"):
@@ -97,7 +117,7 @@ async def test_bytes_that_are_not_mqtt_end_the_connection():
     assert wire.closed
     with pytest.raises(SourceLost, match="not MQTT"):
         session.lost.result()
-    session = Session(b"C", [("a", 1)], Inbox())
+    session = Session(Mqtt311(), LOGIN, [("a", 1)], Inbox())
     session.connection_made(Wire())
     session.data_received(b"HTTP/1.1 400 Bad Request\r\n")
     with pytest.raises(SourceLost, match="does not speak MQTT"):
@@ -121,12 +141,14 @@ async def test_publishes_are_bounded_until_confirmed_and_handed_to_the_next_conn
 async def test_a_silent_broker_is_pinged_then_left_but_not_while_we_do_not_read():
     session, wire, _ = connected()
     session._heard_at -= 40
-    session.tick(60, reading=True)
+    await turn()
+    session.tick(reading=True)
+    await turn()
     assert wire.sent[-1] == mqtt.pingreq()
     session._pinged_at -= 20
-    session.tick(60, reading=False)
+    session.tick(reading=False)
     assert not session.lost.done()
-    session.tick(60, reading=True)
+    session.tick(reading=True)
     with pytest.raises(SourceLost, match="no answer"):
         session.lost.result()
 
@@ -135,10 +157,11 @@ async def test_a_silent_broker_is_pinged_then_left_but_not_while_we_do_not_read(
 async def test_leaving_flushes_and_disconnects():
     session, wire, inbox = connected()
     session.data_received(mqtt.publish("t", b"x", qos=1, pid=7))
-    (arrival,) = inbox.take(1)
-    arrival.channel.confirm(7)
+    (chunk,) = inbox.take(1)
+    await turn()
+    chunk.channel.confirm(chunk.pids)
     session.leave()
-    assert wire.sent[-2:] == [mqtt.puback(7), mqtt_more.disconnect()]
+    assert wire.sent[-1] == mqtt.puback(7) + mqtt_more.disconnect()
     assert session.lost.result() is None
 
 
@@ -184,11 +207,55 @@ async def test_a_full_inbox_stops_reading_and_room_starts_it_again():
     inbox, states = Inbox(), []
     inbox.on_full = states.append
     session, _, _ = connected(inbox)
+    chunk = Chunk(session, 0, [b"t"], [bytes(1 << 20)], [b"\0\1"], 1 << 20)
     for _ in range(20):
-        inbox.put(Arrival("t", bytes(1 << 20), 0, session, 1))
+        inbox.put(chunk)
     assert (states, inbox.full) == ([True], True)
     assert len(inbox.take(18)) == 18
     assert (states, inbox.full) == ([True, False], False)
     inbox.close()
-    inbox.put(Arrival("t", b"late", 0, session, 2))
+    inbox.put(chunk)
     assert len(inbox) == 2
+
+
+def general(data, dialect):
+    """What the general reader makes of a stream: the oracle of the quick one."""
+    reader, out = Packets(), ([], [], [])
+    reader.feed(data)
+    while (packet := reader.next()) is not None:
+        for column, part in zip(out, dialect.split_publish(packet[1], packet[2]), strict=True):
+            column.append(part)
+    return out
+
+
+MESSAGES = st.lists(
+    st.tuples(st.binary(max_size=300), st.binary(max_size=20_000), st.integers(1, 65_535), st.booleans())
+)
+
+
+@settings(max_examples=100)
+@given(MESSAGES, st.integers(1, 40_000), st.sampled_from([Mqtt311(), Mqtt5()]))
+def test_the_quick_reader_reads_what_the_general_one_reads_however_the_stream_is_cut(messages, cut, dialect):
+    stream = b"".join(
+        dialect.publish("t" * len(topic), payload, pid) if one else mqtt.publish("q", payload, qos=1, pid=pid, dup=True)
+        for topic, payload, pid, one in messages
+        if dialect == Mqtt311() or one
+    )
+    reader, out = Packets(), ([], [], [])
+    for at in range(0, len(stream), cut):
+        reader.feed(stream[at : at + cut])
+        while True:
+            reader.publishes(*out, properties=isinstance(dialect, Mqtt5))
+            packet = reader.next()
+            if packet is None:
+                break
+            for column, part in zip(out, dialect.split_publish(packet[1], packet[2]), strict=True):
+                column.append(part)
+    assert out == general(stream, dialect)
+
+
+@given(st.binary(max_size=400), st.booleans())
+def test_the_quick_reader_never_raises_and_never_reads_past_the_end(data, properties):
+    out = ([], [], [])
+    assert 0 <= publishes.take(data, 0, *out, properties=properties) <= len(data)
+    assert len({len(column) for column in out}) == 1

@@ -1,0 +1,260 @@
+"""The bridge's second process: what happens behind the acknowledgement. Followers, quality control, alerts, the page.
+
+It has an interpreter of its own, so that decoding never takes a turn from receiving, and a lower priority: when the machine
+has too little for both, frames are still made durable and the sinks catch up later. It ends when the first process does.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+import socket
+import sqlite3
+import sys
+import time
+from typing import TYPE_CHECKING, Any
+
+from pantau import again, log, peer
+from pantau.alerts.store import AlertStore
+from pantau.decode import Decoder
+from pantau.follower import Follower
+from pantau.followers import FollowerStore
+from pantau.log import event
+from pantau.owner import sole_owner
+from pantau.page import Page, PortTakenError
+from pantau.problems import ConfigError
+from pantau.quality.assessor import Assessor
+from pantau.sinks.sqlite import CityStore, StationRow
+from pantau.spool import Spool, SpoolBroken, SpoolReader, SpoolUnavailable
+from pantau.worker import Worker
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from pantau.follower import Mark
+    from pantau.registry import Registry
+    from pantau.reload import Setup
+    from pantau.sinks import Sink
+
+_log = logging.getLogger("pantau.city")
+_NICE = 5
+_TICK_S = 1.0
+_SINK_STOP_S = 5.0  # for a sink to take what the log still holds; what it does not take it gets at the next start
+_PREDECESSOR_S = 20.0  # for the city process of a bridge that was killed to notice and end
+_SPAN = 5_000  # frames of a span handed to a follower at a time
+FAILED = (ConfigError, PortTakenError, SpoolBroken, SpoolUnavailable, RuntimeError, sqlite3.Error)
+
+
+def now_ms() -> int:
+    """Return Unix milliseconds UTC."""
+    return time.time_ns() // 1_000_000
+
+
+def station_rows(registry: Registry, at_ms: int) -> list[StationRow]:
+    """Return the registry's stations with the nodes that stand there at `at_ms`, as the city store takes them."""
+    return [
+        StationRow(s.id, s.name, s.domain, s.longitude, s.latitude, s.report_interval_s, registry.nodes_at(s.id, at_ms))
+        for s in registry.stations.values()
+    ]
+
+
+class Books:
+    """What followers write down: cursors and states, and the quarantine. One thread owns both files."""
+
+    def __init__(self, store: FollowerStore, spool: Spool) -> None:
+        self.store, self.spool = store, spool
+        self._worker = Worker("books")
+
+    async def mark(self, marks: list[Mark]) -> None:
+        """Put stored frames into quarantine."""
+        await self._worker.call(self.spool.mark, marks)
+
+    async def resolved(self, entries: list[int]) -> None:
+        """Delete entries of the quarantine."""
+        await self._worker.call(self.spool.resolve, entries)
+
+    async def save(self, sink: str, position: int, state: dict[str, str]) -> None:
+        """Note how far the sink has come. Raises SpoolUnavailable."""
+        try:
+            await self._worker.call(self.store.save, sink, position, state)
+        except sqlite3.Error as error:
+            raise SpoolUnavailable(f"{self.store.path}: {error}; look at the disk and its free space") from error
+
+    async def call(self, function: Callable[..., Any], *values: Any) -> Any:
+        """Run a call in the owner's thread."""
+        return await self._worker.call(function, *values)
+
+    def close(self) -> None:
+        """Close both files after what waits."""
+        self._worker.stop()
+        self.store.close()
+        self.spool.close()
+
+
+class City:
+    """The second process's parts. `figures` and `problems` are those of the whole bridge, as the page shows them."""
+
+    def __init__(self, setup: Setup) -> None:
+        self._setup = setup
+        config = setup.config
+        kept = config.quarantine
+        spool = Spool(
+            config.spool_path, max_mib=config.spool.max_mib, quarantine_rows=kept.max_rows, quarantine_mib=kept.max_mib
+        )
+        self._books = Books(FollowerStore(config.bridge.data_dir / "followers.sqlite3"), spool)
+        self.store = CityStore(config.store_path)
+        self.store.put_stations(station_rows(setup.registry, now_ms()))
+        self.alerts = AlertStore(config.bridge.data_dir / "alerts.sqlite3", setup.rules, setup.registry)
+        self._qualities: dict[str, Assessor] = {}
+        self.followers = [self._follower(sink) for sink in (self.store, self.alerts)]
+        self.page = Page(config, self.store, self) if config.web.enabled else None
+        self._ingest: tuple[dict[str, float], list[str], float] = ({}, [], time.monotonic())
+        self._log_end = spool.last_id
+
+    def problems(self) -> list[str]:
+        """Return what is wrong now, each with what to do; empty = healthy."""
+        return self._ingest[1] + self.own_problems()
+
+    def figures(self) -> dict[str, float]:
+        """Return plain numbers for the metrics."""
+        return self._ingest[0] | self.own_figures()
+
+    def own_problems(self) -> list[str]:
+        """Return what is wrong in this process."""
+        return [problem for follower in self.followers for problem in follower.problems()]
+
+    def own_figures(self) -> dict[str, float]:
+        """Return the numbers of this process."""
+        figures: dict[str, float] = {}
+        end = max(self._log_end, int(self._ingest[0].get("spool_last_id", 0)))
+        for follower in self.followers:
+            label = f'{{sink="{follower.name}"}}'
+            lag = max(0, end - follower.position)
+            behind_ms = now_ms() - follower.newest_ms if lag and follower.newest_ms else 0
+            figures[f"sink_lag_frames{label}"] = float(lag)
+            figures[f"sink_lag_seconds{label}"] = behind_ms / 1000
+            figures[f"sink_delivered_total{label}"] = float(follower.delivered)
+            figures[f"sink_observations_total{label}"] = float(follower.observations)
+            figures[f"sink_rejected_total{label}"] = float(follower.rejected)
+            figures[f"sink_working{label}"] = float(not follower.trouble)
+        return figures
+
+    async def run(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Follow the log until the first process says stop or ends."""
+        follow = {asyncio.create_task(f.run(), name=f"sink-{f.name}"): f for f in self.followers}
+        others = {
+            asyncio.create_task(self._listen(reader), name="listen"),
+            asyncio.create_task(self._tick(writer), name="tick"),
+        }
+        if self.page is not None:
+            others.add(asyncio.create_task(self.page.run(), name="page"))
+        peer.send(writer, "ready")
+        parts = {*follow, *others}
+        ended, _ = await asyncio.wait(parts, return_when=asyncio.FIRST_COMPLETED)
+        try:
+            for task, follower in follow.items():
+                await follower.stop(_SINK_STOP_S, task)
+            peer.send(writer, "beat", self.own_figures(), self.own_problems(), needed=True)
+        finally:
+            if self.page is not None:
+                self.page.stop()
+            for task in others:
+                if task.get_name() != "page":
+                    task.cancel()
+            await asyncio.gather(*parts, return_exceptions=True)
+            self._books.close()
+        for task in ended:
+            if not task.cancelled() and (error := task.exception()) is not None:
+                raise error
+
+    async def _listen(self, reader: asyncio.StreamReader) -> None:
+        """Take what the first process tells until it ends."""
+        while (message := await peer.receive(reader)) is not None:
+            if message[0] == "grown":
+                for follower in self.followers:
+                    follower.wake()
+            elif message[0] == "state":
+                self._ingest = (message[1], message[2], time.monotonic())
+            elif message[0] == "setup":
+                await self._reconfigure(message[1])
+
+    async def _tick(self, writer: asyncio.StreamWriter) -> None:
+        """Once a second: say that we live, let time pass for the alerts, look for what is to be delivered again."""
+        while True:
+            peer.send(writer, "beat", self.own_figures(), self.own_problems())
+            try:
+                await asyncio.to_thread(self.alerts.tick, now_ms())
+                await self._again()
+            except (SpoolUnavailable, sqlite3.Error) as error:
+                event(_log, logging.WARNING, "city.tick_failed", reason=error)
+            await asyncio.sleep(_TICK_S)
+
+    async def _again(self) -> None:
+        """Hand followers what was asked for: entries of the quarantine, and spans of the log."""
+        entries = await self._books.call(self._books.spool.redelivery_wanted, _SPAN)
+        for follower in self.followers if entries else ():
+            mine = [e for e in entries if e.reason != "sink_rejected" or e.detail.startswith(f"{follower.name}:")]
+            follower.deliver_again({entry.frame_id: entry.id for entry in mine})
+        if entries:
+            await self._books.call(self._books.spool.resolve, (), [entry.id for entry in entries])
+        for follower in self.followers:
+            span = await self._books.call(again.asked, self._books.spool, follower.name)
+            if span is not None and not follower.waiting_again:
+                last = min(span.last, span.first + _SPAN - 1, follower.position)
+                follower.deliver_again(dict.fromkeys(range(span.first, last + 1), 0))
+                await self._books.call(again.served, self._books.spool, follower.name, max(last, span.first))
+
+    async def _reconfigure(self, setup: Setup) -> None:
+        """Go on with other stations, rules and options."""
+        self._setup = setup
+        log.set_up(setup.config.bridge.log_level, as_json=setup.config.bridge.log_json)
+        self.store.put_stations(station_rows(setup.registry, now_ms()))
+        for follower in self.followers:
+            quality = self._qualities[follower.name]
+            quality.reconfigure(setup.registry)
+            await follower.reconfigure(Decoder(setup.registry), quality)
+        self.alerts.reconfigure(setup.rules, setup.registry)
+
+    def _follower(self, sink: Sink) -> Follower:
+        """Return the follower of one sink, at the lesser of what we noted and what the sink has."""
+        store, has = self._books.store, sink.position()
+        noted = store.position(sink.name)
+        position = has if noted is None else min(noted, has)
+        quality = self._qualities[sink.name] = Assessor(self._setup.registry, store.state(sink.name))
+        reader = SpoolReader(self._setup.config.spool_path)
+        return Follower(sink, reader, Decoder(self._setup.registry), quality, self._books, position)
+
+
+async def serve(channel: socket.socket) -> int:
+    """Run the second process on its end of the socket pair; return its exit status."""
+    reader, writer = await asyncio.open_connection(sock=channel, limit=1 << 26)
+    first = await peer.receive(reader)
+    if first is None:
+        return 0
+    setup: Setup = first[1]
+    config = setup.config
+    log.set_up(config.bridge.log_level, as_json=config.bridge.log_json)
+    try:
+        with sole_owner(config.bridge.data_dir, "city.lock", within_s=_PREDECESSOR_S):
+            await City(setup).run(reader, writer)
+    except FAILED as error:
+        peer.send(writer, "failed", str(error), isinstance(error, ConfigError), needed=True)
+        await writer.drain()
+        return 1
+    finally:
+        writer.close()
+    return 0
+
+
+def main() -> None:
+    """Start the second process; the first one passes the file descriptor of its end of the pair."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)  # the first process says when to stop, having more to finish itself
+    os.nice(_NICE)
+    sys.exit(asyncio.run(serve(socket.socket(fileno=int(sys.argv[1])))))
+
+
+if __name__ == "__main__":
+    main()
