@@ -15,7 +15,7 @@ SCHEMA = (
     ("profile", int, 1, (0, 65535)),
     ("board", str, "esp32-generic", None),
     ("station", str, "flood", None),
-    ("link.kind", str, "wifi", ("wifi", "ethernet", "ppp", "none")),
+    ("link.kind", str, "wifi", ("wifi", "ethernet", "ppp", "serial", "none")),
     ("link.ssid", str, "", None),
     ("link.password", str, "", None),
     ("link.address", str, "", None),
@@ -192,7 +192,7 @@ def _together(config, problems):
     if 0 < config.watchdog_s < _WATCHDOG_S:
         problems.append("watchdog_s: %d is not 0 or in %d..600" % (config.watchdog_s, _WATCHDOG_S))
         config.watchdog_s = _WATCHDOG_S
-    if not config.broker_host:
+    if not config.broker_host and config.link_kind != "serial":
         problems.append("broker.host: missing, so nothing can be sent")
     if not config.broker_tls and not config.broker_lab_plain:
         problems.append("broker.tls: false needs broker.lab_plain true; TLS stays on")

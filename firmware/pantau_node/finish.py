@@ -29,10 +29,7 @@ def assemble(parts):
     node.siren = _siren(parts, node)  # pyright: ignore[reportAttributeAccessIssue]
     app = App(board, node, facts, storage.floor, starts, parts["wdt"])
     who = parts["identity"]
-    names = {what: topics.topic(conf.city, who.node, what) for what in ("up", "ack", "cmd", "will")}
-    from .links.mqtt import MqttLink
-
-    link = MqttLink(conf, who, names, clock, net, app, random.getrandbits)
+    link = _link(conf, who, clock, net, app)
     facts.causes = link.causes
     start_s = nap.next_s if nap is not None else 0
     sampler = Sampler(clock, station, conf.sampling_interval_s, conf.sampling_run_s, app.on_record, start_s)
@@ -80,6 +77,16 @@ def _siren(parts, node):
 
     pin, loud = parts["output"]
     return Siren(pin, loud, parts["station"].watch, node, parts["clock"])
+
+
+def _link(conf, who, clock, net, app):
+    """Return the link: a way out with sessions of its own needs no broker, and so none of its code."""
+    if hasattr(net, "session"):
+        return net.session(who, app)
+    from .links.mqtt import MqttLink
+
+    names = {what: topics.topic(conf.city, who.node, what) for what in ("up", "ack", "cmd", "will")}
+    return MqttLink(conf, who, names, clock, net, app, random.getrandbits)
 
 
 def _net(parts):

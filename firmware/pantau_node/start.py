@@ -84,6 +84,8 @@ def make_drivers(board, conf, problems):
     taken = {}
     if conf.link_kind == "ppp" and "modem" in board.pins:
         taken["uart %s" % board.pins["modem"]["uart"]] = "the modem"
+    if conf.link_kind == "serial":
+        taken["uart %s" % (conf.link_address.partition(":")[0] or "1")] = "the link"
     for index, item in enumerate(conf.sensors):
         driver = None
         places = ()

@@ -12,7 +12,7 @@ from .errors import WireError
 from .frame import MAX_FRAME
 from .topics import WHAT, valid_id
 
-HELLO = "hello"  # from the bridge, without id and payload: somebody listens here
+HELLO = "hello"  # without id; no payload, from the computer: somebody listens here; "?" from a node asks for that
 _WHAT = (HELLO,) + WHAT  # a byte on the line is the place in it
 _CRC = 4
 _BODY = 2 + 23 + MAX_FRAME + _CRC

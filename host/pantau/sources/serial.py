@@ -175,6 +175,8 @@ class Port:
             if packet[0] in _UP:
                 packets.append(packet)
                 self._heard(packet[1])
+            elif packet[0] == line.HELLO and packet[2] and not self._inbox.full:
+                self.send(line.HELLO, "", b"")  # a node that has just started need not wait for the next one
         self.passed += self._reader.passed - before
         self._put(packets)
         if self._inbox.full and not self._paused:
