@@ -1,0 +1,76 @@
+"""What the fold knows of its own way: which frames it judged, since when it listens, the next number of an alert."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pantau.decode import Decoded
+
+_SKIPPED = 1000  # frames that could not be judged and may come again after a repair
+_ALIVE_EVERY_MS = 60_000
+_ABSENT_MS = 300_000  # a bridge that did not tick for so long was not listening: silence then proves nothing
+
+
+@dataclass(slots=True)
+class Ledger:
+    """Saved with everything else, in one transaction."""
+
+    position: int = 0
+    received_ms: int = 0
+    skipped: list[int] = field(default_factory=list)
+    alive_ms: int = 0
+    listening_ms: int = 0
+    next_id: int = 1
+    dirty: bool = False
+
+    @classmethod
+    def load(cls, text: str) -> Ledger:
+        """Return the ledger that `dump` gave, after its way through JSON."""
+        return cls(**json.loads(text))
+
+    def dump(self) -> dict[str, Any]:
+        """Return JSON values."""
+        names = ("position", "received_ms", "skipped", "alive_ms", "listening_ms", "next_id")
+        return {name: getattr(self, name) for name in names}
+
+    def admit(self, frame: Decoded) -> bool:
+        """Return whether a frame is to be judged, and note that it was.
+
+        Ids of a log only grow. A known id that was received later than all before belongs to a new log: the old one was
+        lost, and the city must not be blind until the new one has grown as long.
+        """
+        if frame.id in self.skipped:
+            self.skipped.remove(frame.id)
+        elif frame.id <= self.position and frame.received_ms <= self.received_ms:
+            return False
+        else:
+            self.position, self.received_ms = frame.id, max(self.received_ms, frame.received_ms)
+        self.dirty = True
+        if frame.error is not None:
+            self.skip(frame.id)
+            return False
+        return True
+
+    def skip(self, number: int) -> None:
+        """Note a frame that could not be judged: when it comes again, it is."""
+        self.position = max(self.position, number)
+        self.skipped = [*self.skipped, number][-_SKIPPED:]
+        self.dirty = True
+
+    def tick(self, now_ms: int) -> bool:
+        """Note that the bridge listens; return whether its clock went back.
+
+        Saved once a minute, and only that is looked at: a restart must not make a difference.
+        """
+        back = now_ms < self.alive_ms
+        if back:
+            self.listening_ms = min(self.listening_ms, now_ms)
+        elif now_ms - self.alive_ms > _ABSENT_MS:
+            self.listening_ms = now_ms
+        elif now_ms - self.alive_ms < _ALIVE_EVERY_MS:
+            return False
+        self.alive_ms, self.dirty = now_ms, True
+        return back
