@@ -118,7 +118,6 @@ class SerialLink:
     async def _serve(self):
         self.packets = line.Reader()
         ask_at = look_at = 0
-        online = False
         while True:
             now = self.clock.uptime_ms()
             self.beat_ms = now + _LOOK_MS
@@ -126,10 +125,7 @@ class SerialLink:
             if self.up and now - self._heard_ms > _HEARD_MS:
                 self._set(False)
                 self._count(_SILENT, "nobody listens any more")
-            if self.up and not online:
-                await self._write(line.packet("will", self._node, b"online"))
-            online = self.up
-            if not online and now >= ask_at:
+            if not self.up and now >= ask_at:
                 ask_at = now + _ASK_MS
                 self.attempts += 1
                 await self._write(line.packet(line.HELLO, "", b"?"))

@@ -32,7 +32,6 @@ HELLO_S = 10.0  # a node that hears nothing for three and a half of these takes 
 _TICK_S = 0.5
 _READ = 4096  # what a tty holds
 _MAX_OUT = 16 << 10  # bytes that wait to be written: a second and a half at 115,200 baud
-_UP = ("up", "will")  # what a node may send; the rest is not for us
 _RETRY_S = 1.0  # a technician who plugs a cable in waits for it
 _MAX_NODES = 64  # heard on one port: one is usual, and a stranger's packets may claim any id
 _REASONS = {
@@ -170,9 +169,11 @@ class Port:
             return
         before = self._reader.passed
         self._reader.feed(data)
-        packets = []
+        packets: list[tuple[str, str, bytes]] = []
         while (packet := self._reader.next()) is not None:
-            if packet[0] in _UP:
+            if packet[0] == "up":
+                if packet[1] not in self.nodes:
+                    packets.append(("will", packet[1], b"online"))
                 packets.append(packet)
                 self._heard(packet[1])
             elif packet[0] == line.HELLO and packet[2] and not self._inbox.full:

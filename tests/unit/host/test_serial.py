@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import tty
 
 import pytest
 
@@ -14,51 +13,7 @@ from pantau.sources.serial import Port, SerialSource, SerialTable, stable_name
 from pantau.sources.several import Several
 from pantau_wire import line
 from unit.host import bridge_kit as kit
-
-
-class Cable:
-    """A port below a stable name, and the node's end of it."""
-
-    def __init__(self, folder, name="node"):
-        self.path = folder / name
-        self.reader = line.Reader()
-        self.end = -1
-
-    def plug(self):
-        self.end, other = os.openpty()
-        tty.setraw(self.end)
-        os.set_blocking(self.end, False)
-        self.path.unlink(missing_ok=True)
-        self.path.symlink_to(os.ttyname(other))
-        self._other = other
-        self.reader = line.Reader()
-
-    def unplug(self):
-        self.path.unlink(missing_ok=True)
-        for handle in (self.end, self._other):
-            os.close(handle)
-        self.end = -1
-
-    def send(self, data):
-        os.write(self.end, data)
-
-    def got(self):
-        """Return the packets that came down since the last call."""
-        try:
-            self.reader.feed(os.read(self.end, 65_536))
-        except BlockingIOError:
-            return []
-        return list(iter(self.reader.next, None))
-
-    async def get(self, what):
-        found = []
-
-        def there():
-            found.extend(packet for packet in self.got() if packet[0] == what)
-            return found
-
-        await kit.until(there)
-        return found
+from unit.host.serial_rig import Cable
 
 
 @pytest.fixture
@@ -75,6 +30,16 @@ def cables(tmp_path):
 def soon(monkeypatch):
     monkeypatch.setattr(serial_source, "_RETRY_S", 0.01)
     monkeypatch.setattr(serial_source, "_TICK_S", 0.01)
+
+
+def test_a_node_that_asks_is_greeted_at_once(cables, monkeypatch):
+    async def use(source, inbox):
+        await cables[0].get(line.HELLO)
+        monkeypatch.setattr(serial_source, "HELLO_S", 1e9)
+        cables[0].send(line.packet(line.HELLO, "", b"?"))
+        assert await cables[0].get(line.HELLO) == [(line.HELLO, "", b"")]
+
+    run(cables[:1], use)
 
 
 def run(cables, use):
@@ -94,7 +59,7 @@ def run(cables, use):
     asyncio.run(main())
 
 
-async def messages(inbox, count):
+async def messages(inbox, count, *, wills=False):
     """Return (topic, payload) of the next `count` messages."""
     found = []
 
@@ -102,7 +67,8 @@ async def messages(inbox, count):
         for chunk in inbox.take(1000):
             assert set(chunk.pids) == {b""} and chunk.size == sum(map(len, chunk.payloads))
             chunk.channel.confirm(chunk.pids)
-            found.extend(zip(chunk.topics, chunk.payloads, strict=True))
+            pairs = zip(chunk.topics, chunk.payloads, strict=True)
+            found.extend(pair for pair in pairs if wills or not pair[0].endswith(b"/will"))
         return len(found) >= count
 
     await kit.until(there)
@@ -115,10 +81,10 @@ def test_frames_come_up_and_answers_go_down_the_same_line(cables):
         assert await cables[0].get(line.HELLO)
         assert not source.publish(kit.NODE, "ack", b"nobody was heard yet")
         frames = [kit.records(1), kit.records(2)]
-        cables[0].send(b"rst:0x1 (POWERON_RESET)\r\n" + line.packet("will", kit.NODE, b"online"))
+        cables[0].send(b"rst:0x1 (POWERON_RESET)\r\n" + line.packet("will", kit.NODE, b"not for a node to say"))
         cables[0].send(b"".join(line.packet("up", kit.NODE, frame) + b"[info] text\r\n" for frame in frames))
         up, will = kit.up().encode(), kit.up().replace("/up", "/will").encode()
-        assert await messages(inbox, 3) == [(will, b"online"), (up, frames[0]), (up, frames[1])]
+        assert await messages(inbox, 3, wills=True) == [(will, b"online"), (up, frames[0]), (up, frames[1])]
         assert source.publish(kit.NODE, "ack", b"\x00ack") and source.publish(kit.NODE, "cmd", b"")
         assert await cables[0].get("cmd") == [("cmd", kit.NODE, b"")]
         assert source.figures()[f'serial_passed_over_total{{port="{cables[0].path}"}}'] == 2
@@ -131,7 +97,7 @@ def test_a_port_that_vanishes_comes_back_as_another_one(cables):
         cables[0].send(line.packet("up", kit.NODE, b"1"))
         await messages(inbox, 1)
         cables[0].unplug()
-        assert (await messages(inbox, 1))[0] == (kit.up().replace("/up", "/will").encode(), b"offline")
+        assert await messages(inbox, 1, wills=True) == [(kit.up().replace("/up", "/will").encode(), b"offline")]
         await kit.until(lambda: any("not there; plug" in problem for problem in source.problems()))
         assert not source.publish(kit.NODE, "ack", b"x")
         cables[0].plug()

@@ -113,7 +113,7 @@ def test_nothing_is_sent_before_somebody_listens():
         uart.down = b"noise" + HELLO
         await asyncio.sleep(1)
         assert link.up and events.told == [True]
-        assert uart.sent == [("will", "n1", b"online"), ("up", "n1", b"one"), ("up", "n1", bytes(1024))]
+        assert uart.sent == [("up", "n1", b"one"), ("up", "n1", bytes(1024))]
 
     assert run(use, "2:57600") == [(2, 57_600, 2048)]
 
