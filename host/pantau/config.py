@@ -114,6 +114,12 @@ class SinksTable(Table):
     sqlite: SqliteTable = SqliteTable()
 
 
+class AlertsTable(Table):
+    """What is an alert; None = the rules that Pantau ships."""
+
+    rules: FilePath | None = None
+
+
 class Config(Table):
     """The whole of pantau.toml."""
 
@@ -123,6 +129,7 @@ class Config(Table):
     quarantine: QuarantineTable = QuarantineTable()
     web: WebTable = WebTable()
     sinks: SinksTable = SinksTable()
+    alerts: AlertsTable = AlertsTable()
 
     @property
     def spool_path(self) -> Path:

@@ -15,8 +15,9 @@ from pydantic import BaseModel
 from pantau.registry import EVER_MS, NEVER_MS
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping
+    from collections.abc import Collection, Iterator
 
+    from pantau.alerts.rules import RuleSet
     from pantau.config import Config
     from pantau.keys import Keys
     from pantau.registry import Placement, Registry, Station
@@ -32,12 +33,12 @@ Part = Literal["config", "registry", "keys", "alerts"]
 
 
 class Setup(NamedTuple):
-    """All that a bridge was told, from one reading of its files. `rules` are the alert rules by id."""
+    """All that a bridge was told, from one reading of its files."""
 
     config: Config
     registry: Registry
     keys: Keys
-    rules: Mapping[str, object]
+    rules: RuleSet
 
 
 class Change(NamedTuple):
@@ -214,11 +215,13 @@ def _turned(before: object, after: object) -> str:
     return "added" if before is None else "removed" if after is None else "replaced"
 
 
-def _rules(old: Mapping[str, object], new: Mapping[str, object]) -> Iterator[Change]:
-    for name in dict.fromkeys([*new, *old]):
-        if name not in old:
+def _rules(old: RuleSet, new: RuleSet) -> Iterator[Change]:
+    if old.settings != new.settings:
+        yield Change("alerts", "settings of the alerts", "changed")
+    for name in dict.fromkeys([*new.rules, *old.rules]):
+        if name not in old.rules:
             yield Change("alerts", f"rule {name}", "new")
-        elif name not in new:
-            yield Change("alerts", f"rule {name}", "gone; an alert of it that is open is closed")
-        elif old[name] != new[name]:
+        elif name not in new.rules:
+            yield Change("alerts", f"rule {name}", "gone; an alert of it that stands is withdrawn")
+        elif old.rules[name] != new.rules[name]:
             yield Change("alerts", f"rule {name}", "changed")

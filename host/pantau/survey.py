@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import os
-from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from pantau import config as config_file
 from pantau import keys as key_file
 from pantau import registry as registry_file
+from pantau.alerts import files as rule_file
 from pantau.problems import ConfigError, Problem
 from pantau.sources.mqtt import read_password, tls_context
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
     from pathlib import Path
 
+    from pantau.alerts.rules import RuleSet
     from pantau.config import Config
     from pantau.keys import Keys
     from pantau.registry import Registry
@@ -32,7 +33,7 @@ class Survey(NamedTuple):
     problems: list[Problem]
     unenrolled: list[Problem]
     keys: Keys | None = None
-    rules: Mapping[str, object] = MappingProxyType({})  # alert rules by id
+    rules: RuleSet | None = None
 
 
 def survey(path: Path, *, running: Config | None = None) -> Survey:
@@ -46,12 +47,14 @@ def survey(path: Path, *, running: Config | None = None) -> Survey:
 
     registry = _attempt(problems, lambda: registry_file.load(config.bridge.registry))
     keys = _attempt(problems, lambda: key_file.load(config.bridge.keys))
+    stations = registry.stations if registry is not None else None
+    rules = _attempt(problems, lambda: rule_file.load(config.alerts.rules, stations))
     _attempt(problems, lambda: read_password(config.mqtt))
     _attempt(problems, lambda: tls_context(config.mqtt))
     tried = running is not None and running.bridge.data_dir == config.bridge.data_dir
     if "bridge" not in own and not tried:  # else it may be a folder that nobody meant
         _attempt(problems, lambda: _writable(config.bridge.data_dir))
-    return Survey(config, registry, problems, _unenrolled(config, registry, keys), keys)
+    return Survey(config, registry, problems, _unenrolled(config, registry, keys), keys, rules)
 
 
 def _attempt(problems: list[Problem], part: Callable[[], _T]) -> _T | None:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 # The config keys that name files. Those of the broker are read once, when the bridge starts; the others again.
 _READ_ONCE = ("mqtt.ca", "mqtt.certificate", "mqtt.private_key", "mqtt.password_file")
-_NAMED = ("bridge.registry", "bridge.keys", *_READ_ONCE)
+_NAMED = ("bridge.registry", "bridge.keys", "alerts.rules", *_READ_ONCE)
 
 
 class _Mark(NamedTuple):
@@ -119,7 +119,7 @@ class Watcher:
 
 
 def _setup(found: Survey) -> Setup | None:
-    if found.problems or found.registry is None or found.keys is None:
+    if found.problems or found.registry is None or found.keys is None or found.rules is None:
         return None
     return Setup(found.config, found.registry, found.keys, found.rules)
 

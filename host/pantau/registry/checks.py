@@ -26,6 +26,7 @@ _SUGGESTED = 20  # likenesses are looked for among all stations: dear, and after
 _CITY_KM = 300.0  # no city is wider: a station farther from the middle of the others has a slip in its position
 _ENOUGH = 3  # stations, for the middle to mean something
 _KM_PER_DEGREE = 111.2
+_SIAGA = ("siaga_1", "siaga_2", "siaga_3", "siaga_4")
 
 
 def contradictions(tables: Mapping[str, object]) -> list[Found]:
@@ -40,6 +41,7 @@ def contradictions(tables: Mapping[str, object]) -> list[Found]:
         *_positions(stations),
         *_unknown(stations, nodes, others, ids),
         *_rivers(stations),
+        *_datums(stations),
         *_nodes(nodes, stations),
         *_sensors(others["sensor"], nodes),
         *_calibrations(others["calibration"]),
@@ -279,10 +281,48 @@ def _thresholds(thresholds: list[Entry], stations: Iterable[Entry]) -> Iterator[
     yield from _overlaps(
         "threshold", spans, _texts("station", "property", "name"), lambda s: f"{s.entry['name']} has a value already"
     )
-    datums = {s["id"]: s.get("datum") for _, s in stations if isinstance(s.get("id"), str)}
+    by_id = {s["id"]: s for _, s in stations if isinstance(s.get("id"), str)}
+    datums = {name: s.get("datum") for name, s in by_id.items()}
     for index, entry in thresholds:
         where, datum = entry.get("station"), entry.get("datum")
         if isinstance(where, str) and where in datums and isinstance(datum, str) and datum != datums[where]:
             here = datums[where] if isinstance(datums[where], str) else "no datum"
             what = f"is not that of {where} ({here}): levels are compared on one scale; convert value to it"
             yield key_path(("threshold", index, "datum")), what
+        if (
+            isinstance(where, str)
+            and entry.get("name") in _SIAGA
+            and entry["name"] in _table(by_id.get(where), "flood")
+        ):
+            what = f"{where} has {entry['name']} in its flood table too; keep it in one place"
+            yield key_path(("threshold", index, "name")), what
+    yield from _siaga(spans)
+
+
+def _siaga(spans: Iterable[_Span]) -> Iterator[Found]:
+    """Yield levels of the four states that do not rise to state 1, the worst, where they hold at the same time."""
+    by_station: dict[object, list[_Span]] = defaultdict(list)
+    for span in spans:
+        level = _number(span.entry.get("value"))
+        if span.entry.get("property") == "water_level" and span.entry.get("name") in _SIAGA and level is not None:
+            where = span.entry.get("station")
+            for other in by_station[where] if isinstance(where, str) else ():
+                worse = str(span.entry["name"]) < str(other.entry["name"])  # siaga_1 is worse than siaga_2
+                higher = level > other.entry["value"]
+                if span.entry["name"] != other.entry["name"] and span.meets(other) and worse != higher:
+                    what = f"{span.entry['name']} does not fit {other.entry['name']} = {other.entry['value']}"
+                    yield key_path(("threshold", span.at, "value")), f"{what}: siaga_1 is the worst and the highest"
+            if isinstance(where, str):
+                by_station[where].append(span)
+
+
+def _table(entry: dict[str, Any] | None, name: str) -> dict[str, Any]:
+    found = entry.get(name) if entry is not None else None
+    return found if isinstance(found, dict) else {}
+
+
+def _datums(stations: Iterable[Entry]) -> Iterator[Found]:
+    for index, station in stations:
+        datum, here = _table(station, "flood").get("datum"), station.get("datum")
+        if isinstance(datum, str) and datum and isinstance(here, str) and datum != here:
+            yield key_path(("station", index, "flood", "datum")), f"is not the station's ({here}); leave this one out"

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol, TypeVar
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
+    from pantau.quality.site import AirSite, FloodSite, RainSite, RoadSite
+
 EVER_MS = 0
 NEVER_MS = 253_370_764_800_000  # 9999-01-01: the greatest year that TOML can write
 
@@ -106,6 +108,10 @@ class Station:
     nodes_at_once: int | None = None
     calibrations: tuple[int, ...] = ()
     thresholds: tuple[Threshold, ...] = ()
+    flood: FloodSite | None = None
+    rain: RainSite | None = None
+    road: RoadSite | None = None
+    air: AirSite | None = None
 
     def level_m(self, distance_m: float) -> float | None:
         """Return the water level above the station's zero for a distance from the sensor, None without its height."""

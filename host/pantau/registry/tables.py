@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, AwareDatetime, Field
 
 from pantau.problems import Table
+from pantau.quality.site import AirSite, FloodSite, RainSite, RoadSite
 from pantau_wire import names as wire
 from pantau_wire import topics
 
@@ -70,6 +71,10 @@ class StationTable(Table):
     neighbours: list[StationId] = Field(default_factory=list)
     downstream: StationId | None = None
     nodes_at_once: Annotated[int, Field(ge=1, le=100)] | None = None
+    flood: FloodSite | None = None
+    rain: RainSite | None = None
+    road: RoadSite | None = None
+    air: AirSite | None = None
 
 
 class Period(Table):

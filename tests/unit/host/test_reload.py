@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
+import pickle
+from importlib import resources
 
 import pytest
 
 from pantau import keys as key_file
+from pantau.alerts.rules import RuleSet
 from pantau.config import SinksTable, SqliteTable
 from pantau.keys import Keys
 from pantau.problems import ConfigError
@@ -238,12 +241,38 @@ def test_of_very_many_changes_the_first_and_their_number_are_said(files):
 
 
 def test_alert_rules_and_the_page_s_store(files):
-    old = files.watcher.setup._replace(rules={"a": 1, "b": 2})
+    shipped = files.watcher.setup.rules
+    late, *others = shipped.rules.values()
+    fewer = RuleSet([late.model_copy(update={"name": "Terlambat"}), late.model_copy(update={"id": "own"}), *others[1:]])
+    old = files.watcher.setup
     store = SinksTable(sqlite=SqliteTable(path=files.folder / "other.sqlite3"))
     config = old.config.model_copy(update={"sinks": store})
-    planned = plan(old, old._replace(config=config, rules={"a": 3, "c": 4}))
+    planned = plan(old, old._replace(config=config, rules=fewer))
     assert [(c.subject, c.live) for c in planned.changes] == [
-        ("sinks.sqlite.path", False), ("rule a", True), ("rule c", True), ("rule b", True),
+        ("sinks.sqlite.path", False), (f"rule {late.id}", True), ("rule own", True), (f"rule {others[0].id}", True),
     ]  # fmt: skip
     assert planned.touches("alerts") and not planned.touches("config")
     assert planned.setup.config == old.config
+
+
+def test_own_rules_are_followed_and_checked_against_the_stations(files):
+    rules = files.folder / "alerts.toml"
+    shipped = resources.files("pantau").joinpath("templates", "alerts.toml").read_text()
+    files.put(rules, shipped)
+    files.edit(files.config, 'city = "tng"', 'city = "tng"\n[alerts]\nrules = "alerts.toml"\n[bridge.x]')
+    assert files.plan() is None and "bridge.x" in files.watcher.problems()[0]
+    files.put(files.config, CONFIG + '[alerts]\nrules = "alerts.toml"\n')
+    assert files.said().startswith("alerts.rules: not set -> ")
+    assert files.watcher.look() is files.watcher.look() is files.watcher.look() is None
+    files.edit(rules, "keep_days = 400", "keep_days = 300")
+    assert files.said() == "settings of the alerts: changed"
+    files.edit(rules, "[[rule]]", '[[rule]]\nwhere = {stations = ["ciledug"]}')
+    assert files.plan() is None and "station ciledug" in files.watcher.problems()[0]
+
+
+def test_a_set_goes_from_process_to_process(files):
+    files.edit(files.registry, "tip_mm", "[station.flood]\nsiaga_1 = 2.0\n#")
+    assert files.plan() is not None
+    setup = pickle.loads(pickle.dumps(files.watcher.setup))
+    assert plan(files.watcher.setup, setup).changes == ()
+    assert setup.registry.station_of(kit.NODE, kit.NOW_MS).flood.siaga_1 == 2.0
