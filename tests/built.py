@@ -21,6 +21,9 @@ class Place:
     sensor_height_m: float | None = 6.5
     tip_mm: float | None = 0.2
 
+    def level_m(self, distance_m: float) -> float | None:
+        return None if self.sensor_height_m is None else self.sensor_height_m - distance_m
+
 
 @dataclass(frozen=True)
 class Places:

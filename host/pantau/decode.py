@@ -30,12 +30,11 @@ class Station(Protocol):
         """Station id."""
 
     @property
-    def sensor_height_m(self) -> float | None:
-        """Height of the sensor's zero above the station's datum, metres."""
-
-    @property
     def tip_mm(self) -> float | None:
         """Rain per tip of the bucket, millimetres."""
+
+    def level_m(self, distance_m: float) -> float | None:
+        """Return the level above the station's zero for a distance from the sensor, both in metres."""
 
 
 class Registry(Protocol):
@@ -197,10 +196,14 @@ def _derived(
     """
     if station is None:
         return []
-    if number == T.WATER_DISTANCE and (height_m := station.sensor_height_m) is not None:
+    if number == T.WATER_DISTANCE and station.level_m(0) is not None:
         name, unit = T.PROPERTIES[T.WATER_LEVEL][:2]
-        return [(name, unit, [None if v is None else round(height_m - v, 3) for v in values])]
+        return [(name, unit, [None if v is None else _rounded(station.level_m(v)) for v in values])]
     if number == T.RAIN_TIPS and (tip_mm := station.tip_mm) is not None:
         name, unit = T.PROPERTIES[T.RAIN_AMOUNT][:2]
         return [(name, unit, [None if v is None else round(v * tip_mm, 3) for v in values])]
     return []
+
+
+def _rounded(level_m: float | None) -> float | None:
+    return None if level_m is None else round(level_m, 3)

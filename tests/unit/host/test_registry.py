@@ -9,6 +9,8 @@ import tracemalloc
 import pytest
 
 from pantau import registry
+from pantau.decode import Decoder
+from pantau.model import StoredFrame
 from pantau.problems import ConfigError
 from pantau.registry import Placement, Registry, Station
 from unit.host import bridge_kit as kit
@@ -324,3 +326,13 @@ def test_looking_up_does_not_grow_with_the_city():
         return best
 
     assert spent(20_000) < 20 * spent(20)  # a walk over all nodes would be a thousand times
+
+
+def test_a_level_is_decoded_with_the_calibration_of_its_time(tmp_path):
+    frame = kit.records(1, distance=1500)  # at kit.NOW_MS, between T1 and T2
+    for start, end, level in ((T1, T2, 2.635), (T2, T3, 2.5)):
+        text = kit.REGISTRY + calibration(
+            1, from_=start, to=end, sensor_height_m=4.1, level_offset_m=0.05, level_slope=1.01
+        )
+        decoded = Decoder(loaded(tmp_path, text)).decode(StoredFrame(1, kit.NODE, 1, 1, kit.NOW_MS, frame))
+        assert next(seen.value for seen in decoded.observations if seen.property == "water_level") == level
