@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import gc
+import re
 import time
 import tracemalloc
+from datetime import datetime
+from pathlib import Path
 
 import pytest
 
@@ -13,6 +16,7 @@ from pantau.decode import Decoder
 from pantau.model import StoredFrame
 from pantau.problems import ConfigError
 from pantau.registry import Placement, Registry, Station
+from pantau.registry.tables import ROWS
 from unit.host import bridge_kit as kit
 
 T1, T2, T3 = "2026-02-01T00:00:00Z", "2026-03-01T00:00:00Z", "2026-04-01T00:00:00Z"
@@ -336,3 +340,21 @@ def test_a_level_is_decoded_with_the_calibration_of_its_time(tmp_path):
         )
         decoded = Decoder(loaded(tmp_path, text)).decode(StoredFrame(1, kit.NODE, 1, 1, kit.NOW_MS, frame))
         assert next(seen.value for seen in decoded.observations if seen.property == "water_level") == level
+
+
+def test_the_example_of_the_documentation_says_what_it_claims(tmp_path):
+    page = (Path(__file__).parents[3] / "docs" / "registry.md").read_text()
+    example = page.split("```toml\n")[1].split("```")[0]
+    found = loaded(tmp_path, example)
+    before, after = (int(datetime.fromisoformat(t).timestamp() * 1000) for t in ("2026-02-01T00Z", "2026-08-01T00Z"))
+    assert [found.nodes_at("angke-hilir", ms) for ms in (before, after)] == [("flood-01",), ("flood-07",)]
+    assert found.station("angke-hilir", before).level_m(1.0) == pytest.approx(3.15)
+    assert found.station("angke-hilir", after).level_m(1.0) == pytest.approx(4.20 + 0.02 - 1.004)
+    assert [t.name for t in found.stations["angke-hilir"].thresholds] == ["siaga_3", "siaga_2"]
+    assert set(found.beside("angke-hilir")) == {"angke-hulu", "ciledug"}
+    # Every key that there is, is in the example.
+    written = set(re.findall(r"^(\w+) = ", example, re.MULTILINE)) | set(
+        re.findall(r"^\[station\.(\w+)\]", example, re.MULTILINE)
+    )
+    keys = {f.alias or name for model in ROWS.values() for name, f in model.model_fields.items()}
+    assert keys - written == {"rain", "air"}
