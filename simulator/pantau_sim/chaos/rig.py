@@ -29,6 +29,7 @@ _STEP_S = 4.0  # within which an armed step must be reached
 _PASSES = 6  # times at most that an armed step is passed first
 _POLL_S = 0.02
 _AFTER_S = 3.0  # for so long a disk or a lock may still explain that a bridge does not start
+_BEHIND = {"sink_locked", "sink_slow", *(f"kill_at_{step.name}" for step in STEPS if step.behind)}
 _BURST = 30  # messages of an intruder at once
 
 
@@ -264,7 +265,7 @@ class Rig:
             if time.monotonic() > end:
                 return None
             await asyncio.sleep(_POLL_S)
-        if kind.startswith(("sink", "kill_at_sink")):
+        if kind in _BEHIND:
             newest = self.fleet.newest
             while (
                 newest is None

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 _UP_S = 20.0
 _RECOVER_S = 15.0  # after which the next fault comes, recovered or not
 _DRAIN_S = 120.0
-_SINK_S = 120.0
+_STALLED_S = 20.0  # without a new row in the city store, after which no more is waited for
 _SAY_S = 5.0
 
 
@@ -145,9 +145,12 @@ class Chaos:
                 f"{rig.fleet.held} frames were not acknowledged in {_DRAIN_S:g} s, such as {examples}"
             )
         due = await asyncio.to_thread(account.observations_of, rig.fleet.produced)
-        end = time.monotonic() + _SINK_S
-        while await asyncio.to_thread(account.city_rows, rig.city) < due and time.monotonic() < end:  # noqa: ASYNC110
+        had, end = 0, time.monotonic() + _STALLED_S
+        while had < due and time.monotonic() < end:
             await asyncio.sleep(0.2)
+            have = await asyncio.to_thread(account.city_rows, rig.city)
+            if have > had:
+                had, end = have, time.monotonic() + _STALLED_S
 
     def _report(self, found: account.Account, spoiled_s: float) -> dict[str, Any]:
         rig = self._rig

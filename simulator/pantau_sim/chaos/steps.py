@@ -21,20 +21,32 @@ class Step(NamedTuple):
     when: Literal["before", "after"]
     starting: bool = False  # reached only by a bridge that starts
 
+    @property
+    def behind(self) -> bool:
+        """Return whether it stands behind the acknowledgement: then recovery is seen in the city store."""
+        return self.module.startswith(("pantau.city", "pantau.sinks", "pantau.alerts", "pantau.followers"))
+
 
 STEPS = (
+    # the first process: from arrival to acknowledgement
     Step("opening", "pantau.spool", "Spool.__init__", "after", starting=True),
+    Step("recovering", "pantau.ingest", "Ingest._recover", "before", starting=True),
     Step("before_judge", "pantau.pipeline", "Pipeline._store", "before"),
-    Step("after_judge", "pantau.spool", "Spool.commit", "before"),
+    Step("after_judge", "pantau.pipeline", "Pipeline._commit", "before"),
+    Step("frames_written", "pantau.spool", "Spool._save_frames", "after"),
+    Step("windows_written", "pantau.spool", "Spool._save_boots", "after"),
     Step("in_transaction", "pantau.spool", "_Transaction.__exit__", "before"),
     Step("after_commit", "pantau.spool", "Spool.commit", "after"),
     Step("before_puback", "pantau.pipeline", "confirm", "before"),
     Step("after_puback", "pantau.pipeline", "confirm", "after"),
-    Step("before_ack", "pantau.pipeline", "Pipeline.send_acks", "before"),
+    Step("acks_made", "pantau.pipeline", "Pipeline._acks", "after"),
+    # the second: from the log to the sinks
+    Step("city_opening", "pantau.city", "City.__init__", "after", starting=True),
     Step("sink_in_transaction", "pantau.sinks.sqlite", "CityStore._apply", "after"),
     Step("sink_committed", "pantau.sinks.sqlite", "CityStore.deliver", "after"),
-    Step("before_cursor", "pantau.spool", "Spool.save_cursors", "before"),
-    Step("after_cursor", "pantau.spool", "Spool.save_cursors", "after"),
+    Step("alerts_committed", "pantau.alerts.store", "AlertStore.deliver", "after"),
+    Step("before_cursor", "pantau.followers", "FollowerStore.save", "before"),
+    Step("after_cursor", "pantau.followers", "FollowerStore.save", "after"),
 )
 
 
