@@ -150,8 +150,10 @@ def read_toml(path: Path) -> dict[str, object]:
         problem = f"cannot be read ({error.strerror}); `pantau bridge init DIR` writes a set of files to start from"
     except UnicodeDecodeError:
         problem = "is not UTF-8; save it as UTF-8"
-    except tomllib.TOMLDecodeError as error:
+    except ValueError as error:  # TOMLDecodeError is one, and so is a number of five thousand digits
         problem = f"is not TOML: {error}"
+    except RecursionError:
+        problem = "is nested too deeply to be meant"
     raise ConfigError([Problem(str(path), "", problem)])
 
 

@@ -83,6 +83,8 @@ def load(path: Path) -> Keys:
         problems = problems or [Problem(str(path), "", f"cannot be read ({error.strerror})")]
     except ValidationError as error:
         problems += explain(path, _File, error.errors())
+    except RecursionError:
+        problems.append(Problem(str(path), "", "is nested too deeply to be meant; restore it from its backup"))
     except ValueError as error:  # covers JSON and UTF-8 errors
         problems.append(Problem(str(path), "", f"is not JSON: {error}; restore it from its backup"))
     problems += [Problem(str(path), key, "names a key that is not among keys") for key in _dangling(content)]

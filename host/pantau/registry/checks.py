@@ -24,6 +24,7 @@ Entry = tuple[int, dict[str, Any]]
 
 _SUGGESTED = 20  # likenesses are looked for among all stations: dear, and after the first few nobody needs them
 _CITY_KM = 300.0  # no city is wider: a station farther from the middle of the others has a slip in its position
+_VAST = 1e9  # beyond any figure of a place; TOML's integers have no end
 _ENOUGH = 3  # stations, for the middle to mean something
 _KM_PER_DEGREE = 111.2
 _SIAGA = ("siaga_1", "siaga_2", "siaga_3", "siaga_4")
@@ -66,7 +67,7 @@ def _doubles(stations: Iterable[Entry], ids: Counter[str]) -> Iterator[Found]:
 
 
 def _number(value: object) -> float | None:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+    if isinstance(value, bool) or not isinstance(value, int | float) or not -_VAST < value < _VAST:
         return None
     return float(value)
 

@@ -152,6 +152,7 @@ def test_late_bookkeeping_says_how_to_get_what_was_refused(city):
         (["ciledug", "--node", "flood-01"], "flood-01 is still at angke"),
         (["angke", "--node", "flood-02", "--at", "2026-07-01T10:00"], "give the zone"),
         (["angke", "--node", "flood-02", "--at", "morning"], "give a time"),
+        (["angke", "--node", "flood-02", "--at", "0001-01-01T00:00+07:00"], "no nodes in the year 1"),
         (["angke", "--node", "flood-02", "--old", "flood-01", "--at", "2025-07-01T10:00Z"], "nobody stands there"),
         (["angke", "--node", "flood-02", "--at", "2026-01-01T00:00+07:00"], "not after from"),
     ],

@@ -282,7 +282,14 @@ def test_water_in_a_circle(tmp_path):
 
 
 def test_any_form_of_file_is_told(tmp_path):
-    for text in ("station = 3\n", "node = [1]\n", "[sensor]\nx = 1\n", '[[station]]\nid = ["a"]\ndownstream = 3\n'):
+    for text in (
+        "a = " + "[" * 100_000,
+        "a = " + "9" * 5000,
+        "station = 3\n",
+        "node = [1]\n",
+        "[sensor]\nx = 1\n",
+        '[[station]]\nid = ["a"]\ndownstream = 3\n',
+    ):
         assert wrong(tmp_path, text)
 
 

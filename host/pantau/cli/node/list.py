@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
     from pantau.registry import Placement, Registry
 
+_SAID = 50
+
 
 @click.command("list")
 @config_option
@@ -41,7 +43,8 @@ def command(path: Path, station: str | None, everything: bool) -> None:
     without = [name for name in registry.stations if station in {None, name} and not registry.nodes_at(name, at_ms)]
     click.echo(f"{len(stays)} placements of {len({place.id for place in stays})} nodes")
     if without:
-        click.echo(f"without a node now: {', '.join(without)}")
+        more = f" and {len(without) - _SAID} more" if len(without) > _SAID else ""
+        click.echo(f"without a node now: {', '.join(without[:_SAID])}{more}")
 
 
 def _stays(registry: Registry, station: str | None, at_ms: int | None) -> list[Placement]:

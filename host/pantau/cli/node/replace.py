@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 _CONTEXT = 3
 _HUNK = re.compile(r"^@@ -(\d+)(\S*) \+(\d+)")
 _JUST_NOW_S = 60
+_YEARS = range(2000, 9000)
 
 
 def _time(_ctx: click.Context, _param: click.Parameter, value: str | None) -> datetime | None:
@@ -35,6 +36,8 @@ def _time(_ctx: click.Context, _param: click.Parameter, value: str | None) -> da
         raise click.BadParameter("give a time as 2026-07-01T10:30+07:00") from None
     if time.tzinfo is None:
         raise click.BadParameter(f"give the zone too, as {value}+07:00")
+    if time.year not in _YEARS:
+        raise click.BadParameter(f"there were no nodes in the year {time.year}")
     return time.replace(microsecond=0)
 
 
