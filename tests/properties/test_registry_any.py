@@ -51,7 +51,7 @@ def rows(array: str) -> st.SearchStrategy:
 
 EVERY = [{"id": i, "name": i, "domain": "flood", "latitude": -6.2, "longitude": 106.6} for i in ("a", "b", "c")]
 TABLES = st.fixed_dictionaries(
-    {"station": st.one_of(st.just(EVERY), rows("station"))},
+    {"station": st.one_of(st.builds(lambda: list(EVERY)), rows("station"))},
     optional={array: st.one_of(rows(array), VALUES) for array in ROWS if array != "station"},
 )
 

@@ -31,16 +31,17 @@ def load(path: Path) -> Registry:
 
 
 def read(tables: dict[str, Any], path: Path) -> Registry:
-    """Return the registry in `tables`, which were read from `path`; ConfigError lists every mistake."""
+    """Return the registry in `tables`, which were read from `path` and are used up; ConfigError lists every mistake."""
     found: list[ErrorDetails] = []
-    rows = {array: list(_rows(array, tables.get(array), found)) for array in ROWS}
+    together = contradictions(tables)
     try:
         # The frame around the rows: arrays that are none, and tables that do not exist.
         File.model_validate({k: [] if k in ROWS and isinstance(v, list) else v for k, v in tables.items()})
     except ValidationError as error:
         found += error.errors()
+    rows = {array: list(_rows(array, tables.pop(array, None), found)) for array in ROWS}
     problems = explain(path, File, found)
-    problems += [Problem(str(path), key, message) for key, message in contradictions(tables)]
+    problems += [Problem(str(path), key, message) for key, message in together]
     if problems:
         raise ConfigError(problems)
     return Registry(
@@ -55,10 +56,12 @@ def read(tables: dict[str, Any], path: Path) -> Registry:
 def _rows(array: str, entries: object, found: list[ErrorDetails]) -> Iterator[Any]:
     """Yield the rows of one array as they are kept; what is wrong goes to `found`.
 
-    One row is checked at a time: ten thousand checked objects at once would need more memory than all that stays.
+    One row is checked at a time, and what was read of it let go: a running bridge reads the file beside the one in force.
     """
     model = ROWS[array]
-    for index, entry in enumerate(entries if isinstance(entries, list) else ()):
+    rows = entries if isinstance(entries, list) else []
+    for index, entry in enumerate(rows):
+        rows[index] = None
         try:
             checked = model.model_validate(entry)
         except ValidationError as error:
