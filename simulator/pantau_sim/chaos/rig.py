@@ -108,7 +108,7 @@ class Rig:
         step = STEPS[number - 1]
         self.bridge.ended.clear()
         self.bridge.hit()
-        passes = 0 if step.starting else fault.number % _PASSES
+        passes = 0 if step.starting or step.behind else fault.number % _PASSES  # a cursor is saved once a second
         self.control.arm(number, passes, group=bool(fault.number & 64))
         if step.starting:
             self.bridge.kill()
