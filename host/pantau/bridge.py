@@ -19,7 +19,10 @@ from pantau.ops.status import SOCKET, StatusServer
 from pantau.owner import sole_owner
 from pantau.pipeline import Pipeline
 from pantau.second import SecondProcess
+from pantau.sources import replay
 from pantau.sources.mqtt import MqttSource
+from pantau.sources.serial import SerialSource
+from pantau.sources.several import Several
 from pantau.spool import Spool, SpoolUnavailable
 from pantau.watcher import Watcher
 from pantau.worker import Worker
@@ -74,12 +77,14 @@ class Bridge:
             max_batch=config.spool.max_batch,
             ack_interval_s=config.spool.ack_interval_ms / 1000,
             on_stored=self.city.grown,
+            replays=replay.Replays(config.bridge.data_dir / replay.FOLDER, config.bridge.city),
         )
         self._session_note = f"mqtt {config.mqtt.host}:{config.mqtt.port} {config.mqtt.client_prefix}"
         expect = self.spool.noted(self._session_note) is not None
-        self.source: Source = MqttSource(
-            config.bridge.city, config.mqtt, expect_session=expect, on_settled=self._settled
-        )
+        broker = MqttSource(config.bridge.city, config.mqtt, expect_session=expect, on_settled=self._settled)
+        # The ports first: they know their nodes, while a broker takes a message for anybody.
+        ports = [SerialSource(config.bridge.city, config.serial)] if config.serial else []
+        self.source: Source = Several([*ports, broker]) if ports else broker
         self.pipeline.source = self.source
         limit_s = watchdog_limit_s(os.environ, os.getpid()) or _WATCHED_S
         self._watchdog = Watchdog(limit_s, ("commits", "city"), time.monotonic())
@@ -155,7 +160,7 @@ class Bridge:
         at = self.pipeline.conflict_at
         if at is not None and time.monotonic() - at < _CONFLICT_S:
             found.append("conflicting frames came within the hour; see `pantau quarantine list --reason conflict`")
-        return found + self._watcher.problems()
+        return found + self._watcher.problems() + self._watcher.notes()
 
     def _own_figures(self) -> dict[str, float]:
         figures = {

@@ -43,6 +43,7 @@ _NICE = 5
 _TICK_S = 1.0
 _SINK_STOP_S = 5.0  # for a sink to take what the log still holds; what it does not take it gets at the next start
 _PREDECESSOR_S = 20.0  # for the city process of a bridge that was killed to notice and end
+_PAST_MS = 3_600_000
 _SPAN = 5_000  # frames of a span handed to a follower at a time
 FAILED = (ConfigError, PortTakenError, SpoolBroken, SpoolUnavailable, RuntimeError, sqlite3.Error)
 
@@ -106,12 +107,14 @@ class City:
         self._books = Books(FollowerStore(config.bridge.data_dir / "followers.sqlite3"), spool)
         self.store = CityStore(config.store_path)
         self.store.put_stations(station_rows(setup.registry, now_ms()))
-        self.alerts = AlertStore(config.bridge.data_dir / "alerts.sqlite3", setup.rules, setup.registry)
-        self._qualities: dict[str, Assessor] = {}
+        # A store that is new beside an old log does not judge years; what it begins with it marks as past.
+        start = spool.held_at(now_ms() - _PAST_MS)
+        self.alerts = AlertStore(config.bridge.data_dir / "alerts.sqlite3", setup.rules, setup.registry, start=start)
         self.followers = [self._follower(sink) for sink in (self.store, self.alerts)]
         self.page = Page(config, self.store, self) if config.web.enabled else None
         self._ingest: tuple[dict[str, float], list[str], float] = ({}, [], time.monotonic())
         self._log_end = spool.last_id
+        self._spans: dict[str, int] = {}  # by sink: through which frame a span was handed over
 
     def problems(self) -> list[str]:
         """Return what is wrong now, each with what to do; empty = healthy."""
@@ -128,10 +131,9 @@ class City:
     def own_figures(self) -> dict[str, float]:
         """Return the numbers of this process."""
         figures: dict[str, float] = {}
-        end = max(self._log_end, int(self._ingest[0].get("spool_last_id", 0)))
         for follower in self.followers:
             label = f'{{sink="{follower.name}"}}'
-            lag = max(0, end - follower.position)
+            lag = max(0, self._log_end - follower.position)
             behind_ms = now_ms() - follower.newest_ms if lag and follower.newest_ms else 0
             figures[f"sink_lag_frames{label}"] = float(lag)
             figures[f"sink_lag_seconds{label}"] = behind_ms / 1000
@@ -154,8 +156,7 @@ class City:
         parts = {*follow, *others}
         ended, _ = await asyncio.wait(parts, return_when=asyncio.FIRST_COMPLETED)
         try:
-            for task, follower in follow.items():
-                await follower.stop(_SINK_STOP_S, task)
+            await asyncio.gather(*(follower.stop(_SINK_STOP_S, task) for task, follower in follow.items()))
             peer.send(writer, "beat", self.own_figures(), self.own_problems(), needed=True)
         finally:
             if self.page is not None:
@@ -177,6 +178,7 @@ class City:
                     follower.wake()
             elif message[0] == "state":
                 self._ingest = (message[1], message[2], time.monotonic())
+                self._log_end = int(message[1].get("spool_last_id", self._log_end))
             elif message[0] == "setup":
                 await self._reconfigure(message[1])
 
@@ -185,7 +187,8 @@ class City:
         while True:
             peer.send(writer, "beat", self.own_figures(), self.own_problems())
             try:
-                await asyncio.to_thread(self.alerts.tick, now_ms())
+                if self.followers[-1].position >= self._log_end:
+                    await asyncio.to_thread(self.alerts.tick, now_ms())
                 await self._again()
             except (SpoolUnavailable, sqlite3.Error) as error:
                 event(_log, logging.WARNING, "city.tick_failed", reason=error)
@@ -200,11 +203,15 @@ class City:
         if entries:
             await self._books.call(self._books.spool.resolve, (), [entry.id for entry in entries])
         for follower in self.followers:
+            if follower.waiting_again:
+                continue
+            if (through := self._spans.pop(follower.name, None)) is not None:
+                await self._books.call(again.served, self._books.spool, follower.name, through)
             span = await self._books.call(again.asked, self._books.spool, follower.name)
-            if span is not None and not follower.waiting_again:
-                last = min(span.last, span.first + _SPAN - 1, follower.position)
+            if span is not None:
+                last = max(span.first, min(span.last, span.first + _SPAN - 1, follower.position))
+                self._spans[follower.name] = last
                 follower.deliver_again(dict.fromkeys(range(span.first, last + 1), 0))
-                await self._books.call(again.served, self._books.spool, follower.name, max(last, span.first))
 
     async def _reconfigure(self, setup: Setup) -> None:
         """Go on with other stations, rules and options."""
@@ -212,17 +219,15 @@ class City:
         log.set_up(setup.config.bridge.log_level, as_json=setup.config.bridge.log_json)
         self.store.put_stations(station_rows(setup.registry, now_ms()))
         for follower in self.followers:
-            quality = self._qualities[follower.name]
-            quality.reconfigure(setup.registry)
-            await follower.reconfigure(Decoder(setup.registry), quality)
-        self.alerts.reconfigure(setup.rules, setup.registry)
+            await follower.use(setup.registry)
+        await asyncio.to_thread(self.alerts.use, setup.rules, setup.registry)
 
     def _follower(self, sink: Sink) -> Follower:
         """Return the follower of one sink, at the lesser of what we noted and what the sink has."""
         store, has = self._books.store, sink.position()
         noted = store.position(sink.name)
         position = has if noted is None else min(noted, has)
-        quality = self._qualities[sink.name] = Assessor(self._setup.registry, store.state(sink.name))
+        quality = Assessor(self._setup.registry, store.state(sink.name))
         reader = SpoolReader(self._setup.config.spool_path)
         return Follower(sink, reader, Decoder(self._setup.registry), quality, self._books, position)
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import AfterValidator, Field, ValidationError, ValidationInfo
 
 from pantau.problems import ConfigError, Problem, Table, explain
+from pantau.sources.serial import SerialTable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -125,6 +126,7 @@ class Config(Table):
 
     bridge: BridgeTable
     mqtt: MqttTable
+    serial: list[SerialTable] = Field(default_factory=list)
     spool: SpoolTable = SpoolTable()
     quarantine: QuarantineTable = QuarantineTable()
     web: WebTable = WebTable()

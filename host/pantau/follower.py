@@ -8,17 +8,17 @@ import logging
 import time
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
-from pantau.decode import Decoded
+from pantau.decode import Decoded, Decoder
 from pantau.log import event
 from pantau.reconnect import Backoff
 from pantau.spool import SpoolUnavailable
 from pantau.worker import Worker
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import Awaitable, Sequence
 
-    from pantau.decode import Decoder
     from pantau.model import StoredFrame
+    from pantau.registry import Registry
     from pantau.sinks import Sink
     from pantau.spool import SpoolReader
 
@@ -38,6 +38,9 @@ class Quality(Protocol):
 
     def changed(self) -> dict[str, str]:
         """Return the state that changed since the last call."""
+
+    def use(self, registry: Registry) -> None:
+        """Judge by another registry from now on."""
 
 
 class Ledger(Protocol):
@@ -132,11 +135,12 @@ class Follower:
             return [f"{hung}; frames wait in the spool"]
         return []
 
-    def reconfigure(self, decoder: Decoder, quality: Quality) -> Awaitable[None]:
+    def use(self, registry: Registry) -> Awaitable[None]:
         """Go on with another registry: between two deliveries, in the sink's thread."""
 
         def change() -> None:
-            self._decoder, self._quality = decoder, quality
+            self._decoder = Decoder(registry)
+            self._quality.use(registry)
 
         return self._worker.call(change)
 

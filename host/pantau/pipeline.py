@@ -14,14 +14,14 @@ from typing import TYPE_CHECKING, NamedTuple
 from pantau import quarantine
 from pantau.log import event
 from pantau.reconnect import Backoff
-from pantau.sources import Inbox, confirm
+from pantau.sources import Inbox, confirm, replay
 from pantau.spool import SpoolUnavailable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from pantau.downlink import Downlink
-    from pantau.ingest import Ack, Batch, Ingest
+    from pantau.ingest import Ack, Batch, Ingest, Verdict
     from pantau.quarantine import Replayed
     from pantau.sources import Chunk, Source
     from pantau.spool import Spool
@@ -55,15 +55,18 @@ class Pipeline:
         max_batch: int,
         ack_interval_s: float,
         on_stored: Callable[[], None],
+        replays: replay.Replays | None = None,
     ) -> None:
-        """`on_stored` is called after each commit that made the log longer."""
+        """`on_stored` is called after each commit that made the log longer; `replays` are files left for us."""
         self.inbox = Inbox()
         self.source: Source | None = None
         self._ingest, self._spool, self._downlink, self._worker = ingest, spool, downlink, worker
         self._max_batch, self._ack_interval_s = max_batch, ack_interval_s
         self._on_stored = on_stored
+        self._replays = replays
         self._stop = asyncio.Event()
         self._replay_at = 0.0
+        self._replaying = False  # a file is under way: a step of it after each commit of live frames
         self._latency_s: deque[float] = deque(maxlen=_COMMITS)
         self.counts: Counter[str] = Counter()
         self.refused: Counter[str] = Counter()
@@ -75,13 +78,15 @@ class Pipeline:
     async def run(self) -> None:
         """Commit what arrives until `stop`, and then what is left. Raises SpoolBroken."""
         while True:
-            await self.inbox.wait(_TICK_S)
+            await self.inbox.wait(0.0 if self._replaying else _TICK_S)
             chunks = self.inbox.take(self._max_batch)
             if chunks and not await self._durable(chunks):
                 return
             if not chunks and not await self._idle():
                 return
             self.turned_at = time.monotonic()
+            if self._replaying or time.monotonic() >= self._replay_at:
+                await self._replay_files()
             if time.monotonic() >= self._replay_at:
                 self._replay_at = time.monotonic() + _TICK_S
                 await self._replay()
@@ -243,6 +248,22 @@ class Pipeline:
             return
         event(_log, logging.INFO, "quarantine.replayed", tried=done.tried, stored=done.stored)
         self._on_stored()
+
+    async def _replay_files(self) -> None:
+        """Take a batch of what somebody left with `pantau replay FILE`."""
+        if self._replays is None:
+            return
+        try:
+            took = await self._worker.call(self._replays.step, self._store_again)
+        except SpoolUnavailable as error:
+            event(_log, logging.WARNING, "replay.waits", reason=error)
+            took = 0
+        self._replaying = took > 0
+        if took:
+            self._on_stored()
+
+    def _store_again(self, messages: Sequence[replay.Message]) -> list[Verdict]:
+        return replay.store(self._ingest, self._spool, messages)
 
     def _tried_again(self) -> Replayed:
         return quarantine.replay(self._spool, self._ingest, stored_too=False)

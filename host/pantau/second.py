@@ -56,19 +56,19 @@ class SecondProcess:
 
     def grown(self) -> None:
         """Tell that the log has grown; said once for all commits of one turn of the loop."""
-        if not self._grown:
+        if not self._grown and not self._stop.is_set():
             self._grown = True
             asyncio.get_running_loop().call_later(0.005, self._tell_grown)
 
     def tell(self, figures: dict[str, float], problems: list[str]) -> None:
         """Tell how the first process is, for the page."""
-        if self._writer is not None:
+        if self._writer is not None and not self._stop.is_set():
             peer.send(self._writer, "state", figures, problems)
 
     def reconfigure(self, setup: Setup) -> None:
         """Tell of another setup, which also holds for the next start."""
         self.setup = setup
-        if self._writer is not None:
+        if self._writer is not None and not self._stop.is_set():
             peer.send(self._writer, "setup", setup, needed=True)
 
     async def run(self) -> None:
@@ -134,5 +134,5 @@ class SecondProcess:
 
     def _tell_grown(self) -> None:
         self._grown = False
-        if self._writer is not None:
+        if self._writer is not None and not self._stop.is_set():
             peer.send(self._writer, "grown")

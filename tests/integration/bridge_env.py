@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import queue
 import signal
@@ -11,6 +12,8 @@ import subprocess
 import sys
 import threading
 import time
+import urllib.request
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +21,7 @@ import paho.mqtt.client as paho
 
 from needs import need
 from pantau import keys
+from pantau.spool import SpoolReader
 from pantau_wire import frame as wire
 from pantau_wire import topics
 from unit.host import bridge_kit as kit
@@ -115,25 +119,36 @@ class BridgeProcess:
         process.stderr.close()
 
     def until(self, *words: str) -> str:
+        return self.until_all(words)[0]
+
+    def until_all(self, *wanted: Sequence[str]) -> list[str]:
+        """The lines that hold each group of words, in whatever order they come."""
+        found: dict[int, str] = {}
         end = time.monotonic() + PATIENCE_S
-        while True:
+        while len(found) < len(wanted):
             try:
                 line = self.lines.get(timeout=max(0.0, end - time.monotonic()))
             except queue.Empty:
-                raise AssertionError(f"no line with {words} in:\n{''.join(self.log)}") from None
+                raise AssertionError(f"no lines with {wanted} in:\n{''.join(self.log)}") from None
             self.log.append(line)
-            if all(word in line for word in words):
-                return line
+            for number, words in enumerate(wanted):
+                if all(word in line for word in words):
+                    found[number] = line
+        return [found[number] for number in range(len(wanted))]
 
     def ready(self) -> BridgeProcess:
-        self.until("mqtt.sessions", "connected=64")
+        self.until_all(("mqtt.sessions", "connected=64"), ("city.ready",))
         return self
 
     def stop(self, how: int = signal.SIGTERM) -> int:
         assert self.process is not None
         if self.process.poll() is None:
             self.process.send_signal(how)
-        return self.process.wait(PATIENCE_S)
+        status = self.process.wait(PATIENCE_S)
+        if status > 0:
+            time.sleep(0.5)
+            print("".join(self.lines.get() for _ in range(self.lines.qsize())))
+        return status
 
     def rows(self, query: str, store: str = "spool.sqlite3") -> list[tuple[Any, ...]]:
         db = sqlite3.connect(self.folder / "data" / store)
@@ -143,7 +158,20 @@ class BridgeProcess:
             db.close()
 
     def stored(self) -> list[tuple[Any, ...]]:
-        return self.rows("SELECT node, boot, seq FROM frames ORDER BY node, boot, seq")
+        with contextlib.closing(SpoolReader(self.folder / "data" / "spool.sqlite3")) as reader:
+            return sorted((frame.node, frame.boot, frame.seq) for frame in reader.read(0, 1_000_000))
+
+    def get(self, path: str) -> str:
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.web}{path}", timeout=5) as answer:
+            text: str = answer.read().decode()
+        return text
+
+    def until_metric(self, line: str) -> None:
+        """The page's process hears of the other one's figures once a second."""
+        end = time.monotonic() + PATIENCE_S
+        while line not in (found := self.get("/metrics")):
+            assert time.monotonic() < end, f"no {line!r} in:\n{found}"
+            time.sleep(0.05)
 
 
 class Client:

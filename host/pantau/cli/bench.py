@@ -93,6 +93,39 @@ def node(domains: tuple[str, ...], hours: int, modules: bool, report: Path | Non
     reports.write(report, {**found, "stated": bench.STATED, **_energy()})
 
 
+@command.command()
+@click.option("--frames", type=click.IntRange(1_000), default=300_000, show_default=True, help="In each round.")
+@click.option("--nodes", type=click.IntRange(1, 100_000), default=10_000, show_default=True)
+@click.option("--rounds", type=click.IntRange(1, 9), default=3, show_default=True)
+@reports.option
+def ingest(frames: int, nodes: int, rounds: int, report: Path | None) -> None:
+    """How fast the bridge makes frames durable, beside mosquitto_sub on the same broker with the same publishers.
+
+    Starts its own Mosquitto. Exits 1 when a frame is lost or stored twice.
+    """
+    import tempfile
+
+    from pantau_sim.ingestbench.run import measure
+
+    with tempfile.TemporaryDirectory(prefix="pantau-bench-", ignore_cleanup_errors=True) as folder:
+        try:
+            found = measure(frames, nodes, rounds, Path(folder), click.echo)
+        except FileNotFoundError as error:
+            raise reports.MissingError(str(error)) from None
+        except RuntimeError as error:
+            raise reports.FailedError(str(error)) from None
+    click.echo(
+        f"\n{found['frames_per_s']:,} frames/s durable : {found['reference_msgs_per_s']:,} messages/s of mosquitto_sub "
+        f"= {found['ratio']:.2f} (median of {rounds}; {nodes:,} nodes, {frames:,} frames)\n"
+        f"{found['cpu_us_per_frame']} us CPU a frame; sink {found['sink_observations_per_s']:,} observations/s, "
+        f"{found['sink_lag_frames']:,} frames behind at the end; {found['rss_mb']} MB\n"
+        f"lost {found['lost']}, stored twice {found['duplicates']}"
+    )
+    reports.write(report, found)
+    if found["lost"] or found["duplicates"]:
+        raise reports.FailedError("frames were lost or stored twice: the bridge's log says more")
+
+
 def _energy() -> dict[str, object]:
     """Print and return the energy of a day by profile."""
     from pantau.bench import energy
