@@ -116,7 +116,7 @@ HOST_REASONS = {
     "rate": (3, "Changed faster since the reading before than the quantity does."),
     "spike": (3, "Stands out from the readings before and after it."),
     "flat": (3, "The same, within the sensor's resolution, for longer than the quantity can be."),
-    "above_mount": (4, "Water above the sensor's own height: something else reflects."),
+    "floor": (4, "Depth that cannot be: above the sensor itself, or well below the ground."),
     "gradient": (4, "Depth rose faster from the last good reading than water does."),
     "blip": (4, "One reading of water between two without: something passed under the sensor."),
     "box": (4, "Depth jumped from dry and then stood still: something was put under the sensor."),
