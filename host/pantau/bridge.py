@@ -39,6 +39,7 @@ _CONFLICT_S = 3600.0  # an alarm that stands long enough to be seen, and ends
 _DISK_LOW = 0.9  # of the spool's limit: time to act before the bridge stops acknowledging
 _LOOK_S = 2.0  # at the files
 _TELL_S = 1.0
+_READY_S = 30.0  # for the second process, before a supervisor hears that ingest is ready without it
 _WATCHED_S = 60.0  # without a supervisor that says its own limit
 
 
@@ -114,7 +115,7 @@ class Bridge:
             _log, logging.INFO, "bridge.started", city=self._config.bridge.city, spool=self.spool.last_id, page=self._page()
         )  # fmt: skip
         ready = asyncio.create_task(self.city.ready.wait(), name="ready")
-        await asyncio.wait({ready, *parts}, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait({ready, *parts}, return_when=asyncio.FIRST_COMPLETED, timeout=_READY_S)
         ready.cancel()
         async with informed(Notifier.from_environment(), self._watchdog, self.status):
             ended, _ = await asyncio.wait(parts, return_when=asyncio.FIRST_COMPLETED)

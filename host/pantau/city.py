@@ -39,13 +39,14 @@ if TYPE_CHECKING:
     from pantau.sinks import Sink
 
 _log = logging.getLogger("pantau.city")
-_NICE = 5
+_NICE = 10
 _TICK_S = 1.0
 _SINK_STOP_S = 5.0  # for a sink to take what the log still holds; what it does not take it gets at the next start
 _PREDECESSOR_S = 20.0  # for the city process of a bridge that was killed to notice and end
 _PAST_MS = 3_600_000
 _SPAN = 5_000  # frames of a span handed to a follower at a time
-FAILED = (ConfigError, PortTakenError, SpoolBroken, SpoolUnavailable, RuntimeError, sqlite3.Error)
+_FOR_PEOPLE = (ConfigError, PortTakenError, SpoolBroken, RuntimeError)  # no other start will help: say it and end
+_PASSING = (SpoolUnavailable, sqlite3.Error, OSError)  # a disk that is full now; ingest goes on meanwhile
 
 
 def now_ms() -> int:
@@ -244,8 +245,8 @@ async def serve(channel: socket.socket) -> int:
     try:
         with sole_owner(config.bridge.data_dir, "city.lock", within_s=_PREDECESSOR_S):
             await City(setup).run(reader, writer)
-    except FAILED as error:
-        peer.send(writer, "failed", str(error), isinstance(error, ConfigError), needed=True)
+    except (*_FOR_PEOPLE, *_PASSING) as error:
+        peer.send(writer, "failed", str(error), isinstance(error, _FOR_PEOPLE), needed=True)
         await writer.drain()
         return 1
     finally:

@@ -13,9 +13,11 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from pantau import quarantine
 from pantau.log import event
+from pantau.pace import Pace
 from pantau.reconnect import Backoff
 from pantau.sources import Inbox, confirm, replay
 from pantau.spool import SpoolUnavailable
+from pantau_wire import topics
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -32,6 +34,7 @@ _TICK_S = 1.0
 _LINES = 10  # log lines about refusals per commit: a flood is counted, not narrated
 _COMMITS = 1000  # commits that the latency quantiles look back on
 _ACKS = 250  # made at a time: some milliseconds in which no commit runs
+_FRAMES_PER_ACK = 8  # at least, where more than _ACKS are due: the node's own window of frames under way
 _SAVES = 500  # boots saved at a time while nothing arrives
 
 
@@ -65,6 +68,8 @@ class Pipeline:
         self._on_stored = on_stored
         self._replays = replays
         self._stop = asyncio.Event()
+        self._pace = Pace(topics.PARTITIONS)
+        self._acked_at = 0  # frames of which acknowledgements were due when the last were sent
         self._replay_at = 0.0
         self._replaying = False  # a file is under way: a step of it after each commit of live frames
         self._latency_s: deque[float] = deque(maxlen=_COMMITS)
@@ -84,6 +89,8 @@ class Pipeline:
                 return
             if not chunks and not await self._idle():
                 return
+            # The loop's thread sleeps on purpose: sockets are not read meanwhile, while the spool's thread goes on.
+            time.sleep(self._pace.pause_s(sum(len(c.payloads) for c in chunks), time.monotonic()))  # noqa: ASYNC251
             self.turned_at = time.monotonic()
             if self._replaying or time.monotonic() >= self._replay_at:
                 await self._replay_files()
@@ -105,12 +112,15 @@ class Pipeline:
     async def send_acks(self) -> None:
         """Send what is due; what the source cannot take now stays due.
 
-        Those that wait longest go first, and of each boot only the newest: under load they become rarer, not late.
+        Those that wait longest go first, and of each boot only the newest. An acknowledgement costs more than a frame, here
+        and at the broker: under load there is one for many frames, so that they become rarer and not frames late.
         """
         source = self.source
         if source is None:
             return
-        for _ in range(1 + self._ingest.due // _ACKS):
+        stored = self.counts["new"] + self.counts["redelivered"]
+        most, self._acked_at = max(_ACKS, (stored - self._acked_at) // _FRAMES_PER_ACK), stored
+        for _ in range(-(-min(most, self._ingest.due) // _ACKS)):
             made = await self._worker.call(self._acks)
             unsent = [ack for ack, data in made if data is not None and not source.publish(ack.node, "ack", data)]
             self.counts["acks_sent"] += len(made) - len(unsent)

@@ -26,13 +26,16 @@ _STOP_S = 12.0  # more than its sinks and its page get
 class CityFailedError(RuntimeError):
     """The second process cannot run; the text says why and what to do."""
 
-    def __init__(self, text: str, *, config: bool) -> None:
+    def __init__(self, text: str, *, final: bool) -> None:
         super().__init__(text)
-        self.config = config
+        self.final = final  # and no other start will help
 
 
 class SecondProcess:
-    """Runs the second process for as long as `run` runs. It failing at its first start is raised; later it is repeated."""
+    """Runs the second process for as long as `run` runs, again and again.
+
+    Only what no other start can help, at the first start, is raised: ingest does not depend on this process.
+    """
 
     def __init__(self, setup: Setup) -> None:
         self.setup = setup
@@ -72,7 +75,7 @@ class SecondProcess:
             peer.send(self._writer, "setup", setup, needed=True)
 
     async def run(self) -> None:
-        """Keep it running until `stop`. Raises CityFailedError when it never became ready."""
+        """Keep it running until `stop`. Raises CityFailedError for what people must correct before it ever ran."""
         backoff = Backoff()
         while not self._stop.is_set():
             began = time.monotonic()
@@ -80,8 +83,9 @@ class SecondProcess:
             failed = await self._once()
             if self._stop.is_set():
                 return
-            if failed is not None and not self.ready.is_set():
+            if failed is not None and failed.final and not self.ready.is_set():
                 raise failed
+            self._problems = [f"the city process ended ({failed or 'see the log'}); it is started again"]
             event(_log, logging.ERROR, "city.died", reason=failed or "see above", meaning="it is started again")
             backoff.worked(time.monotonic() - began)
             with contextlib.suppress(TimeoutError):
@@ -127,9 +131,9 @@ class SecondProcess:
                 self.ready.set()
                 event(_log, logging.INFO, "city.ready", starts=self._starts)
             elif message[0] == "failed":
-                return CityFailedError(message[1], config=message[2])
+                return CityFailedError(message[1], final=message[2])
         return (
-            None if self.ready.is_set() else CityFailedError("the city process ended before it was ready", config=False)
+            None if self.ready.is_set() else CityFailedError("the city process ended before it was ready", final=False)
         )
 
     def _tell_grown(self) -> None:

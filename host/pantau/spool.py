@@ -7,6 +7,7 @@ all else together. Frames have ever-growing ids.
 
 from __future__ import annotations
 
+import contextlib
 import sqlite3
 from typing import TYPE_CHECKING, Any
 
@@ -106,7 +107,8 @@ class Spool:
         self._unknown.clear()
         self._checkpoint = batch.checkpoint
         self.last_id = max(self.last_id, batch.last_id)
-        self.bytes = self._size()
+        with contextlib.suppress(SpoolUnavailable):  # the batch is durable: nothing after that may fail it
+            self.bytes = self._size()
 
     def _save_frames(self, batch: Batch) -> None:
         if not batch.payloads:
@@ -343,7 +345,8 @@ class SpoolReader:
         query = "SELECT id, frames, received_ms, runs, data FROM blocks WHERE id"
         rows = self._rows(f"{query} <= ? ORDER BY id DESC LIMIT 1", (number,))
         if not rows or rows[0][0] + rows[0][1] <= number:
-            rows = self._rows(f"{query} > ? ORDER BY id LIMIT 1", (number,))
+            # not `>`: a commit may have come since the first look
+            rows = self._rows(f"{query} >= ? ORDER BY id LIMIT 1", (number,))
         self._held = self._expand(*rows[0]) if rows else []
         return self._held
 

@@ -11,11 +11,11 @@ def hmac_sha256(key, message):
     """Return HMAC-SHA256 of message, 32 bytes; MicroPython has no hmac module."""
     if len(key) > 64:
         key = hashlib.sha256(key).digest()
-    pad = bytearray(64)
-    pad[: len(key)] = key
-    inner = hashlib.sha256(bytes([b ^ 0x36 for b in pad]))
+    # one long integer: sixty-four bytes in a loop would take most of the time of a frame
+    number = int.from_bytes(key + bytes(64 - len(key)), "big")
+    inner = hashlib.sha256((number ^ int.from_bytes(b"\x36" * 64, "big")).to_bytes(64, "big"))
     inner.update(message)
-    outer = hashlib.sha256(bytes([b ^ 0x5C for b in pad]))
+    outer = hashlib.sha256((number ^ int.from_bytes(b"\x5c" * 64, "big")).to_bytes(64, "big"))
     outer.update(inner.digest())
     return outer.digest()
 

@@ -1,4 +1,4 @@
-"""`pantau bridge init|check|run|status`."""
+"""`pantau bridge init|check|run|status|backup|restore`."""
 
 from __future__ import annotations
 
@@ -118,6 +118,34 @@ def status(context: click.Context, path: Path, *, as_json: bool, watch: bool) ->
     from pantau.cli._bridge_status import show
 
     context.exit(show(path, as_json=as_json, watch=watch))
+
+
+@command.command()
+@_config
+@click.argument("target", type=click.Path(path_type=Path))
+@click.option("--check", "verify", is_flag=True, help="Verify the backup TARGET instead of making one.")
+@click.option("--without-keys", is_flag=True, help="Leave out the nodes' keys and the broker's secrets.")
+def backup(path: Path, target: Path, *, verify: bool, without_keys: bool) -> None:
+    """Back up the bridge, running or not, to TARGET: a folder, or one file when it ends in .tar.
+
+    Stores, configuration and keys, with a manifest of their hashes. Overwrites nothing.
+    """
+    from pantau.cli import _bridge_backup
+
+    if verify:
+        _bridge_backup.check(target)
+    else:
+        _bridge_backup.back_up(path, target, keys=not without_keys)
+
+
+@command.command()
+@click.argument("source", metavar="BACKUP", type=click.Path(exists=True, path_type=Path))
+@click.argument("folder", metavar="DIR", type=click.Path(file_okay=False, path_type=Path))
+def restore(source: Path, folder: Path) -> None:
+    """Verify BACKUP and put it back: the configuration into DIR, all else where that says. Overwrites nothing."""
+    from pantau.cli import _bridge_backup
+
+    _bridge_backup.restore(source, folder)
 
 
 def _broker(config: Config) -> str:

@@ -6,7 +6,7 @@ from bisect import insort
 from typing import TYPE_CHECKING, Any
 
 from pantau.quality import pm
-from pantau.quality.flags import GOOD, SUSPECT, UNKNOWN, worst
+from pantau.quality.flags import FAIL, GOOD, SUSPECT, UNKNOWN, worst
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -61,13 +61,22 @@ def _humid(work: Work, air: dict[str, Any], at: int) -> int:
     return SUSPECT if time_ms - air["humid"] > site.humid_s * 1000 else GOOD
 
 
+def _measured(work: Work, at: int) -> float | None:
+    """Return the humidity unless its value alone forbids: which readings are corrected must not hang on neighbours."""
+    column = work.columns.get("relative_humidity")
+    limits = work.site.plans["relative_humidity"].limits.fail if "relative_humidity" in work.site.plans else None
+    if column is None or (value := column[at].value) is None or column[at].quality == FAIL:
+        return None
+    return value if limits is None or limits[0] <= value <= limits[1] else None
+
+
 def _correct(work: Work) -> list[float | None]:
     """Add pm2_5_corrected where there is a profile; return what means are made of: corrected but not clamped, or raw."""
     profile = work.site.air.profile
     out: list[float | None] = []
     for at, row in enumerate(work.columns["pm2_5"]):
         usable = work.usable("pm2_5", at)
-        humidity = work.usable("relative_humidity", at)
+        humidity = _measured(work, at)
         if profile is None:
             out.append(usable)
             continue

@@ -54,6 +54,7 @@ class Assessor:
 
     def assess(self, decoded: Decoded) -> Decoded:
         """Return the frame with its flags, what follows from it, and revisions of what was told before."""
+        self._states.settle()
         try:
             if decoded.clock_map is not None:
                 state = self._states.get(_NODE + decoded.node)
@@ -88,6 +89,7 @@ class Assessor:
     def _records(self, decoded: Decoded) -> Decoded:
         state = self._states.get(_NODE + decoded.node)
         rows: Iterable[Observation] = decoded.observations
+        gaps = known.gaps(state)  # what closes the last gap is late itself
         again = known.again(state, decoded.boot, decoded.seq)
         if decoded.observations[0].observed_at_ms is None:
             date = known.offset(state, decoded.boot)
@@ -97,7 +99,7 @@ class Assessor:
         rows = list(rows)
         station = self._registry.station_of(decoded.node, rows[0].observed_at_ms or 0)
         site = self._site(station)
-        work = Work(decoded.node, rows, site, _of_place(state, site, rows, again), again=again, gaps=known.gaps(state))
+        work = Work(decoded.node, rows, site, _of_place(state, site, rows, again), again=again, gaps=gaps or known.gaps(state))
         self._judge(work)
         return replace(
             decoded,

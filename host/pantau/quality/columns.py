@@ -93,8 +93,10 @@ def _next(
             work.revise(name, plan, changed)
             if name == "water_level" and work.site.flood.dry_level is not None:
                 work.revise("flood_depth", plan, changed)
-    if plan.slots.flat >= 0 and known is not None and flags is not None:
-        flags[plan.slots.flat] = _flat(state, plan, point, work.least_ms, bool(spread), at == len(points) - 1)
+    if plan.slots.flat >= 0:
+        flag = _flat(state, plan, point, work.least_ms, bool(spread), at == len(points) - 1)
+        if flags is not None:
+            flags[plan.slots.flat] = flag
     if len(points) > KEEP_LATE + 1:
         shorten(points, KEEP_LATE if work.gaps else KEEP)
     return flags
@@ -105,6 +107,9 @@ def _flat(state: dict[str, Any], plan: Plan, point: Point, step_ms: int, alive: 
     run = state.get("flat")
     if run is None:
         run = state["flat"] = [time_ms - step_ms, time_ms, [], []]
+    if value is None:  # an instant without a value neither goes on nor begins anew
+        run[1] = max(run[1], time_ms)
+        return UNKNOWN
     if not in_order:
         lows, highs = run[2], run[3]
         if lows and max(highs[0][0], value) - min(lows[0][0], value) >= plan.limits.flat_tolerance:

@@ -25,7 +25,7 @@ def again(state: dict[str, Any], boot: int, seq: int) -> bool:
             return True
         seen.append([boot, [[seq, seq]]])
         seen.sort()
-        del seen[: len(seen) - _BOOTS]
+        del seen[: max(0, len(seen) - _BOOTS)]
         return False
     for place in range(len(spans) - 1, -1, -1):
         first, last = spans[place]
@@ -64,7 +64,7 @@ def learn(state: dict[str, Any], node: str, clock: ClockMap) -> tuple[Revision, 
     known = next((entry for entry in maps if entry[0] == clock.boot), None)
     if known is None:
         maps.append(list(clock))
-        del maps[: len(maps) - _MAPS]
+        del maps[: max(0, len(maps) - _MAPS)]
     elif clock.quality > known[2]:
         known[1:] = clock[1:]
     held: list[list[Any]] = state.get("held", [])

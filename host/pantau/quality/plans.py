@@ -68,13 +68,14 @@ def compile_site(station: Any) -> Site:
     air = getattr(station, "air", None) or AirSite()
     if (wanted := getattr(station, "pm_profile", None)) is not None:
         air = air.model_copy(update={"profile": _profile(air, wanted)})
-    height = getattr(station, "sensor_height_m", None)
+    height = station.level_m(0.0) if hasattr(station, "level_m") else None  # the level at the sensor's face
+    slope = getattr(station, "level_slope", 1.0) or 1.0
     mount = flood.mount_level if flood.mount_level is not None else height
     filters = Filters(flood.filters, flood.dry_level, mount)
     table = {**flood.limits, **rain.limits, **road.limits, **air.limits}
     plans = {}
     for name in BY_PROPERTY.keys() | _CROSS.keys():
-        limits = merged(_of_station(name, flood, height), table.get(name))
+        limits = merged(_of_station(name, flood, height, slope), table.get(name))
         level = name == "water_level" or (name == "water_depth" and height is None)
         if name == "water_distance" and height is not None:  # its neighbours are judged as a level
             limits = limits._replace(rate=None, spike=None)
@@ -103,13 +104,13 @@ def _profile(air: AirSite, name: str) -> PmProfile | None:
     return next((profile for profile in known if profile.name == name), None)
 
 
-def _of_station(name: str, flood: FloodSite, height: float | None) -> Limits:
+def _of_station(name: str, flood: FloodSite, height: float | None, slope: float) -> Limits:
     """Return the default limits with what follows from the station's levels."""
     limits = BY_PROPERTY.get(name, Limits())
     if name == "water_level" and flood.bank_level is not None:
         return limits._replace(suspect=(-_INF, flood.bank_level))
     if name == "water_distance" and flood.dry_level is not None and height is not None:
-        return limits._replace(suspect=(0, height - flood.dry_level + _DISTANCE_BEYOND_GROUND_M))
+        return limits._replace(suspect=(0, (height - flood.dry_level) / slope + _DISTANCE_BEYOND_GROUND_M))
     return limits
 
 

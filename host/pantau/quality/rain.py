@@ -124,14 +124,15 @@ def _cover(covered: list[list[int]], start: int, end: int) -> None:
 
 
 def amount(segments: list[Segment], start: float, end: float) -> float:
-    """Return the rain in mm that fell from `start` to `end`, ms."""
+    """Return the rain in mm that fell from `start` to `end`, ms. Segments are in order of their ends."""
     total = 0.0
-    for until, since, mm in segments:
-        overlap = min(end, until) - max(start, since)
-        if overlap > 0:
-            total += mm * overlap / (until - since)
-        elif until == since and start < until <= end:
+    for until, since, mm in reversed(segments):
+        if until <= start:
+            break
+        if since >= start and until <= end:  # whole, and the only case of tips at one instant
             total += mm
+        elif since < end:
+            total += mm * (min(end, until) - max(start, since)) / (until - since)
     return total
 
 

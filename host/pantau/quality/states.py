@@ -23,7 +23,7 @@ class States:
         self._dirty: dict[str, None] = {}  # a set that keeps its order
 
     def get(self, key: str) -> State:
-        """Return the state, {} for a new key, to be changed in place until the next call."""
+        """Return the state, {} for a new key, to be changed in place until `settle`."""
         self._dirty[key] = None
         state = self._live.get(key)
         if state is not None:
@@ -32,10 +32,13 @@ class States:
         text = self._texts.pop(key, None)
         state = json.loads(text) if text is not None else {}
         self._live[key] = state
-        if len(self._live) > self._most:
+        return state
+
+    def settle(self) -> None:
+        """Turn those longest out of use into text. Only between frames: what `get` returned is in use until then."""
+        while len(self._live) > self._most:
             oldest, idle = self._live.popitem(last=False)
             self._texts[oldest] = _text(idle)
-        return state
 
     def look(self, key: str) -> State:
         """Return the state to read only, {} for an unknown key."""

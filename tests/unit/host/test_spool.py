@@ -90,6 +90,33 @@ def test_full_changes_nothing_says_so_and_works_again_with_room(tmp_path):
     wider.close()
 
 
+def test_a_commit_between_two_looks_of_a_reader_is_not_skipped(gate, spool):
+    store(gate, spool, kit.records(1))
+    reader = SpoolReader(spool.path)
+    reader.read(0, 1)
+    rows = reader._rows
+
+    def late(query, values):
+        found = rows(query, values)
+        if "DESC" in query:  # after the first look for frame 2
+            for seq in (2, 3):
+                store(gate, spool, kit.records(seq))
+        return found
+
+    reader._rows = late
+    assert [frame.id for frame in reader.read(1, 1)] == [2]
+    reader.close()
+
+
+def test_a_batch_that_is_durable_cannot_fail_any_more(gate, spool, monkeypatch):
+    def unavailable():
+        raise SpoolUnavailable("the disk does not answer")
+
+    monkeypatch.setattr(spool, "_size", unavailable)
+    store(gate, spool, kit.records(1))
+    assert spool.last_id == 1
+
+
 def test_a_reader_does_not_hold_up_the_writer(tmp_path, gate, spool):
     store(gate, spool, kit.records(1))
     other = sqlite3.connect(spool.path, isolation_level=None)
