@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 PAGE = 32  # tags a page: what a node sends in half an hour at a frame a minute
-_SHIFT = PAGE.bit_length() - 1
+SHIFT = PAGE.bit_length() - 1
 _NONE = bytes(tag.SIZE)
 _PAGES = 2  # saved ones that stay in memory for each boot
 
@@ -51,7 +51,17 @@ class Boot:
     """A window and its tags, live. `since` is the id of the first frame that is not saved, 0 when all is."""
 
     __slots__ = (
-        "_current", "_number", "before", "boot", "changed", "epoch", "folded", "node", "pages", "since", "window",
+        "before",
+        "boot",
+        "changed",
+        "epoch",
+        "folded",
+        "node",
+        "number",
+        "page",
+        "pages",
+        "since",
+        "window",
     )  # fmt: skip
 
     def __init__(self, node: str, boot: int, window: Window, folded: int) -> None:
@@ -64,30 +74,30 @@ class Boot:
         self.since = 0
         self.epoch = -1  # of the batch that touched it last
         self.before = (0, 0, 0, 0)  # the window's numbers before that batch
-        self._number, self._current = -1, bytearray()  # the page that was written last
+        self.number, self.page = -1, bytearray()  # of the page that was written last, while it is not saved
 
     def tag_of(self, seq: int, history: History) -> bytes | None:
         """Return the tag of the frame stored as `seq`, None when none is known."""
         if seq > self.window.top:
             return None
         at = seq % PAGE * tag.SIZE
-        found = bytes(self._page(seq >> _SHIFT, history)[at : at + tag.SIZE])
+        found = bytes(self._page(seq >> SHIFT, history)[at : at + tag.SIZE])
         return None if found == _NONE else found
 
     def keep(self, seq: int, mark: bytes, history: History) -> None:
         """Note the tag of a frame that is about to be stored."""
-        number = seq >> _SHIFT
+        number = seq >> SHIFT
         at = seq % PAGE * tag.SIZE
-        if number != self._number:
-            known = number in self.pages or number <= self.window.top >> _SHIFT
-            self._current = self._page(number, history) if known else self._new(number)
-            self._number = number
+        if number != self.number:
+            known = number in self.pages or number <= self.window.top >> SHIFT
+            self.page = self._page(number, history) if known else self._new(number)
+            self.number = number
             self.changed.add(number)
-        self._current[at : at + tag.SIZE] = mark
+        self.page[at : at + tag.SIZE] = mark
 
     def forget(self, seq: int) -> None:
         """Take back a tag whose commit failed."""
-        page, at = self.pages.get(seq >> _SHIFT), seq % PAGE * tag.SIZE
+        page, at = self.pages.get(seq >> SHIFT), seq % PAGE * tag.SIZE
         if page is not None:
             page[at : at + tag.SIZE] = _NONE
 
@@ -98,7 +108,7 @@ class Boot:
 
     def saved(self, folded: int) -> None:
         """Note that the last `to_save` is durable; let go of pages that are not needed live."""
-        self.folded, self.since, self._number = folded, 0, -1
+        self.folded, self.since, self.number = folded, 0, -1
         self.changed.clear()
         self._let_go()
 

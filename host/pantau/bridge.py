@@ -205,7 +205,7 @@ class Bridge:
 
     def _reconfigure(self, setup: Setup) -> None:
         self._ingest.reconfigure(setup.registry, setup.keys)
-        self._downlink.keys = setup.keys
+        self._downlink.use(setup.keys)
 
     def _settled(self) -> None:
         """Remember that the broker has our sessions, so that their loss is noticed."""

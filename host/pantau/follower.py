@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from pantau.spool import SpoolReader
 
 _log = logging.getLogger("pantau.sink")
-_BATCH = 500  # frames per delivery: some ten thousand observations, a transaction of tens of milliseconds
+_BATCH = 100  # frames per delivery: some ten thousand observations, a transaction of tens of milliseconds
 _SAVE_EVERY_S = 1.0  # a cursor that lags costs a redelivery after a crash, which every sink recognises
 _HANGS_AFTER_S = 30.0  # one delivery takes a second at most when all is well
 
@@ -37,7 +37,10 @@ class Quality(Protocol):
         """Return the frame with the host's flags, derived observations and revisions of earlier ones."""
 
     def changed(self) -> dict[str, str]:
-        """Return the state that changed since the last call."""
+        """Return the state that changed and is not saved."""
+
+    def saved(self) -> None:
+        """Note that what `changed` returned last was saved."""
 
     def use(self, registry: Registry) -> None:
         """Judge by another registry from now on."""
@@ -78,7 +81,6 @@ class Follower:
         self._quality = quality
         self._ledger = ledger
         self._assessed: dict[int, Decoded] = {}  # folded, and not yet taken by the sink
-        self._state: dict[str, str] = {}  # of the quality control, changed since it was saved
         self._saved = position
         self._saved_at = time.monotonic()
         self._worker = Worker(f"sink-{sink.name}")
@@ -253,9 +255,9 @@ class Follower:
     async def _save_position(self, *, now: bool) -> None:
         due = now or time.monotonic() - self._saved_at >= _SAVE_EVERY_S
         if self.position != self._saved and due:
-            self._state.update(await self._worker.call(self._quality.changed))
-            await self._ledger.save(self.name, self.position, self._state)
-            self._state = {}
+            state = await self._worker.call(self._quality.changed)
+            await self._ledger.save(self.name, self.position, state)
+            await self._worker.call(self._quality.saved)
             self._saved, self._saved_at = self.position, time.monotonic()
 
 

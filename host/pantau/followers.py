@@ -7,12 +7,13 @@ what it is given again. NORMAL sync: a power cut may take back the last second, 
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from pantau.ops.migrate import Schema, bring_up
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable
     from pathlib import Path
 
 SCHEMA = Schema(
@@ -42,9 +43,9 @@ class FollowerStore:
         row = self._db.execute("SELECT position FROM cursors WHERE sink = ?", (sink,)).fetchone()
         return int(row[0]) if row else None
 
-    def state(self, sink: str) -> dict[str, str]:
-        """Return the state as of that position."""
-        return dict(self._db.execute("SELECT key, value FROM states WHERE sink = ?", (sink,)))
+    def state(self, sink: str) -> SavedState:
+        """Return a view of the sink's state, as of that position and of every later one."""
+        return SavedState(self.path, sink)
 
     def save(self, sink: str, position: int, changed: Mapping[str, str]) -> None:
         """Note position and state in one transaction. Raises sqlite3.Error with nothing changed."""
@@ -62,6 +63,33 @@ class FollowerStore:
     def close(self) -> None:
         """Close the file."""
         self._db.close()
+
+
+class SavedState(Mapping[str, str]):
+    """The saved state of one sink, read when it is asked for: a city's worth of it need not be in memory. One thread."""
+
+    def __init__(self, path: Path, sink: str) -> None:
+        self._path, self._sink = path, sink
+        self._db: sqlite3.Connection | None = None
+
+    def __getitem__(self, key: str) -> str:
+        rows = self._rows("SELECT value FROM states WHERE sink = ? AND key = ?", key)
+        if not rows:
+            raise KeyError(key)
+        return str(rows[0][0])
+
+    def __iter__(self) -> Iterator[str]:
+        return (row[0] for row in self._rows("SELECT key FROM states WHERE sink = ?"))
+
+    def __len__(self) -> int:
+        return len(self._rows("SELECT key FROM states WHERE sink = ?"))
+
+    def _rows(self, query: str, *values: str) -> list[tuple[str]]:
+        if self._db is None:
+            self._db = sqlite3.connect(
+                f"file:{self._path}?mode=ro", uri=True, timeout=_BUSY_S, check_same_thread=False, isolation_level=None
+            )
+        return self._db.execute(query, (self._sink, *values)).fetchall()
 
 
 def least_position(path: Path, sinks: Iterable[str]) -> int:

@@ -6,16 +6,17 @@ can therefore never add up to a loss.
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 import itertools
 from collections import Counter, OrderedDict
 from dataclasses import dataclass, field
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-from pantau.boots import Boot, Saved
+from pantau.boots import PAGE, SHIFT, Boot, Saved
 from pantau.header import plain
 from pantau.refusals import topic_fault
+from pantau.signer import tag_states
 from pantau.window import Window
 from pantau_wire import frame as wire
 from pantau_wire import names as T
@@ -105,18 +106,10 @@ class _Gate:
 
     def __init__(self, node: str, keys: Keys) -> None:
         self.node = node
-        self.signers = [_signer(node, keys.find(node, key_id)) for key_id in range(4)]
+        found = [keys.find(node, key_id) for key_id in range(4)]
+        self.signers = [tag_states(key, tag.UP, node) if key is not None else None for key in found]
         self.boots: OrderedDict[int, Boot] = OrderedDict()  # least recently used first
         self.live: Boot | None = None
-
-
-def _signer(node: str, key: bytes | None) -> tuple[hashlib._Hash, hashlib._Hash] | None:
-    """Return the inner and outer hash of the node's up-going tag (RFC 2104), with all that does not vary taken in."""
-    if key is None:
-        return None
-    pad, name = key.ljust(64, b"\0"), node.encode()
-    inner = hashlib.sha256(bytes(byte ^ 0x36 for byte in pad) + tag.UP + bytes([len(name)]) + name)
-    return inner, hashlib.sha256(bytes(byte ^ 0x5C for byte in pad))
 
 
 class Ingest:
@@ -172,8 +165,15 @@ class Ingest:
                 continue
             if boot.epoch != epoch:
                 self._touch(boot)
-            boot.keep(seq, mark, history)
-            boot.window.add(seq)
+            if seq >> SHIFT == boot.number:  # what `keep` and `add` do, for the next frame in order
+                boot.page[seq % PAGE * 8 : seq % PAGE * 8 + 8] = mark
+            else:
+                boot.keep(seq, mark, history)
+            window = boot.window
+            if seq == window.through + 1 and not window.bits:
+                window.through = window.top = seq
+            else:
+                window.add(seq)
             keep_node(gate.node)
             keep_payload(payload)
             quick += 1
@@ -204,7 +204,7 @@ class Ingest:
         most = _SAVES + len(batch.payloads) // _SAVE_EACH if saves is None else saves
         if not self._turn:
             # In the order of the file: neighbours share its pages, and a round trip of all is as good as oldest first.
-            self._turn = sorted(self._dirty, key=lambda boot: (boot.node, boot.boot), reverse=True)
+            self._turn = sorted(self._dirty, key=attrgetter("node", "boot"), reverse=True)
         batch.turn = self._turn[-most:] if most else []
         self._saving = dict.fromkeys(boot for boot in batch.turn if boot.since)
         batch.saves = [boot.to_save(batch.last_id) for boot in self._saving]

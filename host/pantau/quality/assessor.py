@@ -34,7 +34,7 @@ class Assessor:
     """Quality control of a city. `defects` counts, by part, what a bug of ours cost: flags, never a frame."""
 
     def __init__(self, registry: Registry, state: Mapping[str, str] | None = None) -> None:
-        """`state` is all that `changed` ever returned, by key, the latest text of each."""
+        """`state` is all that `changed` ever returned, by key, the latest text of each; it may be a view of a file."""
         self._registry = registry
         self._states = States(state)
         self._around = Around(registry)
@@ -43,8 +43,12 @@ class Assessor:
         self.last_defect = ""
 
     def changed(self) -> dict[str, str]:
-        """Return the state that changed since the last call, by key; all of it given to a new Assessor goes on exactly."""
+        """Return the state that changed and is not saved, by key; all of it given to a new Assessor goes on exactly."""
         return self._states.changed()
+
+    def saved(self) -> None:
+        """Note that what `changed` returned last was saved."""
+        self._states.saved()
 
     def use(self, registry: Registry) -> None:
         """Judge by another registry from now on; what is known of nodes and stations stays."""

@@ -70,6 +70,9 @@ class Plain:
     def changed(self):
         return {"seen": str(self.seen)}
 
+    def saved(self):
+        pass
+
 
 class Books:
     """The writers of the real ones, without threads of their own."""
@@ -128,8 +131,9 @@ def test_position_and_quality_state_are_one_and_survive(tmp_path, spool):
     store.close()
     again = FollowerStore(path)
     # asked to retry three times, and yet each frame was folded once
-    assert (again.position("target"), again.state("target")) == (5, {"seen": "5"})
-    assert (again.position("other"), again.state("other")) == (None, {})
+    assert (again.position("target"), dict(again.state("target"))) == (5, {"seen": "5"})
+    assert (again.position("other"), dict(again.state("other"))) == (None, {})
+    assert again.state("target").get("unseen") is None
     again.close()
     assert least_position(path, ["target"]) == 5
     assert least_position(path, ["target", "new"]) == 0

@@ -1,0 +1,34 @@
+"""How long to let messages gather under load before reading on: a read of many costs little more than a read of one. I/O-free.
+
+Sixty-four connections at 50,000 messages a second, each read as soon as it has something, are a system call or two for
+every message, here and at the broker. Network cards have moderated their interrupts for the same reason for decades.
+"""
+
+from __future__ import annotations
+
+_BUSY = 10_000.0  # messages a second; below that every message is read at once
+_EACH = 8  # messages a connection that a pause is to gather
+_MOST_S = 0.02
+_MEMORY_S = 0.2  # over which the rate is smoothed
+
+
+class Pace:
+    """Follows the rate. Times are any monotonic seconds."""
+
+    def __init__(self, connections: int) -> None:
+        self._connections = connections
+        self._rate = 0.0
+        self._at: float | None = None
+
+    def pause_s(self, messages: int, now: float) -> float:
+        """Return how long not to read, after `messages` were taken at `now`."""
+        if self._at is None or now <= self._at:
+            self._at = now
+            return 0.0
+        over_s = now - self._at
+        share = min(1.0, over_s / _MEMORY_S)
+        self._rate += (messages / over_s - self._rate) * share
+        self._at = now
+        if self._rate < _BUSY:
+            return 0.0
+        return min(_MOST_S, self._connections * _EACH / self._rate)
