@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 _NODE, _STATION = "node/", "station/"
 # What belongs to a place: a node that moves begins anew there, with the frames and dates that it is known by.
 _OF_PLACE = ("series", "rain", "air", "road", "flood", "siaga")
-_SITES = 20_000  # compiled stations kept; one is some 10 KB
+_SITES = 500  # compiled stations kept; one is some 10 KB, and made in less time than a frame is judged
 
 
 class Assessor:
@@ -103,7 +103,9 @@ class Assessor:
         rows = list(rows)
         station = self._registry.station_of(decoded.node, rows[0].observed_at_ms or 0)
         site = self._site(station)
-        work = Work(decoded.node, rows, site, _of_place(state, site, rows, again), again=again, gaps=gaps or known.gaps(state))
+        work = Work(
+            decoded.node, rows, site, _of_place(state, site, rows, again), again=again, gaps=gaps or known.gaps(state)
+        )
         self._judge(work)
         return replace(
             decoded,
