@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import stat
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -120,7 +121,9 @@ def _privacy(path: Path) -> list[Problem]:
         mode = path.stat().st_mode
     except OSError as error:
         return [Problem(str(path), "", f"cannot be read ({error.strerror})")]
-    if not mode & _OTHERS:
+    # What systemd hands over lies here, opened to one user by an access list, which shows as a mode for the group.
+    credentials = os.environ.get("CREDENTIALS_DIRECTORY")
+    if not mode & _OTHERS or (credentials and path.is_relative_to(credentials)):
         return []
     problem = f"is open to other users (mode {stat.S_IMODE(mode):04o}); run: chmod 600 {path}"
     return [Problem(str(path), "", problem)]

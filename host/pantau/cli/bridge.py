@@ -1,19 +1,18 @@
-"""`pantau bridge init|check|run|status|backup|restore`."""
+"""`pantau bridge init|check|run|status|backup|restore|install|uninstall`."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 import sqlite3
-from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from pantau import keys as key_file
-from pantau import log
+from pantau import durable, log
 from pantau.cli.report import FailedError, UsageError
+from pantau.ops.install import starting_files
 from pantau.problems import ConfigError, Problem
 from pantau.sources import Inbox
 from pantau.sources.mqtt import explain, probe
@@ -55,10 +54,8 @@ def init(folder: Path) -> None:
         raise UsageError(f"{folder} already has {', '.join(there)}; choose another folder or move them away")
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        for name in names[:2]:
-            text = files("pantau").joinpath("templates", name).read_text(encoding="utf-8")
-            (folder / name).write_text(text, encoding="utf-8")
-        key_file.save(folder / "keys.json", key_file.Keys({}))
+        for name, content in starting_files().items():
+            durable.write(folder / name, content.decode(), mode=0o600 if name == "keys.json" else 0o644)
     except OSError as error:
         raise UsageError(f"{folder} cannot be written: {error.strerror}") from None
     click.echo(
@@ -146,6 +143,34 @@ def restore(source: Path, folder: Path) -> None:
     from pantau.cli import _bridge_backup
 
     _bridge_backup.restore(source, folder)
+
+
+_prefix = click.option(
+    "--prefix",
+    type=click.Path(file_okay=False, path_type=Path),
+    metavar="ROOT",
+    help="Write below ROOT and run nothing: for an image, or to look at it.",
+)
+
+
+@command.command()
+@_prefix
+@click.option("--user", default="pantau", show_default=True, help="The system user of the bridge.")
+@click.option("--dry-run", is_flag=True, help="Say what would be done.")
+def install(prefix: Path | None, user: str, *, dry_run: bool) -> None:
+    """Install the bridge as a service: user, /etc/pantau, /var/lib/pantau, systemd unit. Keeps configuration that is there."""
+    from pantau.cli import _bridge_install
+
+    _bridge_install.install(prefix, user, dry_run=dry_run)
+
+
+@command.command()
+@_prefix
+def uninstall(prefix: Path | None) -> None:
+    """Stop the service and remove its unit. Configuration, keys and data stay."""
+    from pantau.cli import _bridge_install
+
+    _bridge_install.uninstall(prefix)
 
 
 def _broker(config: Config) -> str:
