@@ -14,6 +14,7 @@ from pantau import log
 from pantau.downlink import Downlink
 from pantau.ingest import Ingest
 from pantau.log import event
+from pantau.ops.about import about, memory
 from pantau.ops.notify import Notifier, Watchdog, informed, watchdog_limit_s
 from pantau.ops.status import SOCKET, StatusServer
 from pantau.owner import sole_owner
@@ -172,7 +173,8 @@ class Bridge:
             "quarantine_entries": float(self.spool.quarantine.rows),
             "quarantine_dropped_total": float(self.spool.quarantine.dropped),
         }
-        return figures | dict(self.source.figures()) | self.pipeline.figures()
+        said = about(self._config.bridge.city, self._config.bridge.data_dir, self.problems()) | memory("ingest")
+        return figures | said | dict(self.source.figures()) | self.pipeline.figures()
 
     def _page(self) -> str:
         return f"http://{self._config.web.listen}/" if self._config.web.enabled else "off"

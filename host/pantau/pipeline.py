@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from pantau import quarantine
 from pantau.log import event
+from pantau.ops.figures import Histogram
 from pantau.pace import Pace
 from pantau.reconnect import Backoff
 from pantau.sources import Inbox, confirm, replay
@@ -73,6 +74,7 @@ class Pipeline:
         self._replay_at = 0.0
         self._replaying = False  # a file is under way: a step of it after each commit of live frames
         self._latency_s: deque[float] = deque(maxlen=_COMMITS)
+        self._latencies = Histogram()
         self.counts: Counter[str] = Counter()
         self.refused: Counter[str] = Counter()
         self.links: dict[str, bool] = {}
@@ -151,6 +153,7 @@ class Pipeline:
             "inbox_messages": len(self.inbox),
             "nodes_linked": sum(self.links.values()),
         }
+        figures |= self._latencies.figures("commit_latency_seconds")
         figures |= {f'frames_refused_total{{reason="{reason}"}}': count for reason, count in self.refused.items()}
         if self._latency_s:
             ordered = sorted(self._latency_s)
@@ -183,6 +186,7 @@ class Pipeline:
                 continue
             break
         self._latency_s.append(time.monotonic() - started)
+        self._latencies.observe(self._latency_s[-1])
         if self.trouble:
             event(_log, logging.INFO, "spool.works_again")
             self.trouble = ""

@@ -1,10 +1,11 @@
-"""`pantau bridge init|check|run|status|backup|restore|install|uninstall`."""
+"""`pantau bridge init|check|run|status|backup|restore|install|uninstall|monitoring`."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 import sqlite3
+from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -171,6 +172,22 @@ def uninstall(prefix: Path | None) -> None:
     from pantau.cli import _bridge_install
 
     _bridge_install.uninstall(prefix)
+
+
+@command.command()
+@click.argument("folder", metavar="DIR", type=click.Path(file_okay=False, path_type=Path))
+def monitoring(folder: Path) -> None:
+    """Write a Grafana dashboard, Prometheus alerting rules and an example scrape configuration into DIR."""
+    names = ("grafana-dashboard.json", "prometheus-alerts.yml", "prometheus.yml")
+    if there := [name for name in names if (folder / name).exists()]:
+        raise UsageError(f"{folder} already has {', '.join(there)}; choose another folder or move them away")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name in names:
+            durable.write(folder / name, files("pantau").joinpath("templates", name).read_text("utf-8"), mode=0o644)
+    except OSError as error:
+        raise UsageError(f"{folder} cannot be written: {error.strerror}") from None
+    click.echo(f"Wrote {', '.join(names)} to {folder}. Import the first in Grafana; Prometheus takes the others.")
 
 
 def _broker(config: Config) -> str:
