@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, ValidationError, ValidationInfo
 
+from pantau.ops.retention import RetentionTable
 from pantau.problems import ConfigError, Problem, Table, explain
 from pantau.sources.serial import SerialTable
 
@@ -132,6 +133,7 @@ class Config(Table):
     web: WebTable = WebTable()
     sinks: SinksTable = SinksTable()
     alerts: AlertsTable = AlertsTable()
+    retention: RetentionTable = RetentionTable()
 
     @property
     def spool_path(self) -> Path:

@@ -41,7 +41,7 @@ class RetentionTable(Table):
     spool_days: Days | None = 90  # frames that all have taken; they are what a replay repairs history from
     spool_min_days: Annotated[int, Field(ge=0, le=36_500)] = 2  # kept even when the spool's limit is near
     observations_days: Days | None = None
-    alerts_days: Days | None = None
+    # How long ended alerts are kept is with their rules: keep_days in alerts.toml.
 
 
 class SpoolLimits(NamedTuple):
