@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from itertools import pairwise
 
 import pytest
 
@@ -50,11 +51,18 @@ def frames(city, hours=14):
         out.append(city.decoded({
             "water_distance": (water, echo), "rain_tips": tips, "water_contact": [int(w is not None and w < 4800) for w in water],
         }, node="flood-01", **at))  # fmt: skip
-        for node in ("air-01", "air-02"):
-            out.append(city.decoded({
-                "pm2_5": [rng.randint(100, 900) for _ in water], "pm10": [rng.randint(300, 1500) for _ in water],
-                "relative_humidity": [rng.randint(7000, 9900) for _ in water],
-            }, node=node, **at))  # fmt: skip
+        out += [
+            city.decoded(
+                {
+                    "pm2_5": [rng.randint(100, 900) for _ in water],
+                    "pm10": [rng.randint(300, 1500) for _ in water],
+                    "relative_humidity": [rng.randint(7000, 9900) for _ in water],
+                },
+                node=node,
+                **at,
+            )
+            for node in ("air-01", "air-02")
+        ]
         out.append(city.decoded({
             "vehicle_count_motorcycle": [rng.randint(0, 30) for _ in water], "vehicle_count_light": [rng.randint(0, 9) for _ in water],
             "vehicle_count_heavy": [rng.randint(0, 3) for _ in water], "vehicle_speed_mean": [rng.randint(100, 500) for _ in water],
@@ -126,7 +134,7 @@ def test_an_alarm_that_overtakes_the_backlog_changes_no_verdict_of_neighbours(se
         return city.decoded({"water_distance": column}, seq=seq, base_s=T0_S + 60 * first)
 
     cuts = [*range(0, 120, 15), 120, 126, 132, 140, 150]
-    pieces = [(a, b, seq) for seq, (a, b) in enumerate(zip(cuts, cuts[1:], strict=False), 1)]
+    pieces = [(a, b, seq) for seq, (a, b) in enumerate(pairwise(cuts), 1)]
     for given in pieces:
         in_order.take(piece(in_order, *given))
     # the link was away from frame 4 on; then alarms of 10, 11 go first, and the backlog follows among newer ones

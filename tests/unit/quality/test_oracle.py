@@ -8,8 +8,11 @@ import warnings
 from itertools import pairwise
 from pathlib import Path
 
+import numpy as np
 import pytest
+from ioos_qc import qartod
 
+from pantau.model import Observation, Revision
 from pantau.quality.columns import judge
 from pantau.quality.flags import verdict, worst
 from pantau.quality.limits import Limits
@@ -17,9 +20,7 @@ from pantau.quality.plans import _plan, compile_site
 from pantau.quality.pm import corrected, nowcast
 from pantau.quality.site import PmProfile
 from pantau.quality.work import Work
-from pantau.model import Observation, Revision
 
-qartod = pytest.importorskip("ioos_qc.qartod", reason="pip install ioos_qc")
 VECTORS = Path(__file__).parents[4] / "shared" / "vectors" / "processing.json"
 needs_vectors = pytest.mark.skipif(not VECTORS.is_file(), reason="the shared vectors lie beside the repository")
 T0_MS = 1_795_000_000_000
@@ -100,8 +101,6 @@ def test_the_random_series_show_every_flag():
 
 
 def test_flags_are_merged_as_ioos_qc_merges_them():
-    import numpy as np
-
     flags = (1, 2, 3, 4, 9)
     for a in flags:
         for b in flags:
