@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import sqlite3
 from contextlib import closing
-from typing import TYPE_CHECKING, Annotated, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 from pydantic import Field
 
@@ -31,6 +31,10 @@ _DATED = """SELECT node, boot, seq, idx, property FROM observations
     WHERE node = ? AND property = ? AND observed_at < ? AND received < ? LIMIT ?"""
 _UNDATED = """SELECT node, boot, seq, idx, property FROM observations
     WHERE observed_at IS NULL AND received < ? ORDER BY received LIMIT ?"""
+
+_BLOCKS = "SELECT id + frames - 1, received_ms, length(data) + length(runs) FROM blocks ORDER BY id LIMIT 2000"
+_SIZE = """SELECT (p.page_count - f.freelist_count) * s.page_size
+    FROM pragma_page_count AS p, pragma_freelist_count AS f, pragma_page_size AS s"""
 
 Days = Annotated[int, Field(ge=1, le=36_500)]
 
@@ -102,6 +106,28 @@ def spool_prune(blocks: Iterable[Block], size: int, taken: int, now_ms: int, lim
         through = block.through
         size -= block.bytes
     return through
+
+
+def prunable(spool: Path, followers_file: Path, followers: Collection[str], now_ms: int, limits: SpoolLimits) -> int:
+    """Return the id through which frames may go, read from the files of a bridge at work; 0 when that cannot be read.
+
+    It looks at no more than 2,000 blocks: call it again while it finds something.
+    """
+    try:
+        cursors = dict(_rows(followers_file, "SELECT sink, position FROM cursors"))
+        held = _rows(spool, "SELECT min(frame_id) FROM quarantine")[0][0]
+        newest = _rows(spool, "SELECT received_ms FROM blocks ORDER BY id DESC LIMIT 1")
+        size = _rows(spool, _SIZE)[0][0]
+        blocks = [Block(*row) for row in _rows(spool, _BLOCKS)]
+    except sqlite3.Error:
+        return 0  # nothing goes on the word of a file that cannot be read
+    now_ms = min(now_ms, newest[0][0]) if newest else now_ms
+    return spool_prune(blocks, size, taken_by_all(cursors, followers, held), now_ms, limits)
+
+
+def _rows(path: Path, query: str) -> list[tuple[Any, ...]]:
+    with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=_BUSY_S)) as db:
+        return db.execute(query).fetchall()
 
 
 def holder(cursors: Mapping[str, int], followers: Collection[str], held: int | None, last_id: int) -> str:

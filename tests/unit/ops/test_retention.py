@@ -12,6 +12,7 @@ from pydantic import ValidationError
 
 from built import T0_MS, T0_S, Place, Places, records
 from pantau.decode import Decoder
+from pantau.followers import FollowerStore
 from pantau.ops import retention
 from pantau.ops.retention import (
     Block,
@@ -20,11 +21,14 @@ from pantau.ops.retention import (
     SpoolLimits,
     holder,
     limits_of,
+    prunable,
     spool_prune,
     taken_by_all,
 )
 from pantau.sinks.sqlite import CityStore
+from pantau.spool import Spool, SpoolReader
 from pantau_wire import names as T
+from unit.host import bridge_kit as kit
 from unit.ops import stores
 
 DAY = 86_400_000
@@ -89,6 +93,37 @@ def test_whatever_the_figures_nothing_needed_goes(spans, size, cursors, held, hi
     assert gone <= min(cursors.get("a", 0), cursors.get("b", 0)) and (held is None or gone < held)
     assert gone == 0 or gone in {block.through for block in kept}
     assert all(T0_MS - block.received_ms > LIMITS.keep_min_ms for block in kept if block.through <= gone)
+
+
+def test_a_bridge_at_work_lets_go_of_what_all_have_and_of_nothing_else(tmp_path):
+    spool = Spool(tmp_path / "spool.sqlite3", max_mib=64, quarantine_rows=100, quarantine_mib=1)
+    followers = FollowerStore(tmp_path / "followers.sqlite3")
+    gate = kit.ingest(tmp_path, spool)
+    for seq in range(1, 11):  # one a day, a block each
+        gate.offer(kit.up(), kit.records(seq), T0_MS + seq * DAY)
+        batch = gate.take()
+        spool.commit(batch)
+        gate.settle(batch)
+    limits = LIMITS._replace(keep_ms=5 * DAY, high_bytes=1 << 30)
+
+    def through(now_ms=T0_MS + 10 * DAY):
+        return prunable(spool.path, followers.path, ("sqlite", "alerts"), now_ms, limits)
+
+    assert through() == 0  # nobody has taken anything
+    followers.save("sqlite", 10, {})
+    followers.save("alerts", 3, {})
+    assert through() == 3
+    followers.save("alerts", 10, {})
+    reader = SpoolReader(spool.path)
+    assert through() == through(now_ms=T0_MS + 900 * DAY) == 4  # a clock that jumped ahead ages nothing
+    spool.mark([(reader.get([3])[0], "undecodable", "x")])
+    assert through() == 2
+    assert spool.prune(through()) == 2 and [frame.id for frame in reader.read(0, 99)] == list(range(3, 11))
+    (followers.path).write_bytes(b"broken")
+    assert through() == 0
+    reader.close()
+    followers.close()
+    spool.close()
 
 
 def test_who_holds_the_spool_is_named_with_what_to_do():

@@ -7,15 +7,45 @@ import pytest
 from pantau.decode import Decoded
 from pantau.model import Revision
 from pantau.sinks import sqlite as city
+from pantau.spool import Spool, SpoolReader
+from pantau.spool_schema import SCHEMA as SPOOL
+from unit.host import bridge_kit as kit
 from unit.ops import stores
 
+ALL_SPOOL = stores.versions("spool")
 ALL_CITY = stores.versions("city")
 
 
-def test_there_is_a_fixture_of_each_version_that_was_released():
-    assert list(range(1, ALL_CITY[-1] + 1)) == ALL_CITY
-    assert set(city.SCHEMA.steps) <= set(ALL_CITY)
-    assert city.SCHEMA.version - 1 <= ALL_CITY[-1]
+@pytest.mark.parametrize("found,schema", [(ALL_SPOOL, SPOOL), (ALL_CITY, city.SCHEMA)])
+def test_there_is_a_fixture_of_each_version_that_was_released(found, schema):
+    assert list(range(1, found[-1] + 1)) == found
+    assert set(schema.steps) <= set(found) and schema.version - 1 <= found[-1]
+
+
+@pytest.mark.parametrize("version", ALL_SPOOL)
+def test_the_spool_comes_up_with_every_frame_and_knows_each_again(tmp_path, version):
+    path = stores.build("spool", version, tmp_path / "spool.sqlite3")
+    frames = stores.rows(path, "SELECT id, node, boot, seq, received_ms, payload FROM frames") if version == 1 else None
+    kept = "SELECT reason, detail, node, seq, frame_id, count, payload, replay FROM quarantine ORDER BY id"
+    before = stores.rows(path, kept)
+    spool = Spool(path, max_mib=64, quarantine_rows=100, quarantine_mib=1)
+    reader = SpoolReader(path)
+    try:
+        held = reader.read(0, 1000)
+        if frames is not None:
+            assert [tuple(frame.__getattribute__(name) for name in frame.__slots__) for frame in held] == frames
+        assert spool.last_id == 10 and stores.rows(path, kept) == before
+        gate = kit.ingest(tmp_path, spool)
+        for frame in held:
+            assert gate.offer(kit.up(frame.node), frame.payload, kit.NOW_MS).kind == "redelivered"
+        assert gate.offer(kit.up(), kit.records(2, distance=9), kit.NOW_MS).kind == "conflict"
+        assert gate.offer(kit.up(), kit.records(9), kit.NOW_MS).kind == "new"
+        spool.commit(gate.take())
+        assert spool.last_id == 11
+    finally:
+        reader.close()
+        spool.close()
+    assert version == SPOOL.version or path.with_name(f"spool.sqlite3.v{version}").exists()
 
 
 @pytest.mark.parametrize("version", ALL_CITY)
