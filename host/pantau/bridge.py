@@ -181,7 +181,7 @@ class Bridge:
 
     async def _tell(self) -> None:
         while True:
-            self.city.tell(self._own_figures(), self._own_problems())
+            self.city.tell(self._own_figures(), self._own_problems(), busy=self.pipeline.pace.busy)
             self._watchdog.progress("commits", self.pipeline.turned_at)
             self._watchdog.progress("city", self.city.heard_at)
             await asyncio.sleep(_TELL_S)

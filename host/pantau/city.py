@@ -23,7 +23,6 @@ from pantau.follower import Follower
 from pantau.followers import FollowerStore
 from pantau.log import event
 from pantau.owner import sole_owner
-from pantau.page import Page, PortTakenError
 from pantau.problems import ConfigError
 from pantau.quality.assessor import Assessor
 from pantau.sinks.sqlite import CityStore, StationRow
@@ -40,12 +39,13 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("pantau.city")
 _NICE = 10
+_CORES, _REST = 4, 9.0  # where broker and both of us share fewer cores, a flood leaves the followers a tenth of their time
 _TICK_S = 1.0
 _SINK_STOP_S = 5.0  # for a sink to take what the log still holds; what it does not take it gets at the next start
 _PREDECESSOR_S = 20.0  # for the city process of a bridge that was killed to notice and end
 _PAST_MS = 3_600_000
 _SPAN = 5_000  # frames of a span handed to a follower at a time
-_FOR_PEOPLE = (ConfigError, PortTakenError, SpoolBroken, RuntimeError)  # no other start will help: say it and end
+_FOR_PEOPLE = (ConfigError, SpoolBroken, RuntimeError)  # no other start will help: say it and end
 _PASSING = (SpoolUnavailable, sqlite3.Error, OSError)  # a disk that is full now; ingest goes on meanwhile
 
 
@@ -112,9 +112,14 @@ class City:
         start = spool.held_at(now_ms() - _PAST_MS)
         self.alerts = AlertStore(config.bridge.data_dir / "alerts.sqlite3", setup.rules, setup.registry, start=start)
         self.followers = [self._follower(sink) for sink in (self.store, self.alerts)]
-        self.page = Page(config, self.store, self) if config.web.enabled else None
+        self.page = None
+        if config.web.enabled:
+            from pantau.page import Page  # a web server is ten megabytes, for those who have none
+
+            self.page = Page(config, self.store, self)
         self._ingest: tuple[dict[str, float], list[str], float] = ({}, [], time.monotonic())
         self._log_end = spool.last_id
+        self._few_cores = len(os.sched_getaffinity(0)) < _CORES
         self._spans: dict[str, int] = {}  # by sink: through which frame a span was handed over
 
     def problems(self) -> list[str]:
@@ -180,6 +185,8 @@ class City:
             elif message[0] == "state":
                 self._ingest = (message[1], message[2], time.monotonic())
                 self._log_end = int(message[1].get("spool_last_id", self._log_end))
+                for follower in self.followers:
+                    follower.rest = _REST if message[3] and self._few_cores else 0.0
             elif message[0] == "setup":
                 await self._reconfigure(message[1])
 

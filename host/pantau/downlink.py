@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pantau.signer import tag_states
 from pantau_wire import frame as wire
 from pantau_wire import names as T
 from pantau_wire import tag
@@ -12,12 +11,9 @@ from pantau_wire.bits import put_varint
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from hashlib import _Hash
 
     from pantau.ingest import Ack
     from pantau.keys import Keys
-
-    _Signer = tuple[int, _Hash, _Hash]
 
 
 class Downlink:
@@ -32,27 +28,23 @@ class Downlink:
     def use(self, keys: Keys) -> None:
         """Sign with these keys from now on."""
         self._keys = keys
-        self._signers: dict[str, _Signer] = {}  # bounded by the keys
 
     def ack(self, ack: Ack) -> bytes | None:
         """Return the ACK frame of one boot; None for a node whose key was withdrawn meanwhile.
 
         The bytes of `wire.encode`, made without it: there is an acknowledgement for every few frames of a city.
         """
-        signer = self._signer(ack.node)
-        if signer is None:
+        signing = self._keys.signing(ack.node)
+        if signing is None:
             return None
-        key_id, inner, outer = signer
+        key_id, key = signing
         out = bytearray((wire.VERSION << 6 | T.K_ACK, key_id << 6))
         put_varint(out, self._count())
         for value in (ack.boot, ack.through, ack.map):
             size = (value.bit_length() + 7) // 8
             out.append(1 << 4 | size)
             out += value.to_bytes(size, "big")
-        inner, outer = inner.copy(), outer.copy()
-        inner.update(out)
-        outer.update(inner.digest())
-        return bytes(out) + outer.digest()[: tag.SIZE]
+        return bytes(out) + bytes(tag.tag(key, tag.DOWN, ack.node, out))
 
     def time(self, node: str, nonce: int) -> bytes | None:
         """Return the answer to a node that asked for the time; send it at once."""
@@ -72,10 +64,3 @@ class Downlink:
     def _count(self) -> int:
         self._counter = max(self._counter + 1, self._now_ms())
         return self._counter
-
-    def _signer(self, node: str) -> _Signer | None:
-        """Return the key id that we sign with and the hash states of the node's down-going tag."""
-        signer = self._signers.get(node)
-        if signer is None and (signing := self._keys.signing(node)) is not None:
-            signer = self._signers[node] = (signing[0], *tag_states(signing[1], tag.DOWN, node))
-        return signer

@@ -88,6 +88,7 @@ class Follower:
         self._again: dict[int, int] = {}  # spool id: entry of the quarantine (0 for none), to deliver out of order
         self._stop = asyncio.Event()
         self._busy_since: float | None = None
+        self.rest = 0.0  # after each delivery, in units of what it took
         self.trouble = ""
         self.delivered = self.rejected = self.observations = 0
         self.newest_ms: int | None = None  # receipt of the last frame that the sink took
@@ -109,7 +110,7 @@ class Follower:
         backoff = Backoff(base_s=0.2)
         while True:
             self._wake.clear()
-            moved = 0
+            moved, began = 0, time.monotonic()
             try:
                 moved = await self._turn()
                 if not moved and not self.trouble:
@@ -126,6 +127,8 @@ class Follower:
                 if self._stop.is_set():
                     return
                 await _pause(self._wake, _SAVE_EVERY_S if self.position != self._saved else None)
+            elif self.rest and not self._stop.is_set():
+                await _pause(self._stop, self.rest * (time.monotonic() - began))
 
     def problems(self) -> list[str]:
         """Return what is wrong with the sink."""

@@ -20,6 +20,11 @@ class Pace:
         self._rate = 0.0
         self._at: float | None = None
 
+    @property
+    def busy(self) -> bool:
+        """Return whether the rate is one at which reading moderates itself."""
+        return self._rate >= _BUSY
+
     def pause_s(self, messages: int, now: float) -> float:
         """Return how long not to read, after `messages` were taken at `now`."""
         if self._at is None or now <= self._at:
@@ -29,6 +34,6 @@ class Pace:
         share = min(1.0, over_s / _MEMORY_S)
         self._rate += (messages / over_s - self._rate) * share
         self._at = now
-        if self._rate < _BUSY:
+        if not self.busy:
             return 0.0
         return min(_MOST_S, self._connections * _EACH / self._rate)

@@ -69,7 +69,7 @@ class Pipeline:
         self._on_stored = on_stored
         self._replays = replays
         self._stop = asyncio.Event()
-        self._pace = Pace(topics.PARTITIONS)
+        self.pace = Pace(topics.PARTITIONS)
         self._acked_at = 0  # frames of which acknowledgements were due when the last were sent
         self._replay_at = 0.0
         self._replaying = False  # a file is under way: a step of it after each commit of live frames
@@ -92,7 +92,7 @@ class Pipeline:
             if not chunks and not await self._idle():
                 return
             # The loop's thread sleeps on purpose: sockets are not read meanwhile, while the spool's thread goes on.
-            time.sleep(self._pace.pause_s(sum(len(c.payloads) for c in chunks), time.monotonic()))  # noqa: ASYNC251
+            time.sleep(self.pace.pause_s(sum(len(c.payloads) for c in chunks), time.monotonic()))  # noqa: ASYNC251
             self.turned_at = time.monotonic()
             if self._replaying or time.monotonic() >= self._replay_at:
                 await self._replay_files()

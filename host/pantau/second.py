@@ -63,10 +63,10 @@ class SecondProcess:
             self._grown = True
             asyncio.get_running_loop().call_later(0.005, self._tell_grown)
 
-    def tell(self, figures: dict[str, float], problems: list[str]) -> None:
-        """Tell how the first process is, for the page."""
+    def tell(self, figures: dict[str, float], problems: list[str], *, busy: bool) -> None:
+        """Tell how the first process is, for the page, and whether it is `busy` with a flood."""
         if self._writer is not None and not self._stop.is_set():
-            peer.send(self._writer, "state", figures, problems)
+            peer.send(self._writer, "state", figures, problems, busy)
 
     def reconfigure(self, setup: Setup) -> None:
         """Tell of another setup, which also holds for the next start."""

@@ -118,7 +118,7 @@ def ingest(frames: int, nodes: int, rounds: int, report: Path | None) -> None:
         f"\n{found['frames_per_s']:,} frames/s durable : {found['reference_msgs_per_s']:,} messages/s of mosquitto_sub "
         f"= {found['ratio']:.2f} (median of {rounds}; {nodes:,} nodes, {frames:,} frames)\n"
         f"{found['cpu_us_per_frame']} us CPU a frame; sink {found['sink_observations_per_s']:,} observations/s, "
-        f"{found['sink_lag_frames']:,} frames behind at the end; {found['rss_mb']} MB, of it {found['rss_ingest_mb']} to ingest\n"
+        f"{found['sink_lag_frames']:,} frames behind at the end; {found['rss_mb']} MB to receive, {found['rss_city_mb']} MB behind\n"
         f"lost {found['lost']}, stored twice {found['duplicates']}"
     )
     reports.write(report, found)

@@ -124,7 +124,10 @@ def _flat(state: dict[str, Any], plan: Plan, point: Point, step_ms: int, alive: 
 def _neighbours(points: list[Point], at: int, plan: Plan, gap_ms: int) -> list[Point]:
     """Judge the point at `at` and whatever its arrival may have changed; return those other points that it did change."""
     slots, limits, filters = plan.slots, plan.limits, plan.filters
-    first = max(0, at - 2)
+    first = max(0, at - 1)
+    if filters is not None and slots.short >= 0 and at >= 2:  # the run of wet readings that ends here may be too short
+        earlier = points[at - 2][VALUE]
+        first -= earlier is not None and filters.depth(earlier) > 0
     last = len(points) if filters is not None else min(len(points), at + 2)
     changed = []
     for i in range(first, last):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from pantau.quality import filters as depth_filters
@@ -31,6 +32,9 @@ _CROSS = {
     "occupancy": ("on_time",),
     **dict.fromkeys((*_COUNTS, "pulse_count"), ("lane_flow", "idle")),
 }
+
+_NAMES = tuple(dict.fromkeys([*BY_PROPERTY, *_CROSS]))
+_DEFAULTS = FloodSite(), RainSite(), RoadSite(), AirSite()
 
 
 class Plan(NamedTuple):
@@ -62,10 +66,10 @@ class Site(NamedTuple):
 
 def compile_site(station: Any) -> Site:
     """Return the plans of a station of the registry; None is a place that nobody knows."""
-    flood = _with_thresholds(getattr(station, "flood", None) or FloodSite(), station)
-    rain = getattr(station, "rain", None) or RainSite()
-    road = getattr(station, "road", None) or RoadSite()
-    air = getattr(station, "air", None) or AirSite()
+    flood = _with_thresholds(getattr(station, "flood", None) or _DEFAULTS[0], station)
+    rain = getattr(station, "rain", None) or _DEFAULTS[1]
+    road = getattr(station, "road", None) or _DEFAULTS[2]
+    air = getattr(station, "air", None) or _DEFAULTS[3]
     if (wanted := getattr(station, "pm_profile", None)) is not None:
         air = air.model_copy(update={"profile": _profile(air, wanted)})
     height = station.level_m(0.0) if hasattr(station, "level_m") else None  # the level at the sensor's face
@@ -74,7 +78,7 @@ def compile_site(station: Any) -> Site:
     filters = Filters(flood.filters, flood.dry_level, mount)
     table = {**flood.limits, **rain.limits, **road.limits, **air.limits}
     plans = {}
-    for name in BY_PROPERTY.keys() | _CROSS.keys():
+    for name in _NAMES:
         limits = merged(_of_station(name, flood, height, slope), table.get(name))
         level = name == "water_level" or (name == "water_depth" and height is None)
         if name == "water_distance" and height is not None:  # its neighbours are judged as a level
@@ -114,6 +118,7 @@ def _of_station(name: str, flood: FloodSite, height: float | None, slope: float)
     return limits
 
 
+@lru_cache(maxsize=4096)  # most stations of a city share most plans
 def _plan(limits: Limits, filters: Filters | None, cross: tuple[str, ...]) -> Plan:
     done = {"range": limits.fail is not None, "site_range": limits.suspect is not None}
     done |= {"rate": limits.rate is not None, "spike": limits.spike is not None, "flat": limits.flat_s is not None}

@@ -78,13 +78,12 @@ class FilterTable(Table):
 
 
 class FloodSite(SiteTable):
-    """Levels in the station's own `datum`. `dry_level` is the ground under a street sensor; a river has none.
+    """Levels above the station's zero (its `datum`). `dry_level` is the ground under a street sensor; a river has none.
 
     `siaga_1` to `siaga_3` are the levels from which that state holds, 1 being the worst; `siaga_4` is the top of the normal
     range as published, for people. No two gates share a scale, so there are no defaults.
     """
 
-    datum: Annotated[str, Field(max_length=40)] = ""
     dry_level: float | None = None
     mount_level: float | None = None
     bank_level: float | None = None
