@@ -26,6 +26,7 @@ ALLOWED = {
     "pantau/ingest.py": "from pantau_wire import frame",
     "pantau/decode.py": "from pantau import model",
     "pantau/model.py": "import dataclasses",
+    "pantau/quality/assessor.py": "from pantau import model",
     "pantau_sim/world.py": "import random",
     "pantau_sim/node.py": "import subprocess",
     "pantau_sim/sensors/__init__.py": "",
