@@ -7,15 +7,18 @@ import contextlib
 import logging
 import os
 import signal
+import sqlite3
 import time
 from typing import TYPE_CHECKING
 
 from pantau import log
 from pantau.downlink import Downlink
+from pantau.followers import FOLLOWERS, NAMES
 from pantau.ingest import Ingest
 from pantau.log import event
 from pantau.ops.about import about, memory
 from pantau.ops.notify import Notifier, Watchdog, informed, watchdog_limit_s
+from pantau.ops.retention import limits_of, prunable
 from pantau.ops.status import SOCKET, StatusServer
 from pantau.owner import sole_owner
 from pantau.pipeline import Pipeline
@@ -40,6 +43,7 @@ _CONFLICT_S = 3600.0  # an alarm that stands long enough to be seen, and ends
 _DISK_LOW = 0.9  # of the spool's limit: time to act before the bridge stops acknowledging
 _LOOK_S = 2.0  # at the files
 _TELL_S = 1.0
+_ROOM_S = 60.0
 _READY_S = 30.0  # for the second process, before a supervisor hears that ingest is ready without it
 _WATCHED_S = 60.0  # without a supervisor that says its own limit
 
@@ -90,6 +94,7 @@ class Bridge:
         self.pipeline.source = self.source
         limit_s = watchdog_limit_s(os.environ, os.getpid()) or _WATCHED_S
         self._watchdog = Watchdog(limit_s, ("commits", "city"), time.monotonic())
+        self._pruned = 0
         self._tasks: set[asyncio.Task[None]] = set()
         self.look_now = asyncio.Event()  # at the files: SIGHUP
 
@@ -108,6 +113,7 @@ class Bridge:
                 ("status", status.run()),
                 ("tell", self._tell()),
                 ("files", self._look()),
+                ("retention", self._keep_room()),
                 ("stop", _until(stop)),
             )
         }
@@ -170,6 +176,7 @@ class Bridge:
             "spool_last_id": float(self.spool.last_id),
             "spool_bytes": float(self.spool.bytes),
             "spool_limit_bytes": float(self._config.spool.max_mib << 20),
+            "spool_pruned_frames_total": float(self._pruned),
             "quarantine_entries": float(self.spool.quarantine.rows),
             "quarantine_dropped_total": float(self.spool.quarantine.dropped),
         }
@@ -204,6 +211,18 @@ class Bridge:
                     event(_log, logging.ERROR, "bridge.config_refused", problem=problem)
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self.look_now.wait(), _LOOK_S)
+
+    async def _keep_room(self) -> None:
+        """Let go of what everybody has taken, by age and when the log's limit comes near."""
+        while True:
+            config = self._config
+            limits = limits_of(config.retention, config.spool.max_mib)
+            files = (config.spool_path, config.bridge.data_dir / FOLLOWERS)
+            with contextlib.suppress(SpoolUnavailable, sqlite3.Error):  # the next look may find the disk well again
+                through = await asyncio.to_thread(prunable, *files, NAMES, now_ms(), limits)
+                if through:
+                    self._pruned += await self._worker.call(self.spool.prune, through)
+            await asyncio.sleep(_ROOM_S)
 
     def _reconfigure(self, setup: Setup) -> None:
         self._ingest.reconfigure(setup.registry, setup.keys)

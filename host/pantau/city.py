@@ -20,8 +20,10 @@ from pantau import again, log, peer
 from pantau.alerts.store import AlertStore
 from pantau.decode import Decoder
 from pantau.follower import Follower
-from pantau.followers import FollowerStore
+from pantau.followers import FOLLOWERS, NAMES, FollowerStore
 from pantau.log import event
+from pantau.ops.about import memory
+from pantau.ops.retention import CityAging, before_ms
 from pantau.owner import sole_owner
 from pantau.problems import ConfigError
 from pantau.quality.assessor import Assessor
@@ -39,11 +41,15 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("pantau.city")
 _NICE = 10
-_CORES, _REST = 4, 9.0  # where broker and both of us share fewer cores, a flood leaves the followers a tenth of their time
+_CORES, _REST = (
+    4,
+    9.0,
+)  # where broker and both of us share fewer cores, a flood leaves the followers a tenth of their time
 _TICK_S = 1.0
 _SINK_STOP_S = 5.0  # for a sink to take what the log still holds; what it does not take it gets at the next start
 _PREDECESSOR_S = 20.0  # for the city process of a bridge that was killed to notice and end
 _PAST_MS = 3_600_000
+_AGING_S, _AGING_STEP_S = 600.0, 0.1
 _SPAN = 5_000  # frames of a span handed to a follower at a time
 _FOR_PEOPLE = (ConfigError, SpoolBroken, RuntimeError)  # no other start will help: say it and end
 _PASSING = (SpoolUnavailable, sqlite3.Error, OSError)  # a disk that is full now; ingest goes on meanwhile
@@ -105,13 +111,14 @@ class City:
         spool = Spool(
             config.spool_path, max_mib=config.spool.max_mib, quarantine_rows=kept.max_rows, quarantine_mib=kept.max_mib
         )
-        self._books = Books(FollowerStore(config.bridge.data_dir / "followers.sqlite3"), spool)
+        self._books = Books(FollowerStore(config.bridge.data_dir / FOLLOWERS), spool)
         self.store = CityStore(config.store_path)
         self.store.put_stations(station_rows(setup.registry, now_ms()))
         # A store that is new beside an old log does not judge years; what it begins with it marks as past.
         start = spool.held_at(now_ms() - _PAST_MS)
         self.alerts = AlertStore(config.bridge.data_dir / "alerts.sqlite3", setup.rules, setup.registry, start=start)
         self.followers = [self._follower(sink) for sink in (self.store, self.alerts)]
+        assert tuple(follower.name for follower in self.followers) == NAMES
         self.page = None
         if config.web.enabled:
             from pantau.page import Page  # a web server is ten megabytes, for those who have none
@@ -120,6 +127,7 @@ class City:
         self._ingest: tuple[dict[str, float], list[str], float] = ({}, [], time.monotonic())
         self._log_end = spool.last_id
         self._few_cores = len(os.sched_getaffinity(0)) < _CORES
+        self._aged = 0
         self._spans: dict[str, int] = {}  # by sink: through which frame a span was handed over
 
     def problems(self) -> list[str]:
@@ -136,7 +144,7 @@ class City:
 
     def own_figures(self) -> dict[str, float]:
         """Return the numbers of this process."""
-        figures: dict[str, float] = {}
+        figures: dict[str, float] = memory("city") | {"store_pruned_observations_total": float(self._aged)}
         for follower in self.followers:
             label = f'{{sink="{follower.name}"}}'
             lag = max(0, self._log_end - follower.position)
@@ -155,6 +163,7 @@ class City:
         others = {
             asyncio.create_task(self._listen(reader), name="listen"),
             asyncio.create_task(self._tick(writer), name="tick"),
+            asyncio.create_task(self._age(), name="age"),
         }
         if self.page is not None:
             others.add(asyncio.create_task(self.page.run(), name="page"))
@@ -201,6 +210,20 @@ class City:
             except (SpoolUnavailable, sqlite3.Error) as error:
                 event(_log, logging.WARNING, "city.tick_failed", reason=error)
             await asyncio.sleep(_TICK_S)
+
+    async def _age(self) -> None:
+        """Delete observations that have had their days, in steps that no delivery waits long for."""
+        aging = CityAging(self._setup.config.store_path)
+        while True:
+            pause_s = _AGING_S
+            cutoff = before_ms(self._setup.config.retention.observations_days, now_ms())
+            try:
+                if cutoff is not None and (gone := await asyncio.to_thread(aging.step, cutoff)) is not None:
+                    self._aged += gone
+                    pause_s = _AGING_STEP_S
+            except sqlite3.Error as error:
+                event(_log, logging.WARNING, "city.aging_failed", reason=error)
+            await asyncio.sleep(pause_s)
 
     async def _again(self) -> None:
         """Hand followers what was asked for: entries of the quarantine, and spans of the log."""

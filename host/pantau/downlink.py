@@ -12,7 +12,7 @@ from pantau_wire.bits import put_varint
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from pantau.ingest import Ack
+    from pantau.batch import Ack
     from pantau.keys import Keys
 
 

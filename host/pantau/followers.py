@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 from pantau.ops.migrate import Schema, bring_up
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
     from pathlib import Path
 
 SCHEMA = Schema(
@@ -26,6 +25,8 @@ CREATE TABLE states (sink TEXT NOT NULL, key TEXT NOT NULL, value TEXT NOT NULL,
     steps={},
 )
 _BUSY_S = 5.0
+FOLLOWERS = "followers.sqlite3"  # in the data folder
+NAMES = ("sqlite", "alerts")  # who follows the log: nothing that one of them has not taken is let go
 
 
 class FollowerStore:
@@ -90,17 +91,3 @@ class SavedState(Mapping[str, str]):
                 f"file:{self._path}?mode=ro", uri=True, timeout=_BUSY_S, check_same_thread=False, isolation_level=None
             )
         return self._db.execute(query, (self._sink, *values)).fetchall()
-
-
-def least_position(path: Path, sinks: Iterable[str]) -> int:
-    """Return the frame id that every one of `sinks` has passed, by the file in `path`; 0 when one is new or it is not there."""
-    if not path.exists():
-        return 0
-    db = sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=_BUSY_S)
-    try:
-        known = dict(db.execute("SELECT sink, position FROM cursors"))
-    except sqlite3.Error:
-        return 0  # nothing may be let go of on the word of a file that cannot be read
-    finally:
-        db.close()
-    return min((int(known.get(sink, 0)) for sink in sinks), default=0)

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import hmac
 import itertools
-from collections import Counter, OrderedDict
-from dataclasses import dataclass, field
+from collections import OrderedDict
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any
 
-from pantau.boots import PAGE, SHIFT, Boot, Saved
+from pantau.batch import Ack, Batch, Refused, Verdict
+from pantau.boots import PAGE, SHIFT, Boot
 from pantau.header import plain
 from pantau.refusals import topic_fault
 from pantau.signer import tag_states
@@ -32,65 +32,6 @@ if TYPE_CHECKING:
 
 MAX_BOOTS = 4  # windows in memory per node: the live boot, and the backlog of a few before it; the spool has the others
 _SAVES, _SAVE_EACH = 64, 32  # boots saved with each commit, and one more for so many frames
-
-
-class Verdict(NamedTuple):
-    """What one message was. `reason` is a stable code; node, boot and seq are set as far as they were believed."""
-
-    kind: Literal["new", "redelivered", "conflict", "quarantined", "link"]
-    reason: str = ""
-    node: str = ""
-    boot: int | None = None
-    seq: int | None = None
-
-
-class Refused(NamedTuple):
-    """Bytes to keep aside, with the reason and as much of their identity as was believed."""
-
-    reason: str
-    topic: str
-    payload: bytes
-    received_ms: int
-    node: str
-    boot: int | None
-    seq: int | None
-
-
-class Ack(NamedTuple):
-    """What a node may be told once the batch is durable."""
-
-    node: str
-    boot: int
-    through: int
-    map: int
-
-
-@dataclass(slots=True)
-class Batch:
-    """All that one commit makes durable, and what follows from it afterwards. Frames are columns, in order of receipt.
-
-    The frames get the ids from `first_id` on. `runs` are (received_ms, how many frames came then). `saves` are boots to
-    write down with their tags; a start after a crash reads the log from `checkpoint` on.
-    """
-
-    first_id: int = 1
-    nodes: list[str] = field(default_factory=list)
-    payloads: list[bytes] = field(default_factory=list)
-    runs: list[tuple[int, int]] = field(default_factory=list)
-    refused: list[Refused] = field(default_factory=list)
-    saves: list[Saved] = field(default_factory=list)
-    checkpoint: int = 1
-    turn: list[Boot] = field(default_factory=list)  # whose turn it was to be saved, dirty or not
-    touched: dict[Boot, None] = field(default_factory=dict)  # ordered set: what is to be acknowledged
-    time_asked: dict[str, int] = field(default_factory=dict)  # node: nonce of its newest fresh question
-    links: dict[str, bool] = field(default_factory=dict)  # node: the broker's hint that it is connected
-    counts: Counter[str] = field(default_factory=Counter)
-    gone: int = 0
-
-    @property
-    def last_id(self) -> int:
-        """Return the id of the last frame, of the one before this batch when it has none."""
-        return self.first_id + len(self.payloads) - 1
 
 
 class _Refusal(Exception):  # noqa: N818  it never leaves this module

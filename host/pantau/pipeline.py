@@ -23,8 +23,9 @@ from pantau_wire import topics
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from pantau.batch import Ack, Batch, Verdict
     from pantau.downlink import Downlink
-    from pantau.ingest import Ack, Batch, Ingest, Verdict
+    from pantau.ingest import Ingest
     from pantau.quarantine import Replayed
     from pantau.sources import Chunk, Source
     from pantau.spool import Spool

@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from typing import Any
 
-    from pantau.ingest import Ingest, Refused
+    from pantau.batch import Refused
+    from pantau.ingest import Ingest
     from pantau.model import StoredFrame
     from pantau.spool import Spool
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
-    from pantau.ingest import Batch
+    from pantau.batch import Batch
     from pantau.quarantine import Entry
 
 _BUSY_S = 5.0  # the bridge's two processes take turns, for milliseconds

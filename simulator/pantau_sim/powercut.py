@@ -326,7 +326,7 @@ class _Week:
         rig = Rig(self._after, cut.number)
         result.booted += 1
         who = rig.who.node == "flood-01" and rig.who.generation in cut.identities and not rig.problems
-        who = who and rig.boot > max(bridge.windows, default=0) and rig.storage.floor.value >= cut.floor_s
+        who = who and rig.boot > max(bridge.boots, default=0) and rig.storage.floor.value >= cut.floor_s
         conf = rig.state != 3 and rig.conf.profile in cut.profiles
         forged = rig.node.forged
         if cut.order:

@@ -17,7 +17,9 @@ from pantau_wire import frame, topics
 from pantau_wire import names as T
 
 if TYPE_CHECKING:
-    from pantau.window import Window
+    from collections.abc import Iterator
+
+    from pantau.boots import Saved
     from pantau_sim.powercut_chip import DiskChip, RawChip
 
     Chip = RawChip | DiskChip
@@ -48,20 +50,27 @@ class Bridge:
 
     def __init__(self, before: Bridge | None = None) -> None:
         self.frames: dict[tuple[int, int], bytes] = dict(before.frames) if before else {}
-        self.windows: dict[int, Window] = {b: w.copy() for b, w in before.windows.items()} if before else {}
+        self.last_id: int = before.last_id if before else 0
+        self.boots: dict[int, Saved] = dict(before.boots) if before else {}
+        self.pages: dict[tuple[int, int], bytes] = dict(before.pages) if before else {}
         self.delivered: Counter[int] = before.delivered.copy() if before else Counter()
         self.counter: int = before.counter if before else START_MS
         self.again = self.refused = 0
         self.reasons: Counter[str] = Counter()
         self._ingest = Ingest(CITY, Registry([], [Placement(id=NODE, station="st-1")]), _keys(), self)
 
-    def window(self, _node: str, boot: int) -> Window | None:
-        """Return the window of a boot (pantau.ingest.History)."""
-        return self.windows.get(boot)
+    def boot(self, _node: str, boot: int) -> Saved | None:
+        """Return a saved boot (pantau.boots.History)."""
+        saved = self.boots.get(boot)
+        return saved and saved._replace(window=saved.window.copy())
 
-    def payload(self, _node: str, boot: int, seq: int) -> bytes | None:
-        """Return a stored frame (pantau.ingest.History)."""
-        return self.frames.get((boot, seq))
+    def page(self, _node: str, boot: int, number: int) -> bytes | None:
+        """Return a page of tags (pantau.boots.History)."""
+        return self.pages.get((boot, number))
+
+    def tail(self) -> Iterator[tuple[int, str, bytes]]:
+        """Yield nothing: each commit saves all (pantau.boots.History)."""
+        return iter(())
 
     def offer(self, payload: bytes, utc_ms: int) -> list[bytes]:
         """Take a frame, commit it, and return what goes down to the node."""
@@ -73,12 +82,16 @@ class Bridge:
         else:
             self.refused += 1
             self.reasons[verdict.reason] += 1
-        batch = self._ingest.take()
-        for (_, boot, seq), new in batch.frames.items():
-            self.frames[boot, seq] = new.payload
-        for (_, boot), window in batch.windows.items():
-            self.windows[boot] = window.copy()
-        acks = self._ingest.settle(batch)
+        batch = self._ingest.take(saves=sys.maxsize)
+        for stored in batch.payloads:
+            head = frame.header(stored)
+            self.frames[head.boot, head.seq] = stored
+        for saved in batch.saves:
+            self.boots[saved.boot] = saved
+            self.pages |= {(saved.boot, number): page for number, page in saved.pages.items()}
+        self.last_id = batch.last_id
+        self._ingest.settle(batch)
+        acks = self._ingest.acks(len(self.boots))
         down = [self.down(T.K_ACK, {"boot": a.boot, "through": a.through, "map": a.map}) for a in acks]
         down += [self.down(T.K_TIME, {"utc_ms": utc_ms, "nonce": n}) for n in batch.time_asked.values()]
         return down

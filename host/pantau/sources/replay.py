@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
     from pathlib import Path
 
-    from pantau.ingest import Ingest, Verdict
+    from pantau.batch import Verdict
+    from pantau.ingest import Ingest
     from pantau.spool import Spool
 
 _log = logging.getLogger("pantau.replay")

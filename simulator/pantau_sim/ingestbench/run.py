@@ -59,8 +59,8 @@ class Round(NamedTuple):
     sink_lag_frames: int
     lost: int
     duplicates: int
-    rss_ingest_mb: float
-    rss_mb: float  # of both processes
+    rss_mb: float  # of the process that receives
+    rss_city_mb: float  # of the one with sinks, quality control and alerts
 
 
 def measure(frames: int, nodes: int, rounds: int, folder: Path, say: Callable[[str], None]) -> dict[str, Any]:
@@ -90,7 +90,7 @@ def measure(frames: int, nodes: int, rounds: int, folder: Path, say: Callable[[s
         "lost": sum(r.lost for r in ours),
         "duplicates": sum(r.duplicates for r in ours),
         "rss_mb": round(max(r.rss_mb for r in ours), 1),
-        "rss_ingest_mb": round(max(r.rss_ingest_mb for r in ours), 1),
+        "rss_city_mb": round(max(r.rss_city_mb for r in ours), 1),
         "frames": frames,
         "nodes": nodes,
         "rounds": rounds,
@@ -155,7 +155,7 @@ def _watch(pid: int, publishers: subprocess.Popen[str], frames: int, data: Path)
     time.sleep(_BEHIND_S)
     observations, over_s = _observations(data), time.perf_counter() - started
     rss = [process.peak_rss_mb(number) for number in (pid, *process.children(pid))]
-    return Round(frames / seconds, cpu_us / frames, observations / over_s, frames - taken, 0, 0, rss[0], sum(rss))
+    return Round(frames / seconds, cpu_us / frames, observations / over_s, frames - taken, 0, 0, rss[0], sum(rss[1:]))
 
 
 def _taken(data: Path) -> int:

@@ -7,8 +7,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from pantau import registry as registry_file
+from pantau.batch import Batch
 from pantau.boots import Saved
-from pantau.ingest import Batch, Ingest
+from pantau.ingest import Ingest
 from pantau.keys import Keys
 from pantau.registry import Registry
 from pantau_wire import frame as wire

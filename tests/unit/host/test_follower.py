@@ -8,7 +8,7 @@ import pytest
 
 from pantau.decode import Decoder
 from pantau.follower import Follower
-from pantau.followers import FollowerStore, least_position
+from pantau.followers import FollowerStore
 from pantau.ingest import Ingest
 from pantau.sinks import Verdict
 from pantau.spool import Spool, SpoolReader
@@ -135,9 +135,6 @@ def test_position_and_quality_state_are_one_and_survive(tmp_path, spool):
     assert (again.position("other"), dict(again.state("other"))) == (None, {})
     assert again.state("target").get("unseen") is None
     again.close()
-    assert least_position(path, ["target"]) == 5
-    assert least_position(path, ["target", "new"]) == 0
-    assert least_position(tmp_path / "none", ["target"]) == 0
 
 
 def test_a_defect_of_the_quality_control_costs_flags_and_no_reading(tmp_path, spool, caplog):

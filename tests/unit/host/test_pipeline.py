@@ -8,8 +8,9 @@ import random
 import pytest
 
 from pantau import log
+from pantau.batch import Ack
 from pantau.downlink import Downlink
-from pantau.ingest import Ack, Ingest
+from pantau.ingest import Ingest
 from pantau.pipeline import Pipeline
 from pantau.reconnect import Backoff
 from pantau.sources import Chunk
