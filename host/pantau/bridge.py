@@ -8,6 +8,7 @@ import logging
 import os
 import signal
 import sqlite3
+import statistics
 import time
 from typing import TYPE_CHECKING
 
@@ -24,8 +25,10 @@ from pantau.owner import sole_owner
 from pantau.pipeline import Pipeline
 from pantau.second import SecondProcess
 from pantau.sources import replay
+from pantau.sources.granted import Law, granted
 from pantau.sources.mqtt import MqttSource
 from pantau.sources.serial import SerialSource
+from pantau.sources.session import SourceLost
 from pantau.sources.several import Several
 from pantau.spool import Spool, SpoolUnavailable
 from pantau.watcher import Watcher
@@ -44,6 +47,8 @@ _DISK_LOW = 0.9  # of the spool's limit: time to act before the bridge stops ack
 _LOOK_S = 2.0  # at the files
 _TELL_S = 1.0
 _ROOM_S = 60.0
+_TRIALS = 9  # commits, of which the median counts
+_HEADROOM = 10.0  # times what is expected: after an outage the backlog has to come in too
 _READY_S = 30.0  # for the second process, before a supervisor hears that ingest is ready without it
 _WATCHED_S = 60.0  # without a supervisor that says its own limit
 
@@ -95,6 +100,8 @@ class Bridge:
         limit_s = watchdog_limit_s(os.environ, os.getpid()) or _WATCHED_S
         self._watchdog = Watchdog(limit_s, ("commits", "city"), time.monotonic())
         self._pruned = 0
+        self._connected = asyncio.Event()  # to the broker, for the first time
+        self._window: Law | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self.look_now = asyncio.Event()  # at the files: SIGHUP
 
@@ -118,6 +125,7 @@ class Bridge:
             )
         }
         parts = {city, pipeline, *others}
+        others.add(asyncio.create_task(self._law(), name="window"))  # ends when it has been said
         event(
             _log, logging.INFO, "bridge.started", city=self._config.bridge.city, spool=self.spool.last_id, page=self._page()
         )  # fmt: skip
@@ -137,7 +145,7 @@ class Bridge:
         finally:
             for task in (*others, city):
                 task.cancel()
-            results = await asyncio.gather(*parts, return_exceptions=True)
+            results = await asyncio.gather(*parts, *others, return_exceptions=True)
             self._worker.stop()
             self.spool.close()
         event(_log, logging.INFO, "bridge.stopped", spool=self.spool.last_id)
@@ -168,6 +176,9 @@ class Bridge:
         at = self.pipeline.conflict_at
         if at is not None and time.monotonic() - at < _CONFLICT_S:
             found.append("conflicting frames came within the hour; see `pantau quarantine list --reason conflict`")
+        law = self._window
+        if law is not None and law.allows < _HEADROOM * law.expected:
+            found.append(f"{law}; raise max_inflight_messages in mosquitto.conf, or give the spool a faster disk")
         return found + self._watcher.problems() + self._watcher.notes()
 
     def _own_figures(self) -> dict[str, float]:
@@ -212,6 +223,30 @@ class Bridge:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self.look_now.wait(), _LOOK_S)
 
+    async def _law(self) -> None:
+        """Measure once what the broker's window allows at the latency of our commits, and say it."""
+        await self._connected.wait()
+        commits = [await self._worker.call(self._timed_commit) for _ in range(_TRIALS)]
+        try:
+            window = await granted(self._config.bridge.city, self._config.mqtt)
+        except (OSError, SourceLost) as error:
+            event(_log, logging.WARNING, "mqtt.window_unknown", reason=error)
+            return
+        if window is None:
+            what = "the broker does not let the bridge hear its own commands; Mosquitto's default is 20"
+            event(_log, logging.INFO, "mqtt.window_unknown", reason=what)
+            return
+        stations = self._watcher.setup.registry.stations.values()
+        self._window = Law(window, statistics.median(commits), sum(1 / s.report_interval_s for s in stations))
+        tight = self._window.allows < _HEADROOM * self._window.expected
+        event(_log, logging.WARNING if tight else logging.INFO, "mqtt.window", law=self._window)
+
+    def _timed_commit(self) -> float:
+        began = time.monotonic()
+        with contextlib.suppress(SpoolUnavailable):
+            self.spool.note("trial", str(now_ms()))
+        return time.monotonic() - began
+
     async def _keep_room(self) -> None:
         """Let go of what everybody has taken, by age and when the log's limit comes near."""
         while True:
@@ -230,6 +265,7 @@ class Bridge:
 
     def _settled(self) -> None:
         """Remember that the broker has our sessions, so that their loss is noticed."""
+        self._connected.set()
         task = asyncio.create_task(self._note(), name="note")
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)

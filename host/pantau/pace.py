@@ -8,7 +8,7 @@ from __future__ import annotations
 
 _BUSY = 10_000.0  # messages a second; below that every message is read at once
 _EACH = 8  # messages a connection that a pause is to gather
-_MOST_S = 0.02
+MOST_S = 0.02
 _MEMORY_S = 0.2  # over which the rate is smoothed
 
 
@@ -36,4 +36,4 @@ class Pace:
         self._at = now
         if not self.busy:
             return 0.0
-        return min(_MOST_S, self._connections * _EACH / self._rate)
+        return min(MOST_S, self._connections * _EACH / self._rate)
