@@ -44,8 +44,8 @@ class Ledger:
         """
         if frame.id in self.skipped:
             self.skipped.remove(frame.id)
-        elif frame.id <= self.position and frame.received_ms <= self.received_ms:
-            return False
+        elif frame.id <= self.position and (frame.received_ms <= self.received_ms or not self.received_ms):
+            return False  # `received_ms` is 0 where the store was told to begin behind a place in the log
         else:
             self.position, self.received_ms = frame.id, max(self.received_ms, frame.received_ms)
         self.dirty = True

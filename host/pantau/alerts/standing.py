@@ -40,7 +40,7 @@ class Standing:
 
     def review(self, now_ms: int) -> None:
         """Bring every open alert up to what holds now."""
-        for station, name in list(self._desk.open.values()):
+        for _, (station, name) in sorted(self._desk.open.items()):  # by number: a restart knows no other order
             case = self._case(station, name)
             alert = case.track.alert
             assert alert is not None

@@ -104,7 +104,3 @@ def told(decisions) -> list[str]:
         severity = ("none", "minor", "moderate", "severe", "extreme")[alert.severity]
         short.append(f"{action} {alert.station}:{severity}{marks}")
     return short
-
-
-def engine_of(found, registry: Registry) -> Engine:
-    return Engine(found, registry)
