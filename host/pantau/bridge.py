@@ -238,6 +238,7 @@ class Bridge:
             return
         stations = self._watcher.setup.registry.stations.values()
         self._window = Law(window, statistics.median(commits), sum(1 / s.report_interval_s for s in stations))
+        self.pipeline.pace.use_window(window)
         tight = self._window.allows < _HEADROOM * self._window.expected
         event(_log, logging.WARNING if tight else logging.INFO, "mqtt.window", law=self._window)
 

@@ -7,8 +7,8 @@ every message, here and at the broker. Network cards have moderated their interr
 from __future__ import annotations
 
 _BUSY = 10_000.0  # messages a second; below that every message is read at once
-_EACH = 8  # messages a connection that a pause is to gather
-MOST_S = 0.02
+_EACH, _MOST_EACH = 8, 20  # messages a connection that a pause is to gather
+MOST_S = 0.05
 _MEMORY_S = 0.2  # over which the rate is smoothed
 
 
@@ -17,8 +17,13 @@ class Pace:
 
     def __init__(self, connections: int) -> None:
         self._connections = connections
+        self._each = _EACH
         self._rate = 0.0
         self._at: float | None = None
+
+    def use_window(self, window: int) -> None:
+        """Gather what a window of so many messages a connection lets come, and never all of it: the broker would wait."""
+        self._each = max(1, min(_MOST_EACH, window // 2))
 
     @property
     def busy(self) -> bool:
@@ -36,4 +41,4 @@ class Pace:
         self._at = now
         if not self.busy:
             return 0.0
-        return min(MOST_S, self._connections * _EACH / self._rate)
+        return min(MOST_S, self._connections * self._each / self._rate)
