@@ -58,6 +58,7 @@ class Batch:
     checkpoint: int = 1
     turn: list[Boot] = field(default_factory=list)  # whose turn it was to be saved, dirty or not
     touched: dict[Boot, None] = field(default_factory=dict)  # ordered set: what is to be acknowledged
+    alarms: list[int] = field(default_factory=list)  # ids of the frames that a node flagged as an alarm
     time_asked: dict[str, int] = field(default_factory=dict)  # node: nonce of its newest fresh question
     links: dict[str, bool] = field(default_factory=dict)  # node: the broker's hint that it is connected
     counts: Counter[str] = field(default_factory=Counter)

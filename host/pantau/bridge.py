@@ -88,6 +88,7 @@ class Bridge:
             max_batch=config.spool.max_batch,
             ack_interval_s=config.spool.ack_interval_ms / 1000,
             on_stored=self.city.grown,
+            on_alarm=self.city.alarm,
             replays=replay.Replays(config.bridge.data_dir / replay.FOLDER, config.bridge.city),
         )
         self._session_note = f"mqtt {config.mqtt.host}:{config.mqtt.port} {config.mqtt.client_prefix}"

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from pantau import again, log, peer
 from pantau.alerts.store import AlertStore
 from pantau.decode import Decoder
+from pantau.express import Express
 from pantau.follower import Follower
 from pantau.followers import FOLLOWERS, NAMES, FollowerStore
 from pantau.log import event
@@ -127,6 +128,7 @@ class City:
         self._ingest: tuple[dict[str, float], list[str], float] = ({}, [], time.monotonic())
         self._log_end = spool.last_id
         self._few_cores = len(os.sched_getaffinity(0)) < _CORES
+        self._express = Express(config.spool_path, Decoder(setup.registry), self.alerts)
         self._aged = 0
         self._spans: dict[str, int] = {}  # by sink: through which frame a span was handed over
 
@@ -164,6 +166,7 @@ class City:
             asyncio.create_task(self._listen(reader), name="listen"),
             asyncio.create_task(self._tick(writer), name="tick"),
             asyncio.create_task(self._age(), name="age"),
+            asyncio.create_task(self._express.run(lambda: self.followers[-1].position), name="express"),
         }
         if self.page is not None:
             others.add(asyncio.create_task(self.page.run(), name="page"))
@@ -196,6 +199,8 @@ class City:
                 self._log_end = int(message[1].get("spool_last_id", self._log_end))
                 for follower in self.followers:
                     follower.rest = _REST if message[3] and self._few_cores else 0.0
+            elif message[0] == "alarm":
+                self._express.put(message[1])
             elif message[0] == "setup":
                 await self._reconfigure(message[1])
 
@@ -251,6 +256,7 @@ class City:
         self.store.put_stations(station_rows(setup.registry, now_ms()))
         for follower in self.followers:
             await follower.use(setup.registry)
+        self._express.decoder = Decoder(setup.registry)
         await asyncio.to_thread(self.alerts.use, setup.rules, setup.registry)
 
     def _follower(self, sink: Sink) -> Follower:

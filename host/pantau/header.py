@@ -7,15 +7,15 @@ from pantau_wire import tag
 
 _RECORDS = 3  # the first three bits of a RECORDS frame of version 1
 _LONGEST = wire.MAX_FRAME
-_SHORTEST = 2 + 1 + 1 + 4 + 1 + tag.SIZE  # kind, boot, seq, base, profile and the tag
+SHORTEST = 2 + 2 + 3 + 4 + 1 + tag.SIZE  # kind, boot, seq, base and profile at their usual longest, and the tag
 
 
 def plain(payload: bytes) -> tuple[int, int, int] | None:
     """Return (key id, boot, seq) of a RECORDS frame in its usual form, None for whatever `wire.header` should look at.
 
-    Usual: at most 31 records, an interval with a code of its own, boot below 2**14, seq below 2**21, profile below 128.
+    Usual: SHORTEST bytes or more, at most 31 records, an interval with a code of its own, boot below 2**14, seq below 2**21, profile below 128.
     """
-    if not _SHORTEST + 3 < len(payload) <= _LONGEST:
+    if not SHORTEST <= len(payload) <= _LONGEST:
         return None
     first, second, boot = payload[0], payload[1], payload[2]
     if first >> 5 != _RECORDS or second < 32 or second & 31 == 31:

@@ -115,6 +115,8 @@ class Ingest:
                 window.through = window.top = seq
             else:
                 window.add(seq)
+            if payload[0] & 1:  # of a RECORDS frame: the node raised the alarm
+                batch.alarms.append(batch.last_id + 1)
             keep_node(gate.node)
             keep_payload(payload)
             quick += 1
@@ -235,6 +237,8 @@ class Ingest:
             if verdict.kind == "new":
                 boot.keep(seq, payload[-tag.SIZE :], self._history)
                 boot.window.add(seq)
+                if kind == T.K_RECORDS and payload[0] & 1:
+                    self._batch.alarms.append(self._batch.last_id + 1)
                 self._batch.nodes.append(node)
                 self._batch.payloads.append(payload)
             if kind == T.K_HEALTH:

@@ -60,14 +60,18 @@ class Pipeline:
         max_batch: int,
         ack_interval_s: float,
         on_stored: Callable[[], None],
+        on_alarm: Callable[[list[int]], None] = lambda _ids: None,
         replays: replay.Replays | None = None,
     ) -> None:
-        """`on_stored` is called after each commit that made the log longer; `replays` are files left for us."""
+        """`on_stored` is called after each commit that made the log longer, `on_alarm` with the ids of alarm frames in it.
+
+        `replays` are files left for us.
+        """
         self.inbox = Inbox()
         self.source: Source | None = None
         self._ingest, self._spool, self._downlink, self._worker = ingest, spool, downlink, worker
         self._max_batch, self._ack_interval_s = max_batch, ack_interval_s
-        self._on_stored = on_stored
+        self._on_stored, self._on_alarm = on_stored, on_alarm
         self._replays = replays
         self._stop = asyncio.Event()
         self.pace = Pace(topics.PARTITIONS)
@@ -238,6 +242,8 @@ class Pipeline:
         for node, data in stored.answers:
             if self.source is not None and self.source.publish(node, "cmd", data):
                 self.counts["time_sent"] += 1
+        if batch.alarms:
+            self._on_alarm(batch.alarms)
         if batch.payloads:
             self._on_stored()
         if not self._ack_interval_s:

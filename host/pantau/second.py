@@ -63,6 +63,11 @@ class SecondProcess:
             self._grown = True
             asyncio.get_running_loop().call_later(0.005, self._tell_grown)
 
+    def alarm(self, ids: list[int]) -> None:
+        """Tell which frames of the log are alarms: they are looked at before what waits."""
+        if self._writer is not None and not self._stop.is_set():
+            peer.send(self._writer, "alarm", ids)
+
     def tell(self, figures: dict[str, float], problems: list[str], *, busy: bool) -> None:
         """Tell how the first process is, for the page, and whether it is `busy` with a flood."""
         if self._writer is not None and not self._stop.is_set():
