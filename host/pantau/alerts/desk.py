@@ -191,7 +191,8 @@ class Desk:
         if members.get(key) == [[severity]]:
             return
         case.track.spilled, members[key] = True, [[severity]]
-        worst, alert, why = max(m[0][0] for m in members.values()), whole.track.alert, words.gathered(len(members))
+        alert, why = whole.track.alert, words.gathered(len(members))
+        worst = max(severity, alert.severity) if alert is not None else severity
         if alert is None:
             last = Alert(
                 self.next_id, case.rule.id, case.rule.kind, CITY, "", worst, worst, "", "", True, False, False,

@@ -18,8 +18,9 @@ from pantau.alerts.desk import CITY, Case, Desk, Moment, levels_of
 from pantau.alerts.ledger import Ledger
 from pantau.alerts.plan import Plans
 from pantau.alerts.rules import EXTREME, SEVERITIES, Leveled, NodeAlarm, Series
+from pantau.alerts.spots import Spots
 from pantau.alerts.standing import Standing
-from pantau.alerts.track import GOOD, Reading, Spot, Track, step
+from pantau.alerts.track import GOOD, Reading, Track, step
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from pantau.alerts.placing import Placing
     from pantau.alerts.plan import Plan
     from pantau.alerts.rules import Rule, RuleSet
+    from pantau.alerts.track import Spot
     from pantau.alerts.words import Both
     from pantau.decode import Decoded
     from pantau.model import Revision
@@ -44,13 +46,11 @@ class Engine:
         """Go on from `state`, all that `changed` ever gave, the newest text of each key."""
         saved = dict(state or {})
         self.ledger = Ledger.load(saved.pop(LEDGER, "{}"))
-        self._spots = {key: Spot.load(text) for key, text in saved.items()}
-        self._dirty: set[str] = set()
+        self.spots = Spots(saved)
         self._desk = Desk(rules.settings.zone, self.ledger.next_id, self._gathered)
-        for station, spot in self._spots.items():
-            for name, track in spot.tracks.items():
-                if track.alert is not None:
-                    self._desk.adopt(station, name, track.alert)
+        for one in self.spots.standing():
+            self._desk.adopt(*one)
+        self.spots.on_taken_up = self._fit
         self.use(rules, registry)
 
     def use(self, rules: RuleSet, registry: Registry) -> None:
@@ -58,11 +58,8 @@ class Engine:
         self.plans = Plans(rules, registry)
         self._desk.zone = rules.settings.zone
         self._standing = Standing(self, self._desk)
-        for station, spot in self._spots.items():
-            gone = [n for n, track in spot.tracks.items() if track.alert is None and n.split("/")[0] not in rules.rules]
-            for name in gone:
-                del spot.tracks[name]
-                self._dirty.add(station)
+        for station, spot in self.spots.live():
+            self._fit(station, spot)
 
     @property
     def position(self) -> int:
@@ -71,9 +68,7 @@ class Engine:
 
     def changed(self) -> dict[str, str]:
         """Return the state that changed since the last call, as JSON text by key; "" for a key that is no more."""
-        texts = {key: spot.dump() for key in sorted(self._dirty) if (spot := self._spots.get(key)) is not None}
-        texts |= {key: "" for key in self._dirty if key not in self._spots}
-        self._dirty.clear()
+        texts = self.spots.changed()
         if self.ledger.next_id != self._desk.next_id:
             self.ledger.next_id, self.ledger.dirty = self._desk.next_id, True
         if self.ledger.dirty:
@@ -99,10 +94,8 @@ class Engine:
     def tick(self, now_ms: int) -> list[Decision]:
         """Judge silence at `now_ms`, by the wall clock. Only when all that the spool holds has been observed."""
         if self.ledger.tick(now_ms):
-            for station, spot in self._spots.items():  # the bridge's clock was set back
-                if spot.heard_ms > now_ms:
-                    spot.heard_ms = now_ms
-                    self._dirty.add(station)
+            for station in [name for name, heard_ms in self.spots.heard.items() if heard_ms > now_ms]:
+                self.spots.get(station).heard_ms = self.spots.heard[station] = now_ms  # the bridge's clock was set back
         self._standing.review(now_ms)
         self._standing.listen(now_ms, self.ledger.listening_ms)
         return self._take()
@@ -117,39 +110,9 @@ class Engine:
         self._standing.shelve(alert, until_ms, by, at_ms)
         return self._take()
 
-    def spot(self, station: str) -> Spot:
-        """Return the station's spot, to be changed and saved."""
-        self._dirty.add(station)
-        if (spot := self._spots.get(station)) is None:
-            spot = self._spots[station] = Spot()
-        return spot
-
-    def spot_if(self, station: str) -> Spot | None:
-        """Return the station's spot to look at, None where nothing is remembered."""
-        return self._spots.get(station)
-
-    def heard_ms(self, station: str) -> int:
-        """Return when anything was last received from a station, Unix ms; 0 for never."""
-        spot = self._spots.get(station)
-        return spot.heard_ms if spot is not None else 0
-
-    def muted(self, station: str, at_ms: int) -> bool:
-        """Return whether a station is under maintenance."""
-        spot = self._spots.get(station)
-        return spot is not None and spot.muted(at_ms)
-
-    def forget(self, station: str) -> None:
-        """Drop what is remembered of a station that is no more."""
-        self._spots.pop(station, None)
-        self._dirty.add(station)
-
-    def stations(self) -> tuple[str, ...]:
-        """Return the stations that anything is remembered of."""
-        return tuple(key for key in self._spots if key != CITY)
-
     def case(self, rule: Rule, place: Station, part: str, *, past: bool = False) -> Case:
         """Return the track of a rule at a station (and node), made when it is new or of another kind."""
-        spot, name = self.spot(place.id), f"{rule.id}/{part}/{'past' if past else 'live'}"
+        spot, name = self.spots.get(place.id), f"{rule.id}/{part}/{'past' if past else 'live'}"
         track = spot.tracks.get(name)
         if track is not None and track.kind != rule.kind:
             if track.alert is not None:
@@ -162,7 +125,7 @@ class Engine:
 
     def settle(self, case: Case, moment: Moment, why: Both | None = None) -> None:
         """Let the alert of a track follow its level, with what neighbours and nodes add to it."""
-        track, rule, spot = case.track, case.rule, self._spots[case.station]
+        track, rule, spot = case.track, case.rule, self.spots.get(case.station)
         severity = levels_of(rule)[track.level - 1].rank if track.level else 0
         if not track.level:
             track.agreed = ""
@@ -176,18 +139,24 @@ class Engine:
             severity = max(severity, SEVERITIES.index(rule.confirmed_severity))
         self._desk.move(case, severity, moment, muted=spot.muted(moment.decided_ms), why=why)
 
+    def _fit(self, _station: str, spot: Spot) -> None:
+        """Let go what rules left that are no longer in force; what has an open alert is withdrawn by the next tick."""
+        known = self.plans.rules.rules
+        for name in [n for n, t in spot.tracks.items() if t.alert is None and n.partition("/")[0] not in known]:
+            del spot.tracks[name]
+
     def _take(self) -> list[Decision]:
         decisions, self._desk.out = self._desk.out, []
         return decisions
 
     def _gathered(self, rule: Rule) -> Case:
-        spot, name = self.spot(CITY), f"{rule.id}//live"
+        spot, name = self.spots.get(CITY), f"{rule.id}//live"
         track = spot.tracks.setdefault(name, Track(rule.kind))
         return Case(rule, CITY, "", name, False, track, "+", 0)
 
     def _judge(self, plan: Plan, frame: Decoded, place: Placing) -> None:
-        spot = self.spot(plan.place.id)
-        spot.heard_ms = max(spot.heard_ms, frame.received_ms)
+        spot = self.spots.get(plan.place.id)
+        spot.heard_ms = self.spots.heard[plan.place.id] = max(spot.heard_ms, frame.received_ms)
         if frame.health is not None:
             self._health(plan, spot, frame)
         if frame.alarm is None and not frame.observations:
@@ -304,7 +273,7 @@ class Engine:
         node, boot, seq, index, name = revision.key
         there = self.plans.registry.station_of(node, revision.observed_at_ms or received_ms)
         plan = self.plans.of(there.id) if there is not None else None
-        spot = self._spots.get(plan.place.id) if plan is not None else None
+        spot = self.spots.look(plan.place.id) if plan is not None else None
         if plan is None or spot is None:
             return
         for rule, flags in plan.series.get(name, ()):
@@ -318,7 +287,7 @@ class Engine:
     def _agreeing(self, case: Case, rule: Series) -> str:
         assert rule.neighbour is not None
         for other in self.plans.near(rule.id, case.station, rule.neighbour):
-            spot = self._spots.get(other)
+            spot = self.spots.look(other)
             for lane in ("live", "past") if spot is not None else ():
                 assert spot is not None
                 track = spot.tracks.get(f"{rule.id}//{lane}")
@@ -332,7 +301,7 @@ class Engine:
         if not case.track.level or not isinstance(rule, Series) or rule.neighbour is None:
             return
         for other in self.plans.near(rule.id, case.station, rule.neighbour):
-            spot = self._spots.get(other)
+            spot = self.spots.look(other)
             waiting = spot.tracks.get(f"{rule.id}//live") if spot is not None else None
             if waiting is not None and waiting.level and not waiting.agreed:
                 self.settle(self.case(rule, self.plans.registry.stations[other], ""), moment)

@@ -14,12 +14,13 @@ if TYPE_CHECKING:
     from pantau.alerts.engine import Engine
     from pantau.alerts.plan import Plan
     from pantau.alerts.rules import Late, Rule
-    from pantau.alerts.track import Alert
+    from pantau.alerts.track import Alert, Spot
     from pantau.alerts.words import Both
 
 _BACKLOG_IDLE_MS = 900_000  # a backlog that says nothing for so long is through
 _LONGEST_SHELF_MS = 7 * 86_400_000
 _LONGEST_NAME = 80
+_SHORTEST = 2  # report intervals: no rule calls less than that a silence
 
 
 class NotOpenError(LookupError):
@@ -36,6 +37,7 @@ class Standing:
     def __init__(self, engine: Engine, desk: Desk) -> None:
         self._engine = engine
         self._desk = desk
+        self._told: dict[tuple[str, str], tuple[int, int, bool]] = {}  # see _listen_at
         self._checked = False  # stations without a plan are looked for once per registry
 
     def review(self, now_ms: int) -> None:
@@ -54,7 +56,7 @@ class Standing:
                 case.track.level = 0
                 self._desk.close(case, "clear", Moment(case.track.at_ms, now_ms), words.BACKLOG_OVER)
                 self._touch(station)
-            elif station != CITY and (quiet := self._engine.muted(station, now_ms)) != alert.muted:
+            elif station != CITY and (quiet := self._spot(station).muted(now_ms)) != alert.muted:
                 self._desk.mute(case, Moment(now_ms, now_ms), muted=quiet)
                 self._touch(station)
         self._prune()
@@ -67,9 +69,11 @@ class Standing:
             plan = engine.plans.of(station)
             if plan is None or not plan.late:
                 continue
-            heard_ms = max(engine.heard_ms(station), since_ms)
+            heard_ms = max(engine.spots.heard.get(station, 0), since_ms)
             intervals = (now_ms - heard_ms) / (1000 * plan.place.report_interval_s)
-            if intervals >= 2 and not registry.nodes_at(station, now_ms):
+            if intervals < _SHORTEST and station not in engine.spots.silent:
+                continue
+            if intervals >= _SHORTEST and not registry.nodes_at(station, now_ms):
                 continue  # nobody stands there who could report
             for rule in plan.late:
                 self._listen_at(rule, plan, intervals, heard_ms, now_ms)
@@ -90,28 +94,39 @@ class Standing:
         """End an alert that has lost its ground, and forget its track."""
         case = self._case(station, name)
         self._desk.close(case, "withdraw", Moment(now_ms, now_ms), why)
-        self._engine.spot(station).tracks.pop(name, None)
+        self._engine.spots.get(station).tracks.pop(name, None)
 
     def _listen_at(self, rule: Late, plan: Plan, intervals: float, heard_ms: int, now_ms: int) -> None:
         level = sum(intervals >= limit.value for limit in rule.levels)
-        spot = self._engine.spot_if(plan.place.id)
+        key = (rule.id, plan.place.id)
+        told_ms, told, spilled = self._told.get(key, (-1, 0, False))
+        if level and told == level and told_ms == heard_ms and not (spilled and self._desk.room(rule)):
+            return  # a silent city is not gone through every second
+        spot = self._engine.spots.look(plan.place.id)
         track = spot.tracks.get(f"{rule.id}//live") if spot is not None else None
         if not level and (track is None or not track.level):
             return
         case = self._engine.case(rule, plan.place, "")
         track = case.track
+        self._told.pop(key, None)
         if level:
             track.under[0] = None  # a case is saved when it is asked for
-            if level <= track.level and not (track.spilled and self._desk.room(rule)):
-                return
-            track.level = max(level, track.level)
-            track.recent = [Reading(now_ms, round(intervals, 2), GOOD, "", ("", 0, 0, 0))]
-            self._engine.settle(case, Moment(now_ms, now_ms))
+            if level > track.level or (track.spilled and self._desk.room(rule)):
+                self._fall_silent(case, max(level, track.level), intervals, now_ms)
+            self._told[key] = (heard_ms, level, track.spilled)
             return
         track.under[0] = back_ms = track.under[0] or heard_ms
         if now_ms - back_ms >= 1000 * rule.clear_s:
             track.level = 0
             self._engine.settle(case, Moment(now_ms, now_ms), words.REPORTS)
+            if not any(t.kind == "late" and t.level for t in self._spot(plan.place.id).tracks.values()):
+                self._engine.spots.silent.discard(plan.place.id)
+
+    def _fall_silent(self, case: Case, level: int, intervals: float, now_ms: int) -> None:
+        case.track.level = level
+        case.track.recent = [Reading(now_ms, round(intervals, 2), GOOD, "", ("", 0, 0, 0))]
+        self._engine.spots.silent.add(case.station)
+        self._engine.settle(case, Moment(now_ms, now_ms))
 
     def _groundless(self, case: Case, alert: Alert, now_ms: int) -> Both | None:
         plans = self._engine.plans
@@ -135,9 +150,10 @@ class Standing:
         if self._checked:
             return
         self._checked = True
-        for station in self._engine.stations():
-            if self._engine.plans.of(station) is None:
-                self._engine.forget(station)
+        spots = self._engine.spots
+        for station in spots.stations():
+            if station != CITY and self._engine.plans.of(station) is None:
+                spots.forget(station)
 
     def _open(self, number: int) -> tuple[Case, Alert]:
         where = self._desk.open.get(number)
@@ -149,9 +165,7 @@ class Standing:
 
     def _case(self, station: str, name: str) -> Case:
         """Return the case of an open alert, also where its rule or place is gone."""
-        spot = self._engine.spot_if(station)
-        assert spot is not None
-        track = spot.tracks[name]
+        track = self._spot(station).tracks[name]
         rule_id, part, lane = name.split("/")
         place = self._engine.plans.registry.stations.get(station)
         rule = self._engine.plans.rules.rules.get(rule_id)
@@ -165,7 +179,13 @@ class Standing:
         self._touch(case.station)
 
     def _touch(self, station: str) -> None:
-        self._engine.spot(station)
+        self._engine.spots.get(station)
+
+    def _spot(self, station: str) -> Spot:
+        """Return the spot of a station that has an alert, to look at."""
+        spot = self._engine.spots.look(station)
+        assert spot is not None
+        return spot
 
 
 def _former(rule: str) -> Rule:

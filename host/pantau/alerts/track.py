@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 EVIDENCE = 12  # readings kept for each level: what opened it and what bore it out since
 GOOD = 1
+_KIND, _LEVEL, _ALERT = 0, 3, 10  # places in what Track.dump returns
 
 Key = tuple[str, int, int, int]  # node, boot, seq, record index; the property is the rule's
 
@@ -143,6 +144,13 @@ class Spot:
         heard, maintenance, health, undated, tracks = json.loads(text)
         placed = {node: (boot, seq) for node, (boot, seq) in undated.items()}
         return cls(heard, maintenance, health, placed, {key: Track.load(value) for key, value in tracks.items()})
+
+
+def standing(spot: list[Any]) -> tuple[int, bool, list[tuple[str, Alert]]]:
+    """Return of a spot as JSON, without making objects of it: when it was heard, whether it is late, its open alerts."""
+    heard_ms, tracks = spot[0], spot[-1]
+    late = any(values[_KIND] == "late" and values[_LEVEL] for values in tracks.values())
+    return heard_ms, late, [(name, Alert(*values[_ALERT])) for name, values in tracks.items() if values[_ALERT]]
 
 
 def step(track: Track, rule: Leveled, figure: Reading) -> bool:

@@ -421,7 +421,7 @@ def test_alerts_without_ground_are_withdrawn_when_rules_or_places_change():
     engine.use(kit.rules(LATE), kit.city("a"))
     made = engine.tick(T0 + MINUTE)
     assert told(made) == ["withdraw a:minor"] and made[0].limits == {}
-    assert "b" not in engine.stations() and engine.changed()["b"] == ""
+    assert "b" not in engine.spots.stations() and engine.changed()["b"] == ""
 
 
 def test_a_new_log_after_a_lost_one_is_judged_and_a_frame_that_failed_may_come_again():
