@@ -82,14 +82,24 @@ class Engine:
             return []
         for revision in frame.revisions:
             self._revise(revision, frame.received_ms)
+        place, plan = self._place(frame)
+        if plan is not None:
+            self._judge(plan, frame, place)
+        return self._take()
+
+    def express(self, frame: Decoded) -> list[Decision]:
+        """Judge what a node itself says is an alarm before the frame comes to its turn in the log. Its data wait for that."""
+        place, plan = self._place(frame)
+        if plan is not None and self.ledger.overtakes(frame):
+            self._alarm(plan, frame, place, _fresh_ms(self.plans, plan), again=False)
+        return self._take()
+
+    def _place(self, frame: Decoded) -> tuple[Placing, Plan | None]:
         place = placing.of(frame)
         named = next((seen.station for seen in frame.observations), None)
         if named is None and (there := self.plans.registry.station_of(frame.node, place.newest_ms)) is not None:
             named = there.id
-        plan = self.plans.of(named) if named is not None else None
-        if plan is not None:
-            self._judge(plan, frame, place)
-        return self._take()
+        return place, self.plans.of(named) if named is not None else None
 
     def tick(self, now_ms: int) -> list[Decision]:
         """Judge silence at `now_ms`, by the wall clock. Only when all that the spool holds has been observed."""
@@ -162,9 +172,9 @@ class Engine:
         if frame.alarm is None and not frame.observations:
             return
         again = _overtaken(spot, frame, place)
-        fresh_ms = 1000 * max(self.plans.rules.settings.fresh_s, 2 * plan.place.report_interval_s)
+        fresh_ms = _fresh_ms(self.plans, plan)
         self._maintained(plan, spot, frame, place)
-        if frame.alarm is not None:
+        if frame.alarm is not None and not self.ledger.overtook(frame.id):
             self._alarm(plan, frame, place, fresh_ms, again=again)
         self._series(plan, frame, place, fresh_ms, again=again)
         if plan.faults and not again and frame.received_ms - place.newest_ms <= fresh_ms:
@@ -321,6 +331,11 @@ class Engine:
 
 def _close(a: Track, b: Track, window_s: int) -> bool:
     return abs(a.at_ms - b.at_ms) <= 1000 * window_s
+
+
+def _fresh_ms(plans: Plans, plan: Plan) -> int:
+    """Return how old a reading may be to speak of now."""
+    return 1000 * max(plans.rules.settings.fresh_s, 2 * plan.place.report_interval_s)
 
 
 def _overtaken(spot: Spot, frame: Decoded, place: Placing) -> bool:

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from pantau.decode import Decoded
 
 _SKIPPED = 1000  # frames that could not be judged and may come again after a repair
+_EARLY = 10_000  # alarm frames that were judged before their turn
 _ALIVE_EVERY_MS = 60_000
 _ABSENT_MS = 300_000  # a bridge that did not tick for so long was not listening: silence then proves nothing
 
@@ -21,6 +22,7 @@ class Ledger:
     position: int = 0
     received_ms: int = 0
     skipped: list[int] = field(default_factory=list)
+    early: list[int] = field(default_factory=list)
     alive_ms: int = 0
     listening_ms: int = 0
     next_id: int = 1
@@ -33,7 +35,7 @@ class Ledger:
 
     def dump(self) -> dict[str, Any]:
         """Return JSON values."""
-        names = ("position", "received_ms", "skipped", "alive_ms", "listening_ms", "next_id")
+        names = ("position", "received_ms", "skipped", "early", "alive_ms", "listening_ms", "next_id")
         return {name: getattr(self, name) for name in names}
 
     def admit(self, frame: Decoded) -> bool:
@@ -52,6 +54,22 @@ class Ledger:
         if frame.error is not None:
             self.skip(frame.id)
             return False
+        return True
+
+    def overtakes(self, frame: Decoded) -> bool:
+        """Note an alarm frame that is judged before its turn; False when it has been judged."""
+        if frame.error is not None or not frame.alarm or frame.id <= self.position or frame.id in self.early:
+            return False
+        self.early = [*self.early, frame.id][-_EARLY:]
+        self.dirty = True
+        return True
+
+    def overtook(self, number: int) -> bool:
+        """Return whether the alarm of a frame was judged before; it is forgotten, its turn having come."""
+        if number not in self.early:
+            return False
+        self.early.remove(number)
+        self.dirty = True
         return True
 
     def skip(self, number: int) -> None:

@@ -122,6 +122,10 @@ class AlertStore:
                 self._announce(recorded)
                 return verdicts
 
+    def express(self, frames: Sequence[Decoded]) -> tuple[Recorded, ...]:
+        """Judge alarm frames that wait far behind in the log. Raises sqlite3.Error; they come to their turn anyway."""
+        return self._commit(lambda engine: [made for frame in frames for made in engine.express(frame)])
+
     def tick(self, now_ms: int) -> tuple[Recorded, ...]:
         """Judge silence and what time ends. Call it about once a second, only while nothing waits in the spool.
 
