@@ -27,6 +27,7 @@ ALLOWED = {
     "pantau/decode.py": "from pantau import model",
     "pantau/model.py": "import dataclasses",
     "pantau/quality/assessor.py": "from pantau import model",
+    "pantau/alerts/engine.py": "from pantau import model",
     "pantau_sim/world.py": "import random",
     "pantau_sim/node.py": "import subprocess",
     "pantau_sim/sensors/__init__.py": "",

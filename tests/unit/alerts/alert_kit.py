@@ -104,3 +104,13 @@ def told(decisions) -> list[str]:
         severity = ("none", "minor", "moderate", "severe", "extreme")[alert.severity]
         short.append(f"{action} {alert.station}:{severity}{marks}")
     return short
+
+
+def run(engine, series, *, name="water_level", station="a", feed=None, start=T0, **more):
+    """One frame a minute with one value each."""
+    feed = feed or Feed()
+    out = []
+    for index, value in enumerate(series):
+        at = start + index * MINUTE
+        out += engine.observe(feed.frame(station, at=at, values=[value], name=name, **more))
+    return out
