@@ -15,8 +15,9 @@ from pantau.alerts import signals
 from pantau.alerts.engine import Engine
 from pantau.alerts.files import defaults
 from pantau.alerts.reads import AlertReader
+from pantau.alerts.spots import Spots
 from pantau.alerts.store import AlertStore
-from pantau.alerts.track import Reading
+from pantau.alerts.track import Reading, Spot
 from unit.alerts import alert_kit as kit
 from unit.alerts.alert_kit import FAIL, GOOD, MINUTE, MISSING, SUSPECT, T0
 
@@ -197,3 +198,17 @@ def test_what_is_remembered_of_a_station_is_bounded():
                 engine.observe(feed.frame(at=at, values=[rng.uniform(0, 3)], name=name, alarm=rng.random() < 0.5))
         sizes.append(len(engine.changed()["a"]))
     assert max(sizes) < 40_000 and max(sizes[6:]) <= 1.2 * max(sizes[:6])
+
+
+def test_a_spot_that_rests_as_text_is_saved_and_comes_back_as_it_was():
+    spots = Spots({}, live=1)
+    for number, name in enumerate("abc", 1):
+        spots.get(name).heard_ms = number
+    assert [name for name, _ in spots.live()] == ["c"]
+    saved = spots.changed()
+    assert [Spot.load(saved[name]).heard_ms for name in "abc"] == [1, 2, 3]
+    assert spots.changed() == {}
+    assert spots.look("a").heard_ms == 1 and spots.changed() == {}
+    spots.forget("b")
+    assert spots.changed() == {"b": ""} and spots.look("b") is None
+    assert list(Spots(saved).standing()) == []
