@@ -156,6 +156,7 @@ class City:
             figures[f"sink_delivered_total{label}"] = float(follower.delivered)
             figures[f"sink_observations_total{label}"] = float(follower.observations)
             figures[f"sink_rejected_total{label}"] = float(follower.rejected)
+            figures[f"quality_defects_total{label}"] = float(sum(follower.quality.defects.values()))
             figures[f"sink_working{label}"] = float(not follower.trouble)
         return figures
 

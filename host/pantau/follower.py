@@ -15,6 +15,7 @@ from pantau.spool import SpoolUnavailable
 from pantau.worker import Worker
 
 if TYPE_CHECKING:
+    from collections import Counter
     from collections.abc import Awaitable, Sequence
 
     from pantau.model import StoredFrame
@@ -32,6 +33,8 @@ Mark = tuple["StoredFrame", str, str]  # frame, reason, detail
 
 class Quality(Protocol):
     """The fold that judges observations by their neighbours in time (pantau.quality)."""
+
+    defects: Counter[str]  # by part: what a bug of ours cost in flags
 
     def assess(self, decoded: Decoded) -> Decoded:
         """Return the frame with the host's flags, derived observations and revisions of earlier ones."""
@@ -78,7 +81,7 @@ class Follower:
         self._sink = sink
         self._reader = reader
         self._decoder = decoder
-        self._quality = quality
+        self.quality = quality
         self._ledger = ledger
         self._assessed: dict[int, Decoded] = {}  # folded, and not yet taken by the sink
         self._saved = position
@@ -145,7 +148,7 @@ class Follower:
 
         def change() -> None:
             self._decoder = Decoder(registry)
-            self._quality.use(registry)
+            self.quality.use(registry)
 
         return self._worker.call(change)
 
@@ -236,7 +239,7 @@ class Follower:
         if known is None:
             decoded = self._decode(frame)
             try:
-                known = self._quality.assess(decoded)
+                known = self.quality.assess(decoded)
             except Exception as error:  # noqa: BLE001  a defect of ours must cost flags, never the readings
                 event(_log, logging.ERROR, "quality.failed", node=frame.node, frame=frame.id, defect=repr(error))
                 known = decoded
@@ -258,9 +261,9 @@ class Follower:
     async def _save_position(self, *, now: bool) -> None:
         due = now or time.monotonic() - self._saved_at >= _SAVE_EVERY_S
         if self.position != self._saved and due:
-            state = await self._worker.call(self._quality.changed)
+            state = await self._worker.call(self.quality.changed)
             await self._ledger.save(self.name, self.position, state)
-            await self._worker.call(self._quality.saved)
+            await self._worker.call(self.quality.saved)
             self._saved, self._saved_at = self.position, time.monotonic()
 
 

@@ -85,6 +85,7 @@ _COUNTERS: dict[str, tuple[str, ...]] = {
     "quarantine_dropped_total": ("Entries that the quarantine's bounds pushed out",),
     "sink_delivered_total": ("Frames that the sink took", "sink"),
     "sink_observations_total": ("Observations that the sink took", "sink"),
+    "quality_defects_total": ("Parts of frames that quality control could not judge for a defect of ours", "sink"),
     "sink_rejected_total": ("Frames that the sink rejected for good", "sink"),
     "observations_total": ("Observations decoded", "quality"),
     "revisions_total": ("Observations whose verdict or date became known later",),
