@@ -13,11 +13,13 @@ import logging
 import sqlite3
 import threading
 import time
+from collections import Counter
 from typing import TYPE_CHECKING, NamedTuple
 
 from pantau.alerts.desk import CITY
 from pantau.alerts.engine import LEDGER, Engine
 from pantau.alerts.ledger import Ledger
+from pantau.alerts.rules import SEVERITIES
 from pantau.alerts.schema import MIGRATIONS, VERSION
 from pantau.alerts.standing import BadOrderError, NotOpenError
 from pantau.alerts.track import Alert
@@ -74,6 +76,7 @@ class AlertStore:
         self._rules, self._registry = rules, registry
         self._lock = threading.Lock()
         self._listeners: list[Callable[[tuple[Recorded, ...]], None]] = []
+        self._raised: Counter[int] = Counter()
         self._pruned_ms = 0
         self._db = sqlite3.connect(path, timeout=_BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False)
         try:
@@ -103,6 +106,17 @@ class AlertStore:
         """
         self._listeners.append(listener)
         return lambda: self._listeners.remove(listener)
+
+    def figures(self) -> dict[str, float]:
+        """Return the numbers for the metrics: alerts that stand, and since this start those that were raised."""
+        with self._lock:
+            rows = self._db.execute("SELECT severity, count(*) FROM alerts WHERE closed_ms IS NULL GROUP BY severity")
+            standing = dict(rows.fetchall())
+        figures: dict[str, float] = {}
+        for rank, name in enumerate(SEVERITIES[1:], 1):
+            figures[f'alerts_open{{severity="{name}"}}'] = standing.get(rank, 0)
+            figures[f'alerts_raised_total{{severity="{name}"}}'] = self._raised[rank]
+        return figures
 
     def use(self, rules: RuleSet, registry: Registry) -> None:
         """Judge by these from now on. Alerts that have lost their ground are withdrawn at the next tick."""
@@ -221,6 +235,8 @@ class AlertStore:
             self._pruned_ms = now_ms
 
     def _announce(self, recorded: tuple[Recorded, ...]) -> None:
+        raised = {"open", "reopen", "escalate"}
+        self._raised.update(one.decision.alert.severity for one in recorded if one.decision.action in raised)
         for listener in tuple(self._listeners) if recorded else ():
             listener(recorded)
 

@@ -46,6 +46,12 @@ def test_a_delivery_is_judged_once_and_the_position_is_in_the_same_commit(path, 
     stop()
     alerts.deliver([feed.frame(at=T0 + MINUTE, values=[1.7])])
     assert len(heard) == 1
+    figures = alerts.figures()
+    assert (figures['alerts_open{severity="moderate"}'], figures['alerts_open{severity="minor"}']) == (1, 0)
+    assert (figures['alerts_raised_total{severity="minor"}'], figures['alerts_raised_total{severity="moderate"}']) == (
+        1,
+        1,
+    )
     alerts.close()
     again = opened(path)
     assert again.position() == 3
