@@ -47,6 +47,7 @@ _DISK_LOW = 0.9  # of the spool's limit: time to act before the bridge stops ack
 _LOOK_S = 2.0  # at the files
 _TELL_S = 1.0
 _ROOM_S = 60.0
+_AGE_S, _AGE_MS = 3600.0, 86_400_000
 _TRIALS = 9  # commits, of which the median counts
 _HEADROOM = 10.0  # times what is expected: after an outage the backlog has to come in too
 _READY_S = 30.0  # for the second process, before a supervisor hears that ingest is ready without it
@@ -250,16 +251,29 @@ class Bridge:
         return time.monotonic() - began
 
     async def _keep_room(self) -> None:
-        """Let go of what everybody has taken, by age and when the log's limit comes near."""
+        """Let go of what everybody has taken, by age and when the log's limit comes near.
+
+        By age a day each hour at most: a clock that jumped by years must not cost what a replay needs.
+        """
+        aged_at = 0.0
         while True:
             config = self._config
             limits = limits_of(config.retention, config.spool.max_mib)
             files = (config.spool_path, config.bridge.data_dir / FOLLOWERS)
+            crowded = self.spool.bytes > limits.high_bytes
             with contextlib.suppress(SpoolUnavailable, sqlite3.Error):  # the next look may find the disk well again
                 through = await asyncio.to_thread(prunable, *files, NAMES, now_ms(), limits)
-                if through:
-                    self._pruned += await self._worker.call(self.spool.prune, through)
+                if through and (crowded or time.monotonic() >= aged_at):
+                    most_ms = None if crowded else _AGE_MS
+                    self._pruned += await self._worker.call(self._prune, through, most_ms)
+                    aged_at = time.monotonic() + _AGE_S
             await asyncio.sleep(_ROOM_S)
+
+    def _prune(self, through: int, most_ms: int | None) -> int:
+        oldest = self.spool.oldest
+        if most_ms is not None and oldest is not None:
+            through = min(through, self.spool.held_at(oldest[1] + most_ms))
+        return self.spool.prune(through)
 
     def _reconfigure(self, setup: Setup) -> None:
         self._ingest.reconfigure(setup.registry, setup.keys)

@@ -129,6 +129,7 @@ class City:
         self._log_end = spool.last_id
         self._few_cores = len(os.sched_getaffinity(0)) < _CORES
         self._express = Express(config.spool_path, Decoder(setup.registry), self.alerts)
+        self._alert_figures: dict[str, float] = {}
         self._aged = 0
         self._spans: dict[str, int] = {}  # by sink: through which frame a span was handed over
 
@@ -147,6 +148,7 @@ class City:
     def own_figures(self) -> dict[str, float]:
         """Return the numbers of this process."""
         figures: dict[str, float] = memory("city") | {"store_pruned_observations_total": float(self._aged)}
+        figures |= self._alert_figures
         for follower in self.followers:
             label = f'{{sink="{follower.name}"}}'
             lag = max(0, self._log_end - follower.position)
@@ -212,6 +214,7 @@ class City:
             try:
                 if self.followers[-1].position >= self._log_end:
                     await asyncio.to_thread(self.alerts.tick, now_ms())
+                self._alert_figures = await asyncio.to_thread(self.alerts.figures)
                 await self._again()
             except (SpoolUnavailable, sqlite3.Error) as error:
                 event(_log, logging.WARNING, "city.tick_failed", reason=error)

@@ -70,7 +70,8 @@ class Rig:
         mqtt = (
             f'host = "127.0.0.1"\nport = {self.to_bridge.port}\ntls = false\nlab_plain = true\nconnect_timeout_s = 2.0'
         )
-        extra = "[spool]\nack_interval_ms = 50\n[web]\nenabled = false\n"
+        # The clock jumps here by years, and the account at the end wants every frame.
+        extra = "[spool]\nack_interval_ms = 50\n[web]\nenabled = false\n[retention]\nspool_days = 36500\n"
         files.write_bridge(self.folder, self._keys, mqtt, extra=extra)
 
     def heal(self) -> None:
