@@ -102,6 +102,7 @@ class Bridge:
         limit_s = watchdog_limit_s(os.environ, os.getpid()) or _WATCHED_S
         self._watchdog = Watchdog(limit_s, ("commits", "city"), time.monotonic())
         self._pruned = 0
+        self._oldest_ms: int | None = None
         self._connected = asyncio.Event()  # to the broker, for the first time
         self._window: Law | None = None
         self._tasks: set[asyncio.Task[None]] = set()
@@ -193,6 +194,11 @@ class Bridge:
             "quarantine_entries": float(self.spool.quarantine.rows),
             "quarantine_dropped_total": float(self.spool.quarantine.dropped),
         }
+        if self._window is not None:
+            figures["window_messages"] = float(self._window.window)
+            figures["window_frames_per_second"] = self._window.allows
+        if (oldest := self._oldest_ms) is not None:
+            figures["spool_oldest_seconds"] = max(0.0, (now_ms() - oldest) / 1000)
         said = about(self._config.bridge.city, self._config.bridge.data_dir, self.problems()) | memory("ingest")
         return figures | said | dict(self.source.figures()) | self.pipeline.figures()
 
@@ -260,6 +266,8 @@ class Bridge:
             config = self._config
             limits = limits_of(config.retention, config.spool.max_mib)
             files = (config.spool_path, config.bridge.data_dir / FOLLOWERS)
+            oldest = await self._worker.call(lambda: self.spool.oldest)
+            self._oldest_ms = oldest[1] if oldest else None
             crowded = self.spool.bytes > limits.high_bytes
             with contextlib.suppress(SpoolUnavailable, sqlite3.Error):  # the next look may find the disk well again
                 through = await asyncio.to_thread(prunable, *files, NAMES, now_ms(), limits)

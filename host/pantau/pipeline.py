@@ -75,6 +75,7 @@ class Pipeline:
         self._replays = replays
         self._stop = asyncio.Event()
         self.pace = Pace(topics.PARTITIONS)
+        self._committing = 0  # messages of the batch under way
         self._acked_at = 0  # frames of which acknowledgements were due when the last were sent
         self._replay_at = 0.0
         self._replaying = False  # a file is under way: a step of it after each commit of live frames
@@ -156,6 +157,7 @@ class Pipeline:
             "commits_total": counts["commits"],
             "commit_failures_total": counts["commit_failures"],
             "inbox_messages": len(self.inbox),
+            "inflight_messages": len(self.inbox) + self._committing,
             "nodes_linked": sum(self.links.values()),
         }
         figures |= self._latencies.figures("commit_latency_seconds")
@@ -170,6 +172,7 @@ class Pipeline:
     async def _durable(self, chunks: list[Chunk]) -> bool:
         """Commit one batch, however long that takes; False when told to stop before it was possible."""
         backoff = Backoff(base_s=0.2, cap_s=10.0)
+        self._committing = received = sum(len(chunk.payloads) for chunk in chunks)
         while True:
             started = time.monotonic()
             try:
@@ -196,7 +199,8 @@ class Pipeline:
             event(_log, logging.INFO, "spool.works_again")
             self.trouble = ""
         confirm(chunks)
-        await self._after(stored, sum(len(chunk.payloads) for chunk in chunks))
+        self._committing = 0
+        await self._after(stored, received)
         return True
 
     def _store(self, chunks: list[Chunk]) -> Stored:

@@ -77,7 +77,6 @@ _COUNTERS: dict[str, tuple[str, ...]] = {
     "time_sent_total": ("Answers to nodes that asked for the time",),
     "commits_total": ("Durable commits",),
     "commit_failures_total": ("Commits that the disk refused; nothing was acknowledged for them",),
-    "inflight_full_seconds_total": ("Time in which the window was full: the broker waited for us",),
     "broker_reconnects_total": ("Connections to the broker that had to be made again",),
     "broker_sessions_forgotten_total": ("Sessions that the broker should have kept and had not",),
     "serial_opened_total": ("Serial ports opened, again and again where one comes and goes",),

@@ -10,7 +10,7 @@ Sizes in bytes, durations in seconds, dates as RFC 3339 UTC; null = not known. F
     spool         bytes, limit_bytes, used_ratio, frames_through, oldest_s
     disk          free_bytes, size_bytes
     commit        p50_s, p99_s, commits, failures
-    window        messages, in_flight, allows_frames_per_s, full_s
+    window        messages, in_flight, allows_frames_per_s
     acks          due, sent
     broker        connected, partitions, reconnects
     sinks         [name, lag_frames, lag_s, delivered, rejected]
@@ -82,7 +82,8 @@ class Rates:
         seen = Figures(figures)
         # Of several sinks the fastest says what the decoding comes to.
         observations = seen.by(_OBSERVATIONS, "sink")
-        self._looks.append((at_s, seen.one(_FRAMES), max(observations.values()) if observations else None))
+        if observations:  # before the city process has spoken there is nothing to compare with
+            self._looks.append((at_s, seen.one(_FRAMES), max(observations.values())))
 
     def now(self) -> dict[str, float | None]:
         """Return the rates; null until there were two looks."""
@@ -153,7 +154,6 @@ def _bridge(seen: Figures) -> dict[str, Any]:
             "messages": seen.one("window_messages") or None,
             "in_flight": seen.one("inflight_messages"),
             "allows_frames_per_s": seen.one("window_frames_per_second"),
-            "full_s": seen.one("inflight_full_seconds_total"),
         },
         "acks": {"due": seen.one("acks_due"), "sent": seen.one("acks_sent_total")},
         "broker": {

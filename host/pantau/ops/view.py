@@ -75,7 +75,6 @@ def _flow(state: Mapping[str, Any]) -> Iterator[Line]:
         "window",
         f"{number(window['messages'])} messages a session {allows}".rstrip() if window["messages"] else "not yet known",
         f"{number(window['in_flight'])} in flight" if window["in_flight"] is not None else "",
-        f"full for {span(window['full_s'])}" if window["full_s"] else "",
     )
     yield _row(
         "broker",

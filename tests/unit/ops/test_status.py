@@ -27,7 +27,7 @@ FIGURES = {
     "disk_free_bytes": 40 << 30, "disk_size_bytes": 100 << 30,
     'commit_seconds{quantile="0.5"}': 0.00042, 'commit_seconds{quantile="0.99"}': 0.0021,
     "commits_total": 99, "commit_failures_total": 0,
-    "window_messages": 1000, "window_frames_per_second": 35_000, "inflight_messages": 12, "inflight_full_seconds_total": 0,
+    "window_messages": 1000, "window_frames_per_second": 35_000, "inflight_messages": 12,
     "acks_due": 3, "acks_sent_total": 77,
     "broker_connected": 1, "partitions_connected": 64, "broker_reconnects_total": 2,
     'sink_lag_frames{sink="sqlite"}': 5, 'sink_lag_seconds{sink="sqlite"}': 0.4, 'sink_delivered_total{sink="sqlite"}': 70,
