@@ -35,9 +35,9 @@ class FollowerStore:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._db = sqlite3.connect(path, timeout=_BUSY_S, isolation_level=None, check_same_thread=False)
-        self._db.execute("PRAGMA journal_mode = WAL")
         self._db.execute("PRAGMA synchronous = NORMAL")
-        bring_up(self._db, path, SCHEMA)
+        bring_up(self._db, path, SCHEMA)  # first: a file that is refused keeps the journal that it has
+        self._db.execute("PRAGMA journal_mode = WAL")
 
     def position(self, sink: str) -> int | None:
         """Return the id of the last frame that `sink` is known to have, None for a sink that is new here."""

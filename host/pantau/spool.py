@@ -87,9 +87,9 @@ class Spool:
 
     def _prepare(self, max_mib: int) -> None:
         self._db.execute(f"PRAGMA page_size = {_PAGE}")
-        self._db.execute("PRAGMA journal_mode = WAL")
         self._db.execute("PRAGMA synchronous = FULL")
-        bring_up(self._db, self.path, SCHEMA)
+        bring_up(self._db, self.path, SCHEMA)  # first: a file that is refused keeps the journal that it has
+        self._db.execute("PRAGMA journal_mode = WAL")
         # SQLite itself then answers "full" at our limit, by the same path as a full disk.
         page = self._db.execute("PRAGMA page_size").fetchone()[0]
         self._db.execute(f"PRAGMA max_page_count = {max_mib * _MIB // page}")

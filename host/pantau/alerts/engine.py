@@ -213,7 +213,7 @@ class Engine:
         for rule, leveled in plan.alarms:
             case = self._lane(rule, plan.place, frame.node, at_ms, frame.received_ms, late=again or old)
             if case is not None:
-                self._step(case, leveled, figure._replace(placed=not place.dated), frame.received_ms)
+                self._step(case, leveled, figure._replace(placed=place.by_receipt), frame.received_ms)
 
     def _series(self, plan: Plan, frame: Decoded, place: Placing, fresh_ms: int, *, again: bool) -> None:
         for seen in frame.observations:
@@ -221,7 +221,7 @@ class Engine:
                 continue
             at_ms = place.at(seen)
             key = (seen.node, seen.boot, seen.seq, seen.index)
-            reading = Reading(at_ms, seen.value, seen.quality, seen.reason, key, not place.dated)
+            reading = Reading(at_ms, seen.value, seen.quality, seen.reason, key, place.by_receipt)
             late = again or frame.received_ms - at_ms > fresh_ms
             for rule, flags in judged:
                 if seen.quality not in flags:
@@ -340,7 +340,7 @@ def _fresh_ms(plans: Plans, plan: Plan) -> int:
 
 def _overtaken(spot: Spot, frame: Decoded, place: Placing) -> bool:
     """Return whether a later frame of this boot was placed by its receipt before; then this one is older than it looks."""
-    if place.dated:
+    if not place.by_receipt:
         return False
     newest, this = spot.undated.get(frame.node), (frame.boot, frame.seq)
     if newest is not None and newest[0] == frame.boot and newest[1] > frame.seq:

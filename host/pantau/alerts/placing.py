@@ -18,13 +18,15 @@ class Placing(NamedTuple):
     """How the records of one frame are placed: `shift_ms` is added to a date (`dated`) or an uptime.
 
     `newest_ms` is the time of the newest record. Nothing is ever placed after its receipt: a clock that runs ahead and
-    is then set right would make all that follows look late. `trusted` says whether an old date is one.
+    is then set right would make all that follows look late. `trusted` says whether an old date is one, `by_receipt` that
+    there is no date to believe and the newest record counts as taken when it was received.
     """
 
     dated: bool
     shift_ms: int
     newest_ms: int
     trusted: bool
+    by_receipt: bool = False
 
     def at(self, seen: Observation) -> int:
         """Return the time of one observation, Unix ms UTC."""
@@ -47,7 +49,7 @@ def of(frame: Decoded) -> Placing:
         return Placing(True, at - newest, at, (frame.clock or 0) >= _TRUSTED)
     uptimes = [seen.uptime_ms for seen in frame.observations if seen.uptime_ms is not None]
     if uptimes:
-        return Placing(False, received - max(uptimes), received, False)
+        return Placing(False, received - max(uptimes), received, False, by_receipt=True)
     if known:  # dates that are wrong, but not against each other
-        return Placing(True, received - max(known), received, False)
-    return Placing(False, 0, received, False)
+        return Placing(True, received - max(known), received, False, by_receipt=True)
+    return Placing(False, 0, received, False, by_receipt=True)

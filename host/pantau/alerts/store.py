@@ -80,9 +80,9 @@ class AlertStore:
         self._pruned_ms = 0
         self._db = sqlite3.connect(path, timeout=_BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False)
         try:
-            self._db.execute("PRAGMA journal_mode = WAL")
             self._db.execute("PRAGMA synchronous = FULL")
-            self._migrate(start)
+            self._migrate(start)  # first: a file that is refused keeps the journal that it has
+            self._db.execute("PRAGMA journal_mode = WAL")
             self._engine: Engine | None = self._load()
         except BaseException:
             self._db.close()

@@ -79,10 +79,10 @@ class CityStore:
         # Interned ids: a few per node of the registry, since frames of unknown nodes never pass the bridge's ingest.
         self._ids: dict[tuple[str, str], int] = {}
         self._db = sqlite3.connect(path, timeout=_BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False)
-        self._db.execute("PRAGMA journal_mode = WAL")
         self._db.execute("PRAGMA synchronous = NORMAL")
         try:
-            bring_up(self._db, path, SCHEMA)
+            bring_up(self._db, path, SCHEMA)  # first: a file that is refused keeps the journal that it has
+            self._db.execute("PRAGMA journal_mode = WAL")
         except BaseException:
             self._db.close()
             raise
