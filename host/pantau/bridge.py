@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import logging
 import os
 import signal
@@ -47,6 +48,7 @@ _DISK_LOW = 0.9  # of the spool's limit: time to act before the bridge stops ack
 _LOOK_S = 2.0  # at the files
 _TELL_S = 1.0
 _ROOM_S = 60.0
+_GARBAGE = 20_000  # containers made between two looks for cycles; a batch makes thousands that are none
 _AGE_S, _AGE_MS = 3600.0, 86_400_000
 _TRIALS = 9  # commits, of which the median counts
 _HEADROOM = 10.0  # times what is expected: after an outage the backlog has to come in too
@@ -90,6 +92,7 @@ class Bridge:
             ack_interval_s=config.spool.ack_interval_ms / 1000,
             on_stored=self.city.grown,
             on_alarm=self.city.alarm,
+            on_busy=self.city.busy,
             replays=replay.Replays(config.bridge.data_dir / replay.FOLDER, config.bridge.city),
         )
         self._session_note = f"mqtt {config.mqtt.host}:{config.mqtt.port} {config.mqtt.client_prefix}"
@@ -135,6 +138,10 @@ class Bridge:
         ready = asyncio.create_task(self.city.ready.wait(), name="ready")
         await asyncio.wait({ready, *parts}, return_when=asyncio.FIRST_COMPLETED, timeout=_READY_S)
         ready.cancel()
+        # What is there now stays: a city's windows and keys need not be looked through for garbage again and again.
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(_GARBAGE)
         async with informed(Notifier.from_environment(), self._watchdog, self.status):
             ended, _ = await asyncio.wait(parts, return_when=asyncio.FIRST_COMPLETED)
         failed = next((error for task in ended if (error := task.exception()) is not None), None)
@@ -207,7 +214,7 @@ class Bridge:
 
     async def _tell(self) -> None:
         while True:
-            self.city.tell(self._own_figures(), self._own_problems(), busy=self.pipeline.pace.busy)
+            self.city.tell(self._own_figures(), self._own_problems())
             self._watchdog.progress("commits", self.pipeline.turned_at)
             self._watchdog.progress("city", self.city.heard_at)
             await asyncio.sleep(_TELL_S)

@@ -200,8 +200,9 @@ class City:
             elif message[0] == "state":
                 self._ingest = (message[1], message[2], time.monotonic())
                 self._log_end = int(message[1].get("spool_last_id", self._log_end))
+            elif message[0] == "busy":
                 for follower in self.followers:
-                    follower.rest = _REST if message[3] and self._few_cores else 0.0
+                    follower.rest = _REST if message[1] and self._few_cores else 0.0
             elif message[0] == "alarm":
                 self._express.put(message[1])
             elif message[0] == "setup":

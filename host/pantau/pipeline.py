@@ -61,17 +61,18 @@ class Pipeline:
         ack_interval_s: float,
         on_stored: Callable[[], None],
         on_alarm: Callable[[list[int]], None] = lambda _ids: None,
+        on_busy: Callable[[bool], None] = lambda _busy: None,
         replays: replay.Replays | None = None,
     ) -> None:
         """`on_stored` is called after each commit that made the log longer, `on_alarm` with the ids of alarm frames in it.
 
-        `replays` are files left for us.
+        `on_busy` when a flood begins and ends. `replays` are files left for us.
         """
         self.inbox = Inbox()
         self.source: Source | None = None
         self._ingest, self._spool, self._downlink, self._worker = ingest, spool, downlink, worker
         self._max_batch, self._ack_interval_s = max_batch, ack_interval_s
-        self._on_stored, self._on_alarm = on_stored, on_alarm
+        self._on_stored, self._on_alarm, self._on_busy = on_stored, on_alarm, on_busy
         self._replays = replays
         self._stop = asyncio.Event()
         self.pace = Pace(topics.PARTITIONS)
@@ -98,7 +99,10 @@ class Pipeline:
             if not chunks and not await self._idle():
                 return
             # The loop's thread sleeps on purpose: sockets are not read meanwhile, while the spool's thread goes on.
+            before = self.pace.busy
             time.sleep(self.pace.pause_s(sum(len(c.payloads) for c in chunks), time.monotonic()))  # noqa: ASYNC251
+            if self.pace.busy != before:
+                self._on_busy(self.pace.busy)
             self.turned_at = time.monotonic()
             if self._replaying or time.monotonic() >= self._replay_at:
                 await self._replay_files()

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from pantau.spool import Spool
 
 KEEP_BYTES = 4096  # of one message: a whole frame four times over; of anything longer the head shows what it is
+KEEP_TOPIC = 256  # characters: more than any topic of ours has, less than the 65,535 that a stranger may send
 
 SCHEMA = """
 CREATE TABLE quarantine (
@@ -83,7 +84,7 @@ class Quarantine:
                         _digest(r.reason, r.topic.encode(), r.payload),
                         r.reason,
                         "",
-                        r.topic,
+                        r.topic[:KEEP_TOPIC],
                         r.node,
                         r.boot,
                         r.seq,

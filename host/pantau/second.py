@@ -43,7 +43,7 @@ class SecondProcess:
         self.heard_at = time.monotonic()
         self._problems: list[str] = []
         self._writer: asyncio.StreamWriter | None = None
-        self._grown = False
+        self._grown = self._busy = False
         self.ready = asyncio.Event()
         self._starts = 0
         self._stop = asyncio.Event()
@@ -68,10 +68,16 @@ class SecondProcess:
         if self._writer is not None and not self._stop.is_set():
             peer.send(self._writer, "alarm", ids)
 
-    def tell(self, figures: dict[str, float], problems: list[str], *, busy: bool) -> None:
-        """Tell how the first process is, for the page, and whether it is `busy` with a flood."""
+    def busy(self, busy: bool) -> None:
+        """Tell whether the first process is busy with a flood."""
+        self._busy = busy
         if self._writer is not None and not self._stop.is_set():
-            peer.send(self._writer, "state", figures, problems, busy)
+            peer.send(self._writer, "busy", busy)
+
+    def tell(self, figures: dict[str, float], problems: list[str]) -> None:
+        """Tell how the first process is, for the page."""
+        if self._writer is not None and not self._stop.is_set():
+            peer.send(self._writer, "state", figures, problems)
 
     def reconfigure(self, setup: Setup) -> None:
         """Tell of another setup, which also holds for the next start."""
@@ -116,6 +122,7 @@ class SecondProcess:
         reader, self._writer = await asyncio.open_connection(sock=ours, limit=1 << 26)
         try:
             peer.send(self._writer, "setup", self.setup, needed=True)
+            peer.send(self._writer, "busy", self._busy)
             return await self._hear(reader)
         finally:
             self._writer.close()

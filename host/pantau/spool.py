@@ -74,6 +74,8 @@ class Spool:
             self._db = _connect(path)
             self._prepare(max_mib)
             self._numbers = {node: number for number, node in self._db.execute("SELECT number, node FROM nodes")}
+            # A node that was never here needs no look into the file: at the first start of a city that is all of them.
+            self._saved = {node for (node,) in self._db.execute("SELECT DISTINCT node FROM boots")}
             self._unknown: list[str] = []  # nodes with a number that no commit has made durable yet
             last = self._db.execute("SELECT id + frames - 1 FROM blocks ORDER BY id DESC LIMIT 1").fetchone()
             self.last_id = max(int(last[0]) if last else 0, int(self.noted("pruned") or 0))
@@ -105,6 +107,7 @@ class Spool:
                 self._db.execute("INSERT OR REPLACE INTO meta VALUES ('checkpoint', ?)", (str(batch.checkpoint),))
             self.quarantine.add(batch.refused)
         self._unknown.clear()
+        self._saved.update(saved.node for saved in batch.saves)
         self._checkpoint = batch.checkpoint
         self.last_id = max(self.last_id, batch.last_id)
         with contextlib.suppress(SpoolUnavailable):  # the batch is durable: nothing after that may fail it
@@ -137,6 +140,8 @@ class Spool:
 
     def boot(self, node: str, boot: int) -> Saved | None:
         """Return one boot as last saved, without its pages; None for one that was never saved."""
+        if node not in self._saved:
+            return None
         query = "SELECT through, map, gone, top, folded FROM boots WHERE node = ? AND boot = ?"
         row = self._fetch(query, (node, boot))
         if row is None:
