@@ -241,6 +241,8 @@ def test_100_000_bad_frames_harm_none_of_2_000_good_ones(bridge, broker, node):
         if place < half:
             small.append(message)
     long = [(kit.up(), rng.randbytes(1500)) for _ in range(LONG)]
+    for number in range(0, LONG, 10):  # and some whose topic is what is long
+        long[number] = (f"pantau/v1/{kit.CITY}/5/{number:0>60000}/up", b"junk")
     for place, message in enumerate(good[half:]):
         long.insert(place * 5, message)
 
@@ -262,13 +264,14 @@ def test_100_000_bad_frames_harm_none_of_2_000_good_ones(bridge, broker, node):
     bridge.until_metric(f"pantau_frames_quarantined_total {GARBAGE}.0")
     bridge.until_metric(f"pantau_frames_stored_total {2 * GOOD}.0")
     metrics = bridge.get("/metrics")
-    for reason, count in (known | {"too_long": LONG}).items():
+    for reason, count in (known | {"too_long": LONG * 9 // 10, "bad_topic": LONG // 10}).items():
         found = float(metrics.partition(f'pantau_frames_refused_total{{reason="{reason}"}} ')[2].split()[0])
         # random bytes may end up with these reasons, too
         assert count <= found <= count + GARBAGE // 2.5, reason
     assert bridge.metric("frames_refused_total") == GARBAGE
     rows, size = bridge.rows("SELECT count(*), sum(length(payload)) FROM quarantine")[0]
     assert 0 < rows < ROWS and MIB / 2 < size <= MIB  # of the long ones fewer than rows would allow
+    assert bridge.rows("SELECT max(length(topic)) <= 256 FROM quarantine") == [(1,)]
     assert bridge.metric("quarantine_dropped_total") == GARBAGE - rows
     log = bridge.said()
     assert len(log) < 300
@@ -391,11 +394,13 @@ def test_files_changed_for_the_worse_stay_without_effect_until_they_are_right(br
         node.until_through(seq)
 
     config, right_keys = bridge.config.read_text(), key_file.read_text()
-    registry.write_text(kit.REGISTRY.replace("latitude", "latitud", 1).replace('id = "air-02"', 'id = "AIR 02"'))
-    key_file.write_text(right_keys[:-20])
     bridge.config.write_text(config.replace("[spool]\n", '[spool]\nmax_mib = "much"\nmax_bach = 1\n'))
     bridge.hup()
     bridge.until("bridge.config_refused")  # said at once, to whoever asked
+    registry.write_text(kit.REGISTRY.replace("latitude", "latitud", 1).replace('id = "flood-01"', 'id = "flood-99"'))
+    key_file.write_text(right_keys[:-20])
+    bridge.hup()
+    bridge.until("bridge.config_refused", "keys.json")
     still_works()
     wrong = (
         (str(registry), "station[0].latitud", "did you mean latitude?", "stay in force"),

@@ -25,7 +25,7 @@ class Chunk(NamedTuple):
     """What one read of one connection brought: messages in order of receipt, as columns.
 
     `received_ms` is Unix ms UTC. A pid is two bytes as on the wire, b"" for a message that wants no confirmation; `size`
-    is the bytes of all payloads.
+    is the bytes of all payloads, and of topics that a stranger can choose.
     """
 
     channel: Channel

@@ -139,7 +139,8 @@ class Session(asyncio.Protocol):
             self._end(SourceLost(f"the broker sent what is not {name} ({error}); is host:port an MQTT broker?"))
         if payloads:
             received_ms = time.time_ns() // 1_000_000
-            self._inbox.put(Chunk(self, received_ms, topics, payloads, pids, sum(map(len, payloads))))
+            size = sum(map(len, topics)) + sum(map(len, payloads))  # a stranger's topic may be the longer part
+            self._inbox.put(Chunk(self, received_ms, topics, payloads, pids, size))
 
     def connection_lost(self, error: Exception | None) -> None:
         """Note the end."""
