@@ -115,8 +115,12 @@ class Boot:
     def _page(self, number: int, history: History) -> bytearray:
         page = self.pages.get(number)
         if page is None:
+            held = history.page(
+                self.node, self.boot, number
+            )  # may fail: then there is no page rather than an empty one
             page = self._new(number)
-            page[:] = history.page(self.node, self.boot, number) or bytes(PAGE * tag.SIZE)
+            if held is not None:
+                page[:] = held
         return page
 
     def _new(self, number: int) -> bytearray:

@@ -15,15 +15,16 @@ from typing import TYPE_CHECKING
 
 from pantau import log
 from pantau.downlink import Downlink
-from pantau.followers import FOLLOWERS, NAMES
+from pantau.followers import FOLLOWERS, NAMES, highest_position
 from pantau.ingest import Ingest
 from pantau.log import event
 from pantau.ops.about import about, memory
 from pantau.ops.notify import Notifier, Watchdog, informed, watchdog_limit_s
-from pantau.ops.retention import limits_of, prunable
+from pantau.ops.retention import SpoolLimits, limits_of, prunable
 from pantau.ops.status import SOCKET, StatusServer
 from pantau.owner import sole_owner
 from pantau.pipeline import Pipeline
+from pantau.problems import ConfigError
 from pantau.second import SecondProcess
 from pantau.sources import replay
 from pantau.sources.granted import Law, granted
@@ -49,6 +50,7 @@ _LOOK_S = 2.0  # at the files
 _TELL_S = 1.0
 _ROOM_S = 60.0
 _GARBAGE = 20_000  # containers made between two looks for cycles; a batch makes thousands that are none
+_BLOCKS = 10  # deleted between two commits
 _AGE_S, _AGE_MS = 3600.0, 86_400_000
 _TRIALS = 9  # commits, of which the median counts
 _HEADROOM = 10.0  # times what is expected: after an outage the backlog has to come in too
@@ -62,11 +64,19 @@ def now_ms() -> int:
 
 
 def open_spool(config: Config) -> Spool:
-    """Open the spool of `config`. Raises SpoolUnavailable or SpoolBroken."""
+    """Open the spool of `config`. Raises SpoolUnavailable, SpoolBroken, or sqlite3.Error of what sinks hold."""
     kept = config.quarantine
-    return Spool(
+    spool = Spool(
         config.spool_path, max_mib=config.spool.max_mib, quarantine_rows=kept.max_rows, quarantine_mib=kept.max_mib
     )
+    seen = highest_position(config.bridge.data_dir, config.store_path)
+    if seen > spool.last_id:
+        event(
+            _log, logging.WARNING, "spool.goes_on", ends=spool.last_id, sinks_at=seen,
+            meaning="the log is new or was restored from an older copy; new frames get ids above what sinks have",
+        )  # fmt: skip
+        spool.go_on_after(seen)
+    return spool
 
 
 class Bridge:
@@ -103,7 +113,7 @@ class Bridge:
         self.source: Source = Several([*ports, broker]) if ports else broker
         self.pipeline.source = self.source
         limit_s = watchdog_limit_s(os.environ, os.getpid()) or _WATCHED_S
-        self._watchdog = Watchdog(limit_s, ("commits", "city"), time.monotonic())
+        self._watchdog = Watchdog(limit_s, ("commits",), time.monotonic())
         self._pruned = 0
         self._oldest_ms: int | None = None
         self._connected = asyncio.Event()  # to the broker, for the first time
@@ -216,7 +226,10 @@ class Bridge:
         while True:
             self.city.tell(self._own_figures(), self._own_problems())
             self._watchdog.progress("commits", self.pipeline.turned_at)
-            self._watchdog.progress("city", self.city.heard_at)
+            if self.city.alive:
+                self._watchdog.progress("city", self.city.heard_at)
+            else:  # starting, or between two starts: not a reason to end ingest
+                self._watchdog.forget("city")
             await asyncio.sleep(_TELL_S)
 
     async def _look(self) -> None:
@@ -244,7 +257,7 @@ class Bridge:
         commits = [await self._worker.call(self._timed_commit) for _ in range(_TRIALS)]
         try:
             window = await granted(self._config.bridge.city, self._config.mqtt)
-        except (OSError, SourceLost) as error:
+        except (OSError, ValueError, SourceLost, ConfigError) as error:
             event(_log, logging.WARNING, "mqtt.window_unknown", reason=error)
             return
         if window is None:
@@ -272,23 +285,26 @@ class Bridge:
         while True:
             config = self._config
             limits = limits_of(config.retention, config.spool.max_mib)
-            files = (config.spool_path, config.bridge.data_dir / FOLLOWERS)
             oldest = await self._worker.call(lambda: self.spool.oldest)
             self._oldest_ms = oldest[1] if oldest else None
             crowded = self.spool.bytes > limits.high_bytes
-            with contextlib.suppress(SpoolUnavailable, sqlite3.Error):  # the next look may find the disk well again
-                through = await asyncio.to_thread(prunable, *files, NAMES, now_ms(), limits)
-                if through and (crowded or time.monotonic() >= aged_at):
-                    most_ms = None if crowded else _AGE_MS
-                    self._pruned += await self._worker.call(self._prune, through, most_ms)
-                    aged_at = time.monotonic() + _AGE_S
+            if oldest and (crowded or time.monotonic() >= aged_at):
+                most = await self._worker.call(self.spool.held_at, oldest[1] + _AGE_MS)
+                with contextlib.suppress(SpoolUnavailable, sqlite3.Error):  # the next look may find the disk well again
+                    while await self._let_go(limits, self.spool.last_id if crowded else most):
+                        pass
+                aged_at = time.monotonic() + _AGE_S
             await asyncio.sleep(_ROOM_S)
 
-    def _prune(self, through: int, most_ms: int | None) -> int:
-        oldest = self.spool.oldest
-        if most_ms is not None and oldest is not None:
-            through = min(through, self.spool.held_at(oldest[1] + most_ms))
-        return self.spool.prune(through)
+    async def _let_go(self, limits: SpoolLimits, most: int) -> int:
+        """Delete what may go, up to the frame `most`, a few blocks at a time; return how many frames went."""
+        files = (self._config.spool_path, self._config.bridge.data_dir / FOLLOWERS)
+        through = min(most, await asyncio.to_thread(prunable, *files, NAMES, now_ms(), limits))
+        gone = 0
+        while step := await self._worker.call(self.spool.prune, through, _BLOCKS):
+            gone += step
+        self._pruned += gone
+        return gone
 
     def _reconfigure(self, setup: Setup) -> None:
         self._ingest.reconfigure(setup.registry, setup.keys)

@@ -7,6 +7,7 @@ has too little for both, frames are still made durable and the sinks catch up la
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import os
 import signal
@@ -249,7 +250,7 @@ class City:
             if (through := self._spans.pop(follower.name, None)) is not None:
                 await self._books.call(again.served, self._books.spool, follower.name, through)
             span = await self._books.call(again.asked, self._books.spool, follower.name)
-            if span is not None:
+            if span is not None and span.first <= follower.position:
                 last = max(span.first, min(span.last, span.first + _SPAN - 1, follower.position))
                 self._spans[follower.name] = last
                 follower.deliver_again(dict.fromkeys(range(span.first, last + 1), 0))
@@ -258,7 +259,7 @@ class City:
         """Go on with other stations, rules and options."""
         self._setup = setup
         log.set_up(setup.config.bridge.log_level, as_json=setup.config.bridge.log_json)
-        self.store.put_stations(station_rows(setup.registry, now_ms()))
+        await asyncio.to_thread(self.store.put_stations, station_rows(setup.registry, now_ms()))
         for follower in self.followers:
             await follower.use(setup.registry)
         self._express.decoder = Decoder(setup.registry)
@@ -284,7 +285,11 @@ async def serve(channel: socket.socket) -> int:
     config = setup.config
     log.set_up(config.bridge.log_level, as_json=config.bridge.log_json)
     try:
-        with sole_owner(config.bridge.data_dir, "city.lock", within_s=_PREDECESSOR_S):
+        with contextlib.ExitStack() as stack:
+            try:
+                stack.enter_context(sole_owner(config.bridge.data_dir, "city.lock", within_s=_PREDECESSOR_S))
+            except ConfigError as error:
+                raise SpoolUnavailable(f"the city process before this one has not ended yet: {error}") from None
             await City(setup).run(reader, writer)
     except (*_FOR_PEOPLE, *_PASSING) as error:
         peer.send(writer, "failed", str(error), isinstance(error, _FOR_PEOPLE), needed=True)

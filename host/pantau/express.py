@@ -7,12 +7,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import sqlite3
 from collections import deque
 from typing import TYPE_CHECKING
 
 from pantau.log import event
-from pantau.spool import SpoolBroken, SpoolReader, SpoolUnavailable
+from pantau.spool import SpoolReader
 from pantau.worker import Worker
 
 if TYPE_CHECKING:
@@ -60,5 +59,5 @@ class Express:
         try:
             frames = [self.decoder.decode(frame) for frame in self._reader.get(ids)]
             self._alerts.express(frames)
-        except (sqlite3.Error, SpoolUnavailable, SpoolBroken) as error:
-            event(_log, logging.WARNING, "alerts.express_failed", reason=error, frames=len(ids))
+        except Exception as error:  # noqa: BLE001  they come to their turn in the log anyway
+            event(_log, logging.WARNING, "alerts.express_failed", reason=repr(error), frames=len(ids))

@@ -84,6 +84,7 @@ class Follower:
         self.quality = quality
         self._ledger = ledger
         self._assessed: dict[int, Decoded] = {}  # folded, and not yet taken by the sink
+        self._unmarked: tuple[dict[int, int], _Step] | None = None
         self._saved = position
         self._saved_at = time.monotonic()
         self._worker = Worker(f"sink-{sink.name}")
@@ -178,10 +179,13 @@ class Follower:
 
     async def _turn(self) -> int:
         """Deliver once; return how many frames the sink took."""
-        again = dict(itertools.islice(self._again.items(), _BATCH))
-        self._busy_since = time.monotonic()
-        step = await self._worker.call(self._deliver, sorted(again) if again else None, self.position)
-        self._busy_since = None
+        again, step = self._unmarked or ({}, None)
+        if step is None:
+            # What is folded goes first: the fold must not see other frames between.
+            again = {} if self._assessed else dict(itertools.islice(self._again.items(), _BATCH))
+            self._busy_since = time.monotonic()
+            step = await self._worker.call(self._deliver, sorted(again) if again else None, self.position)
+            self._busy_since = None
         if step.retry:
             if step.retry != self.trouble:
                 event(_log, logging.WARNING, "sink.retry", sink=self.name, position=self.position, reason=step.retry)
@@ -191,7 +195,12 @@ class Follower:
             event(_log, logging.INFO, "sink.works_again", sink=self.name, position=self.position)
             self.trouble = ""
         if step.marks:
+            self._unmarked = (
+                again,
+                step,
+            )  # the sink has the batch: if they cannot be written now, only they are tried again
             await self._ledger.mark(step.marks)
+            self._unmarked = None
             for frame, reason, detail in step.marks:
                 event(
                     _log, logging.WARNING, "frame.quarantined", sink=self.name, reason=reason, detail=detail,
@@ -230,7 +239,8 @@ class Follower:
                 marks.append((frame, "undecodable", item.error))
             elif verdict.kind == "rejected":
                 marks.append((frame, "sink_rejected", f"{self.name}: {verdict.reason}"))
-        self._assessed.clear()
+        for frame in frames:
+            self._assessed.pop(frame.id, None)
         return _Step(frames, marks, "", sum(len(item.observations) for item in decoded))
 
     def _assess(self, frame: StoredFrame) -> Decoded:
@@ -240,6 +250,8 @@ class Follower:
             decoded = self._decode(frame)
             try:
                 known = self.quality.assess(decoded)
+            except SpoolUnavailable:
+                raise  # the state could not be read: judged later, rather than without it
             except Exception as error:  # noqa: BLE001  a defect of ours must cost flags, never the readings
                 event(_log, logging.ERROR, "quality.failed", node=frame.node, frame=frame.id, defect=repr(error))
                 known = decoded
@@ -260,7 +272,7 @@ class Follower:
 
     async def _save_position(self, *, now: bool) -> None:
         due = now or time.monotonic() - self._saved_at >= _SAVE_EVERY_S
-        if self.position != self._saved and due:
+        if self.position != self._saved and due and not self._assessed:
             state = await self._worker.call(self.quality.changed)
             await self._ledger.save(self.name, self.position, state)
             await self._worker.call(self.quality.saved)

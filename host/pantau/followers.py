@@ -6,11 +6,13 @@ what it is given again. NORMAL sync: a power cut may take back the last second, 
 
 from __future__ import annotations
 
+import contextlib
 import sqlite3
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from pantau.ops.migrate import Schema, bring_up
+from pantau.spool import SpoolUnavailable
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -66,6 +68,24 @@ class FollowerStore:
         self._db.close()
 
 
+def highest_position(data_dir: Path, city_store: Path) -> int:
+    """Return the highest frame id that a follower or the city store knows of, 0 when there is none.
+
+    Raises sqlite3.Error for a file that cannot be read: to begin below what sinks have seen would lose frames in silence.
+    """
+    queries = {
+        data_dir / FOLLOWERS: "SELECT max(position) FROM cursors",
+        city_store: "SELECT max(value) FROM meta WHERE key = 'position'",
+    }
+    found = [0]
+    for path, query in queries.items():
+        if path.exists():
+            with contextlib.closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=_BUSY_S)) as db:
+                if db.execute("SELECT 1 FROM sqlite_master WHERE name = ?", (query.split()[3],)).fetchone():
+                    found.append(int(db.execute(query).fetchone()[0] or 0))  # a file of another sort is refused by its opener
+    return max(found)
+
+
 class SavedState(Mapping[str, str]):
     """The saved state of one sink, read when it is asked for: a city's worth of it need not be in memory. One thread."""
 
@@ -86,8 +106,15 @@ class SavedState(Mapping[str, str]):
         return len(self._rows("SELECT key FROM states WHERE sink = ?"))
 
     def _rows(self, query: str, *values: str) -> list[tuple[str]]:
-        if self._db is None:
-            self._db = sqlite3.connect(
-                f"file:{self._path}?mode=ro", uri=True, timeout=_BUSY_S, check_same_thread=False, isolation_level=None
-            )
-        return self._db.execute(query, (self._sink, *values)).fetchall()
+        try:
+            if self._db is None:
+                self._db = sqlite3.connect(
+                    f"file:{self._path}?mode=ro",
+                    uri=True,
+                    timeout=_BUSY_S,
+                    check_same_thread=False,
+                    isolation_level=None,
+                )
+            return self._db.execute(query, (self._sink, *values)).fetchall()
+        except sqlite3.Error as error:
+            raise SpoolUnavailable(f"{self._path}: {error}; look at the disk and its free space") from error

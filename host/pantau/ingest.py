@@ -211,11 +211,13 @@ class Ingest:
             if number > boot.folded:
                 boot.keep(head.seq, payload[-tag.SIZE :], self._history)
                 boot.window.add(head.seq)
+                self._close_up(boot)
                 self._soil(boot, number)
             if head.kind == T.K_HEALTH:
                 gap = _declared(payload, head.boot, head.seq)
                 if gap is not None and number > self._boot(node, gap[0]).folded:
                     self._boot(node, gap[0]).window.advance(gap[1])
+                    self._close_up(self._boot(node, gap[0]))
                     self._soil(self._boot(node, gap[0]), number)
 
     def _judge(self, topic: str, payload: bytes) -> Verdict:
@@ -241,8 +243,11 @@ class Ingest:
                     self._batch.alarms.append(self._batch.last_id + 1)
                 self._batch.nodes.append(node)
                 self._batch.payloads.append(payload)
+            elif not boot.window.has(seq):
+                boot.window.add(seq)  # it was too far ahead for a bit when it came first
             if kind == T.K_HEALTH:
                 self._health(node, number, seq, payload, fresh=verdict.kind == "new")
+            self._close_up(boot)
         return verdict
 
     def _address(self, topic: str) -> tuple[str, str]:
@@ -300,8 +305,17 @@ class Ingest:
             other = self._boot(node, gap[0])
             self._touch(other)
             self._batch.gone += other.window.advance(gap[1])
+            self._close_up(other)
         if fresh and (nonce := _fields(payload).get("time_nonce")) is not None:
             self._batch.time_asked[node] = nonce
+
+    def _close_up(self, boot: Boot) -> None:
+        """Raise the watermark over frames that were too far ahead for a bit when they came: their tags know them."""
+        window = boot.window
+        while window.through + window.bits.bit_length() < window.top:
+            if boot.tag_of(window.through + 1, self._history) is None:
+                return
+            window.add(window.through + 1)
 
     def _touch(self, boot: Boot) -> None:
         """Remember a boot as it was before this batch, and that it is to be saved and acknowledged after it."""

@@ -6,6 +6,7 @@ Group commit without a timer: a batch is what arrived while the one before it wa
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import time
 from collections import Counter, deque
@@ -137,7 +138,8 @@ class Pipeline:
             unsent = [ack for ack, data in made if data is not None and not source.publish(ack.node, "ack", data)]
             self.counts["acks_sent"] += len(made) - len(unsent)
             if unsent:
-                await self._worker.call(self._ingest.ack_again, unsent)
+                with contextlib.suppress(SpoolUnavailable):  # the node asks again by sending again
+                    await self._worker.call(self._ingest.ack_again, unsent)
             if unsent or len(made) < _ACKS:
                 return
 

@@ -71,6 +71,10 @@ class Quarantine:
         self._seen = 0
         self.recount()
 
+    def doubt(self) -> None:
+        """Count again before the next change: a transaction failed."""
+        self._seen = -1
+
     def recount(self) -> None:
         """Take the counts from the table: at the start, and when a transaction failed."""
         self.rows, self.bytes = self._sum("1", 0)

@@ -45,6 +45,7 @@ class SecondProcess:
         self._writer: asyncio.StreamWriter | None = None
         self._grown = self._busy = False
         self.ready = asyncio.Event()
+        self.alive = False  # ready, and not ended since
         self._starts = 0
         self._stop = asyncio.Event()
 
@@ -113,6 +114,7 @@ class SecondProcess:
             await asyncio.wait({task})
 
     async def _once(self) -> CityFailedError | None:
+        self.alive = False
         ours, theirs = socket.socketpair()
         child = await asyncio.create_subprocess_exec(
             sys.executable, "-m", "pantau.city", str(theirs.fileno()), pass_fds=[theirs.fileno()],
@@ -125,11 +127,15 @@ class SecondProcess:
             peer.send(self._writer, "busy", self._busy)
             return await self._hear(reader)
         finally:
+            self.alive = False
             self._writer.close()
             self._writer = None
             try:
                 await asyncio.wait_for(child.wait(), _STOP_S)
-            except (TimeoutError, asyncio.CancelledError):
+            except TimeoutError:
+                child.kill()
+                await child.wait()
+            except asyncio.CancelledError:
                 child.kill()
                 await child.wait()
                 raise
@@ -140,6 +146,7 @@ class SecondProcess:
             if message[0] == "beat":
                 self.figures, self._problems = message[1], message[2]
             elif message[0] == "ready":
+                self.alive = True
                 self.ready.set()
                 event(_log, logging.INFO, "city.ready", starts=self._starts)
             elif message[0] == "failed":

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 _BUSY_S = 5.0  # the bridge's two processes take turns, for milliseconds
 _PAGE = 4096
 _MIB = 1 << 20
+_PAGES_KEPT = 4096  # of a boot: the tags of 131,072 frames, which is more than a node's ring can hold back
 # Trouble of the disk or of another process, by SQLite's primary codes: FULL, IOERR, BUSY, LOCKED, READONLY, CANTOPEN.
 # What cannot be written now may be written later, so the bridge keeps the batch and tries again.
 _PASSING = {
@@ -167,13 +168,15 @@ class Spool:
         except sqlite3.Error as error:
             raise _trouble(self.path, error) from error
 
-    def prune(self, through_id: int) -> int:
-        """Delete whole blocks up to the frame `through_id`, and the tags of what is gone; return how many frames went.
+    def prune(self, through_id: int, most: int = 1 << 30) -> int:
+        """Delete up to `most` whole blocks up to the frame `through_id`; return how many frames went.
 
-        One block a transaction, so that no commit waits long. The caller knows that every sink has passed them.
+        A few at a time, so that no commit waits long. The caller knows that every sink has passed them; what a start after a
+        crash reads stays in any case.
         """
         gone = 0
-        while True:
+        through_id = min(through_id, self._checkpoint - 1)
+        for _ in range(most):
             row = self._fetch("SELECT id, frames, data FROM blocks ORDER BY id LIMIT 1", ())
             if row is None or row[0] + row[1] - 1 > through_id:
                 return gone
@@ -183,17 +186,30 @@ class Spool:
                 self._db.execute("INSERT OR REPLACE INTO meta VALUES ('pruned', ?)", (str(row[0] + row[1] - 1),))
             gone += row[1]
             self.bytes = self._size()
+        return gone
 
     def _prune_pages(self, count: int, data: bytes) -> None:
-        """Delete the pages before the one of the highest seq that goes: all their frames have gone."""
+        """Delete pages far before the frames that go. Those near may hold frames that an alarm overtook, in later blocks."""
         names = {number: node for node, number in self._numbers.items()}
         top: dict[tuple[str, int], int] = {}
-        for number, payload in blocks.unpack(count, data):
-            head = wire.header(payload)
-            key = (names[number], head.boot)
-            top[key] = max(top.get(key, 0), head.seq)
-        rows = [(*key, seq // PAGE) for key, seq in top.items()]
+        try:
+            for number, payload in blocks.unpack(count, data):
+                head = wire.header(payload)
+                key = (names[number], head.boot)
+                top[key] = max(top.get(key, 0), head.seq)
+        except (ValueError, KeyError, WireError):
+            return  # a block that rotted must not stay for ever
+        rows = [(*key, seq // PAGE - _PAGES_KEPT) for key, seq in top.items() if seq // PAGE > _PAGES_KEPT]
         self._db.executemany("DELETE FROM pages WHERE node = ? AND boot = ? AND number < ?", rows)
+
+    def go_on_after(self, number: int) -> None:
+        """Give new frames ids above `number`: a log that is new, or restored, must not use again what sinks have seen."""
+        with _Transaction(self):
+            self._db.execute("INSERT OR REPLACE INTO meta VALUES ('pruned', ?)", (str(number),))
+            self._db.execute(
+                "INSERT OR REPLACE INTO meta VALUES ('checkpoint', ?)", (str(min(self._checkpoint, number + 1)),)
+            )
+        self.last_id = max(self.last_id, number)
 
     @property
     def oldest(self) -> tuple[int, int] | None:
@@ -297,9 +313,12 @@ class _Transaction:
             error = failed
         if error is None:
             return
-        if db.in_transaction:  # a full disk may have rolled back already
-            db.execute("ROLLBACK")
-        self._spool.quarantine.recount()
+        with contextlib.suppress(
+            sqlite3.Error
+        ):  # a full disk may have rolled back already; the first error is the one to tell
+            if db.in_transaction:
+                db.execute("ROLLBACK")
+        self._spool.quarantine.doubt()
         if isinstance(error, sqlite3.Error):
             raise _trouble(self._spool.path, error) from error
         raise error

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import sqlite3
 from contextlib import closing
+from itertools import accumulate
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 from pydantic import Field
@@ -97,8 +98,11 @@ def spool_prune(blocks: Iterable[Block], size: int, taken: int, now_ms: int, lim
     """
     through = 0
     pressed = size > limits.high_bytes
-    for block in blocks:
-        age_ms = now_ms - block.received_ms
+    held = list(blocks)
+    # What was received in the future came before all that follows: a clock that ran ahead must not hold that up for years.
+    before = list(accumulate((block.received_ms for block in reversed(held)), min))
+    for block, earliest_ms in zip(held, reversed(before), strict=True):
+        age_ms = now_ms - (earliest_ms if block.received_ms > now_ms else block.received_ms)
         old = limits.keep_ms is not None and age_ms > limits.keep_ms
         crowded = pressed and size > limits.low_bytes and age_ms > limits.keep_min_ms
         if block.through > taken or not (old or crowded):

@@ -59,6 +59,8 @@ class Assessor:
     def assess(self, decoded: Decoded) -> Decoded:
         """Return the frame with its flags, what follows from it, and revisions of what was told before."""
         self._states.settle()
+        # Read before anything is changed: what cannot be read now is for the caller to try again, whole.
+        self._states.get(_NODE + decoded.node)
         try:
             if decoded.clock_map is not None:
                 state = self._states.get(_NODE + decoded.node)

@@ -11,7 +11,7 @@ from pantau.follower import Follower
 from pantau.followers import FollowerStore
 from pantau.ingest import Ingest
 from pantau.sinks import Verdict
-from pantau.spool import Spool, SpoolReader
+from pantau.spool import Spool, SpoolReader, SpoolUnavailable
 from pantau.worker import Worker
 from unit.host import bridge_kit as kit
 
@@ -135,6 +135,45 @@ def test_position_and_quality_state_are_one_and_survive(tmp_path, spool):
     assert (again.position("other"), dict(again.state("other"))) == (None, {})
     assert again.state("target").get("unseen") is None
     again.close()
+
+
+def test_a_replay_does_not_come_between_a_folded_batch_and_its_sink(tmp_path, spool):
+    fill(tmp_path, spool, *(kit.records(n) for n in range(1, 4)))
+    answers = iter([Verdict("retry", "away")] * 4)
+    sink, quality = Target(lambda _: next(answers, Verdict("stored"))), Plain()
+
+    async def run():
+        follower = follow(tmp_path, spool, sink, 1, quality=quality)
+        task = asyncio.create_task(follower.run())
+        await kit.until(lambda: follower.trouble)
+        follower.deliver_again({1: 0})
+        await kit.until(lambda: len(sink.got) == 3)
+        await follower.stop(5, task)
+
+    asyncio.run(run())
+    assert (sink.got, quality.seen) == ([2, 3, 1], 3)
+
+
+def test_marks_that_cannot_be_written_are_tried_again_without_the_batch(tmp_path, spool):
+    fill(tmp_path, spool, kit.records(1), kit.records(2))
+    sink = Target(lambda item: Verdict("rejected", "no") if item.seq == 1 else Verdict("stored"))
+    fails = iter([SpoolUnavailable("full")] * 2)
+
+    class Full(Books):
+        async def mark(self, marks):
+            for error in fails:
+                raise error
+            await super().mark(marks)
+
+    async def run():
+        follower = follow(tmp_path, spool, sink, 0, Full(spool))
+        task = asyncio.create_task(follower.run())
+        await kit.until(lambda: follower.position == 2)
+        await follower.stop(5, task)
+
+    asyncio.run(run())
+    assert sink.asked == 1
+    assert [entry.seq for entry in spool.entries(None, None)] == [1]
 
 
 def test_a_defect_of_the_quality_control_costs_flags_and_no_reading(tmp_path, spool, caplog):

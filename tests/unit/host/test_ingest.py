@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from pantau import registry as registry_file
 from pantau.ingest import MAX_BOOTS, Ingest
 from pantau.refusals import REASONS
+from pantau.spool import SpoolUnavailable
 from pantau_wire import frame as wire
 from pantau_wire import names as T
 from pantau_wire import topics
@@ -189,6 +190,35 @@ def test_a_frame_too_far_ahead_for_the_window_is_known_by_the_log(gate, memory):
     store(gate, memory, kit.records(1), kit.records(60_000))
     assert store(gate, memory, kit.records(60_000))[0][0].kind == "redelivered"
     assert store(gate, memory, kit.records(60_000, distance=1))[0][0].kind == "conflict"
+
+
+def test_the_watermark_closes_up_over_frames_that_were_too_far_ahead_for_a_bit(gate, memory):
+    store(gate, memory, kit.records(5_000))  # an alarm overtakes a long backlog
+    for first in range(1, 5_000, 500):
+        _, acks, _ = store(gate, memory, *(kit.records(seq) for seq in range(first, min(first + 500, 5_000))))
+    assert acks[0].through == 5_000
+    _, acks, _ = store(
+        gate, memory, kit.records(100_000), kit.health(100_001, outbox_oldest_boot=1, outbox_oldest_seq=100_000)
+    )
+    assert acks[0].through == 100_001
+
+
+def test_a_page_that_cannot_be_read_is_not_an_empty_one(gate, memory, tmp_path):
+    store(gate, memory, *(kit.records(seq) for seq in range(1, 200)))
+    fresh, held = kit.ingest(tmp_path, memory), memory.page
+    fails = iter([SpoolUnavailable("I/O")])
+
+    def page(*key):
+        for error in fails:
+            raise error
+        return held(*key)
+
+    memory.page = page
+    memory.checkpoint = memory.last_id + 1
+    with pytest.raises(SpoolUnavailable):
+        fresh.offer(kit.up(), kit.records(5, distance=1), 0)
+    fresh.abandon(fresh.take())
+    assert fresh.offer(kit.up(), kit.records(5, distance=1), 0).kind == "conflict"
 
 
 def test_windows_in_memory_are_bounded_and_old_boots_come_back_from_the_log(gate, memory):

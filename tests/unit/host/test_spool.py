@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import contextlib
 import sqlite3
 
 import pytest
 
 from pantau import registry as registry_file
+from pantau.followers import FOLLOWERS, FollowerStore, highest_position
 from pantau.ingest import Ingest
 from pantau.keys import Keys
 from pantau.quarantine import KEEP_BYTES, replay
@@ -115,6 +117,42 @@ def test_a_batch_that_is_durable_cannot_fail_any_more(gate, spool, monkeypatch):
     monkeypatch.setattr(spool, "_size", unavailable)
     store(gate, spool, kit.records(1))
     assert spool.last_id == 1
+
+
+def test_what_a_start_after_a_crash_reads_is_never_let_go(tmp_path, gate, spool):
+    gate.offer(kit.up(), kit.records(1), kit.NOW_MS)
+    batch = gate.take(saves=0)
+    spool.commit(batch)
+    gate.settle(batch)
+    assert spool.prune(1) == 0
+    batch = gate.take()
+    spool.commit(batch)
+    gate.settle(batch)
+    assert spool.prune(1) == 1
+    assert store(Ingest(kit.CITY, kit.registry(tmp_path), kit.KEYS, spool), spool, kit.records(1)) != []
+    assert spool.last_id == 1
+
+
+def test_tags_of_frames_that_an_alarm_overtook_stay_when_its_block_goes(tmp_path, gate, spool):
+    store(gate, spool, kit.records(500))
+    store(gate, spool, *(kit.records(seq) for seq in range(1, 480)))
+    assert spool.prune(1) == 1
+    fresh = Ingest(kit.CITY, kit.registry(tmp_path), kit.KEYS, spool)
+    assert fresh.offer(kit.up(), kit.records(400, distance=1), 0).kind == "conflict"
+
+
+def test_a_new_log_beside_old_sinks_goes_on_above_what_they_have(tmp_path, spool):
+    with contextlib.closing(FollowerStore(tmp_path / FOLLOWERS)) as followers:
+        followers.save("sqlite", 700, {})
+    assert highest_position(tmp_path, tmp_path / "city.sqlite3") == 700
+    spool.go_on_after(700)
+    gate = Ingest(kit.CITY, kit.registry(tmp_path), kit.KEYS, spool)
+    store(gate, spool, kit.records(1))
+    spool.close()
+    again = opened(tmp_path)
+    assert again.last_id == 701
+    assert [frame.id for frame in SpoolReader(again.path).read(700, 9)] == [701]
+    again.close()
 
 
 def test_a_reader_does_not_hold_up_the_writer(tmp_path, gate, spool):

@@ -92,7 +92,14 @@ def test_whatever_the_figures_nothing_needed_goes(spans, size, cursors, held, hi
     gone = spool_prune(kept, size, taken, T0_MS, LIMITS._replace(high_bytes=high, low_bytes=high // 2))
     assert gone <= min(cursors.get("a", 0), cursors.get("b", 0)) and (held is None or gone < held)
     assert gone == 0 or gone in {block.through for block in kept}
-    assert all(T0_MS - block.received_ms > LIMITS.keep_min_ms for block in kept if block.through <= gone)
+    young = {block.through for block in kept if 0 <= T0_MS - block.received_ms <= LIMITS.keep_min_ms}
+    assert not young & set(range(gone + 1))
+
+
+def test_a_clock_that_ran_ahead_for_a_while_holds_up_nothing():
+    ahead = Block(10, T0_MS + 4000 * DAY, 100)
+    assert spool_prune([ahead, *blocks(100, 99)], 100, 99, T0_MS, LIMITS) == max(b.through for b in blocks(100, 99))
+    assert spool_prune([ahead], 100, 99, T0_MS, LIMITS) == 0  # nothing after it says when it came
 
 
 def test_a_bridge_at_work_lets_go_of_what_all_have_and_of_nothing_else(tmp_path):
