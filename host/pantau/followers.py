@@ -81,8 +81,9 @@ def highest_position(data_dir: Path, city_store: Path) -> int:
     for path, query in queries.items():
         if path.exists():
             with contextlib.closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=_BUSY_S)) as db:
+                # a file of another sort is refused by its opener, in words
                 if db.execute("SELECT 1 FROM sqlite_master WHERE name = ?", (query.split()[3],)).fetchone():
-                    found.append(int(db.execute(query).fetchone()[0] or 0))  # a file of another sort is refused by its opener
+                    found.append(int(db.execute(query).fetchone()[0] or 0))
     return max(found)
 
 

@@ -126,6 +126,26 @@ def ingest(frames: int, nodes: int, rounds: int, report: Path | None) -> None:
         raise reports.FailedError("frames were lost or stored twice: the bridge's log says more")
 
 
+@command.command()
+@click.option("--gb", "sizes", type=click.FloatRange(0.001, 100), multiple=True, default=(0.1, 1.0), show_default=True)
+@click.option("--nodes", type=click.IntRange(1, 100_000), default=10_000, show_default=True)
+@reports.option
+def spool(sizes: tuple[float, ...], nodes: int, report: Path | None) -> None:
+    """How long the log takes to open after a kill and after a stop, by its size.
+
+    Exits 1 when the largest takes more than three times the smallest and half a second.
+    """
+    import tempfile
+
+    from pantau_sim.ingestbench.start import measure
+
+    with tempfile.TemporaryDirectory(prefix="pantau-bench-") as folder:
+        found = measure(sizes, nodes, Path(folder), click.echo)
+    reports.write(report, found)
+    if found["grows"]:
+        raise reports.FailedError("a start after a crash grows with the log")
+
+
 def _energy() -> dict[str, object]:
     """Print and return the energy of a day by profile."""
     from pantau.bench import energy
