@@ -127,6 +127,29 @@ def ingest(frames: int, nodes: int, rounds: int, report: Path | None) -> None:
 
 
 @command.command()
+@click.option("--messages", type=click.IntRange(1_000), default=300_000, show_default=True, help="In each round.")
+@click.option("--rounds", type=click.IntRange(1, 9), default=3, show_default=True)
+@reports.option
+def clients(messages: int, rounds: int, report: Path | None) -> None:
+    """How fast MQTT clients receive and acknowledge, beside mosquitto_sub: ours, paho, and others that are installed.
+
+    Behind a Mosquitto of its own, and behind a bare socket that shows the ceiling of the client.
+    """
+    import tempfile
+
+    from pantau_sim.ingestbench.clients import measure, table
+
+    with tempfile.TemporaryDirectory(prefix="pantau-bench-", ignore_cleanup_errors=True) as folder:
+        try:
+            found = measure(messages, rounds, Path(folder), click.echo)
+        except RuntimeError as error:
+            raise reports.FailedError(str(error)) from None
+    click.echo(f"\nmedian of {rounds}, {messages:,} messages of QoS 1; the last column is the ratio to mosquitto_sub")
+    click.echo("\n".join(table(found)))
+    reports.write(report, found)
+
+
+@command.command()
 @click.option("--gb", "sizes", type=click.FloatRange(0.001, 100), multiple=True, default=(0.1, 1.0), show_default=True)
 @click.option("--nodes", type=click.IntRange(1, 100_000), default=10_000, show_default=True)
 @reports.option
