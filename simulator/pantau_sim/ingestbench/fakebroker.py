@@ -57,8 +57,9 @@ def main() -> int:
         print(json.dumps({"port": server.getsockname()[1]}), flush=True)
         try:
             socks = [_accept(server) for _ in range(args.connections)]
+            # Woken by every PUBACK (not `coarse`): a client that writes each alone would otherwise wait for us, not we for it.
             streams = [
-                publisher.Stream(sock, each, WINDOW, coarse=True) for sock, each in zip(socks, packets, strict=True)
+                publisher.Stream(sock, each, WINDOW, coarse=False) for sock, each in zip(socks, packets, strict=True)
             ]
             print(json.dumps({"ready": True}), flush=True)
             sys.stdin.readline()

@@ -54,7 +54,7 @@ def measure(frames: int, nodes: int, rounds: int, folder: Path, say: Callable[[s
             f"round {number}: bridge         {ours[-1].frames_per_s:>9,.0f} frames/s durable, "
             f"{ours[-1].cpu_us_per_frame:.1f} us CPU a frame, sink {ours[-1].sink_observations_per_s:,.0f} observations/s"
         )
-    calm = slow.measure(fleet, folder / "slow")
+    calm = slow.measure(fleet, folder / "slow", slow.SECONDS)
     say(slow.line(calm))
     rate, against = statistics.median(r.frames_per_s for r in ours), statistics.median(reference)
     return {

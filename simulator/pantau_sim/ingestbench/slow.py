@@ -24,7 +24,7 @@ GOAL_MS = 50.0  # that 99 of 100 commits stay below
 _CONNECTIONS = 64
 
 
-def measure(fleet: Fleet, folder: Path, *, seconds: float = SECONDS) -> dict[str, float]:
+def measure(fleet: Fleet, folder: Path, seconds: float) -> dict[str, float]:
     """Return the latencies in milliseconds. Raises rig.BenchError, or RuntimeError for the load."""
     with rig.broker(folder) as (port, _), rig.bridge(port, fleet, folder):
         target = Target("127.0.0.1", port, None, None, None)
