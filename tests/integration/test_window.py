@@ -39,6 +39,6 @@ def test_a_broker_that_lets_us_hear_no_commands_leaves_it_unknown(tmp_path):
 
 def test_the_law_is_said_in_words():
     law = Law(20, 0.010, 11.1)
-    assert round(law.allows) == 42_667
-    said = "window 20 x 64 sessions / (20 ms + commit 10.00 ms) = 42,667 frames/s at most, 11.10 expected"
+    assert round(law.allows) == 21_333
+    said = "window 20 x 64 sessions / (50 ms + commit 10.00 ms) = 21,333 frames/s at most, 11.10 expected"
     assert str(law) == said
