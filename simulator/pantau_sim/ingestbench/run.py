@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _LOOK_S = 0.01
-_BEHIND_S = 5.0  # for which the sink is watched after the last frame
+_BEHIND_S = 8.0  # for which the sink is watched after the last frame
 _SINK = "sqlite"
 
 
@@ -113,9 +113,9 @@ def _watch(pid: int, publishers: subprocess.Popen[str], frames: int, data: Path)
         )
     seconds = time.perf_counter() - started
     cpu_us = process.cpu_us(pid) - before_us
-    taken = _taken(data)
-    time.sleep(_BEHIND_S)
-    observations, over_s = _observations(data), time.perf_counter() - started
+    taken, before, ended = _taken(data), _observations(data), time.perf_counter()
+    time.sleep(_BEHIND_S)  # the flood is over, and the sink has its time to itself
+    observations, over_s = _observations(data) - before, time.perf_counter() - ended
     rss = [process.peak_rss_mb(number) for number in (pid, *process.children(pid))]
     return Round(frames / seconds, cpu_us / frames, observations / over_s, frames - taken, 0, 0, rss[0], sum(rss[1:]))
 
