@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger("pantau.sink")
 _BATCH = 100  # frames per delivery: some ten thousand observations, a transaction of tens of milliseconds
 _SAVE_EVERY_S = 1.0  # a cursor that lags costs a redelivery after a crash, which every sink recognises
+_MOST_REST_S = 0.5  # a delivery that itself waited for the processor must not be waited for ten times as long
 _HANGS_AFTER_S = 30.0  # one delivery takes a second at most when all is well
 
 Mark = tuple["StoredFrame", str, str]  # frame, reason, detail
@@ -132,7 +133,7 @@ class Follower:
                     return
                 await _pause(self._wake, _SAVE_EVERY_S if self.position != self._saved else None)
             elif self.rest and not self._stop.is_set():
-                await _pause(self._stop, self.rest * (time.monotonic() - began))
+                await _pause(self._stop, min(_MOST_REST_S, self.rest * (time.monotonic() - began)))
 
     def problems(self) -> list[str]:
         """Return what is wrong with the sink."""
