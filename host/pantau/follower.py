@@ -224,7 +224,11 @@ class Follower:
 
     def _deliver(self, ids: Sequence[int] | None, after: int) -> _Step:
         """Read, decode and deliver, in the sink's thread."""
-        frames = self._reader.get(ids) if ids is not None else self._reader.read(after, _BATCH // 10 if self.rest else _BATCH)
+        frames = (
+            self._reader.get(ids)
+            if ids is not None
+            else self._reader.read(after, _BATCH // 10 if self.rest else _BATCH)
+        )
         if not frames:
             return _Step([], [], "")
         decoded = [self._assess(frame) for frame in frames]
