@@ -154,6 +154,28 @@ def test_a_replay_does_not_come_between_a_folded_batch_and_its_sink(tmp_path, sp
     assert (sink.got, quality.seen) == ([2, 3, 1], 3)
 
 
+def test_a_state_that_cannot_be_read_is_waited_for_and_no_frame_goes_unjudged(tmp_path, spool):
+    fill(tmp_path, spool, kit.records(1), kit.records(2))
+    fails = iter([SpoolUnavailable("I/O")] * 2)
+
+    class Unread(Plain):
+        def assess(self, decoded):
+            for error in fails:
+                raise error
+            return super().assess(decoded)
+
+    sink, quality = Target(), Unread()
+
+    async def run():
+        follower = follow(tmp_path, spool, sink, quality=quality)
+        task = asyncio.create_task(follower.run())
+        await kit.until(lambda: follower.position == 2)
+        await follower.stop(5, task)
+
+    asyncio.run(run())
+    assert (sink.got, quality.seen) == ([1, 2], 2)
+
+
 def test_marks_that_cannot_be_written_are_tried_again_without_the_batch(tmp_path, spool):
     fill(tmp_path, spool, kit.records(1), kit.records(2))
     sink = Target(lambda item: Verdict("rejected", "no") if item.seq == 1 else Verdict("stored"))

@@ -133,6 +133,41 @@ def test_what_a_start_after_a_crash_reads_is_never_let_go(tmp_path, gate, spool)
     assert spool.last_id == 1
 
 
+class Dying:
+    """A connection whose disk takes neither a commit nor a rollback."""
+
+    def __init__(self, db):
+        self._db = db
+
+    def __getattr__(self, name):
+        return getattr(self._db, name)
+
+    def execute(self, query, *values):
+        if query in {"COMMIT", "ROLLBACK"}:
+            error = sqlite3.OperationalError("disk I/O error")
+            error.sqlite_errorcode = sqlite3.SQLITE_IOERR
+            raise error
+        return self._db.execute(query, *values)
+
+
+def test_a_disk_that_takes_no_rollback_either_is_waited_for(gate, spool):
+    store(gate, spool, kit.records(1))
+    db = spool._db
+    spool._db = Dying(db)
+    with pytest.raises(SpoolUnavailable, match="disk I/O error"):
+        store(gate, spool, kit.records(2))
+    spool._db = db
+    db.execute("ROLLBACK")
+    assert store(gate, spool, kit.records(2))[0].through == 2
+
+
+def test_blocks_go_a_few_at_a_time(gate, spool):
+    for seq in range(1, 8):
+        store(gate, spool, kit.records(seq))
+    assert [spool.prune(6, 4), spool.prune(6, 4), spool.prune(6, 4)] == [4, 2, 0]
+    assert spool.oldest[0] == 7
+
+
 def test_tags_of_frames_that_an_alarm_overtook_stay_when_its_block_goes(tmp_path, gate, spool):
     store(gate, spool, kit.records(500))
     store(gate, spool, *(kit.records(seq) for seq in range(1, 480)))
