@@ -48,6 +48,7 @@ _CORES, _REST = (
     9.0,
 )  # where broker and both of us share fewer cores, a flood leaves the followers a tenth of their time
 _TICK_S = 1.0
+_SILENT_S = 10.0  # without a word of the first process, which has one a second
 _SINK_STOP_S = 5.0  # for a sink to take what the log still holds; what it does not take it gets at the next start
 _PREDECESSOR_S = 20.0  # for the city process of a bridge that was killed to notice and end
 _PAST_MS = 3_600_000
@@ -136,7 +137,11 @@ class City:
 
     def problems(self) -> list[str]:
         """Return what is wrong now, each with what to do; empty = healthy."""
-        return self._ingest[1] + self.own_problems()
+        silent = time.monotonic() - self._ingest[2]
+        hung = (
+            [f"the ingest process has said nothing for {silent:.0f} s: look at its log"] if silent > _SILENT_S else []
+        )
+        return hung + self._ingest[1] + self.own_problems()
 
     def figures(self) -> dict[str, float]:
         """Return plain numbers for the metrics."""
