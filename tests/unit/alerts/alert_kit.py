@@ -36,6 +36,19 @@ levels = [
 ]
 """
 
+ALARM = (
+    LEVEL
+    + """
+[[rule]]
+id = "alarm"
+kind = "node_alarm"
+name = "Alarm"
+name_id = "Alarm"
+confirmed_by = ["level"]
+clear_s = 120
+"""
+)
+
 
 def rules(text: str):
     return files.check(Path("alerts.toml"), tomllib.loads(text))

@@ -11,27 +11,14 @@ from unit.alerts import alert_kit as kit
 from unit.alerts.alert_kit import MINUTE, T0, told
 from unit.host import bridge_kit
 
-ALARM = (
-    kit.LEVEL
-    + """
-[[rule]]
-id = "alarm"
-kind = "node_alarm"
-name = "Alarm"
-name_id = "Alarm"
-confirmed_by = ["level"]
-clear_s = 120
-"""
-)
-
 
 def test_an_alarm_is_judged_before_its_turn_and_not_again_in_it():
-    engine, feed = kit.engine(ALARM), kit.Feed()
+    engine, feed = kit.engine(kit.ALARM), kit.Feed()
     backlog = [feed.frame(at=T0 + m * MINUTE, received=T0 + 9 * MINUTE, values=[0.1]) for m in range(5)]
     alarm = feed.frame(at=T0 + 9 * MINUTE, values=[0.2], alarm=True)
     assert told(engine.express(alarm)) == ["open a:severe!"]
     assert engine.express(alarm) == []
-    again = kit.engine(ALARM, state=engine.changed())  # a restart remembers that too
+    again = kit.engine(kit.ALARM, state=engine.changed())  # a restart remembers that too
     assert [d for frame in [*backlog, alarm] for d in again.observe(frame)] == []
     assert again.position == alarm.id
     made = [d for m in range(10, 14) for d in again.observe(feed.frame(at=T0 + m * MINUTE, values=[0.1]))]
@@ -40,7 +27,7 @@ def test_an_alarm_is_judged_before_its_turn_and_not_again_in_it():
 
 
 def test_what_is_no_alarm_does_not_overtake():
-    engine, feed = kit.engine(ALARM), kit.Feed()
+    engine, feed = kit.engine(kit.ALARM), kit.Feed()
     assert engine.express(feed.frame(at=T0, values=[3.0])) == []
     assert engine.changed() == {}
 

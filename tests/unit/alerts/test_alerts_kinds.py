@@ -5,22 +5,9 @@ from __future__ import annotations
 from unit.alerts import alert_kit as kit
 from unit.alerts.alert_kit import FAIL, MINUTE, MISSING, T0, told
 
-ALARM = (
-    kit.LEVEL
-    + """
-[[rule]]
-id = "alarm"
-kind = "node_alarm"
-name = "Alarm"
-name_id = "Alarm"
-confirmed_by = ["level"]
-clear_s = 120
-"""
-)
-
 
 def test_a_nodes_alarm_is_an_alert_in_the_same_call_and_is_confirmed_by_the_data():
-    engine, feed = kit.engine(ALARM), kit.Feed()
+    engine, feed = kit.engine(kit.ALARM), kit.Feed()
     assert told(engine.observe(feed.frame(at=T0, values=[(0.2, FAIL)], alarm=True))) == ["open a:severe!"]
     made = engine.observe(feed.frame(at=T0 + MINUTE, values=[1.2], alarm=True))
     assert told(made) == ["open a:minor", "confirm a:extreme"] and "Seen in the data by level" in made[1].english
@@ -29,19 +16,19 @@ def test_a_nodes_alarm_is_an_alert_in_the_same_call_and_is_confirmed_by_the_data
 
 
 def test_a_nodes_alarm_that_no_data_bear_out_ends_and_says_so():
-    engine, feed = kit.engine(ALARM), kit.Feed()
+    engine, feed = kit.engine(kit.ALARM), kit.Feed()
     engine.observe(feed.frame(at=T0, values=[0.1], alarm=True))
     made = [d for m in range(1, 5) for d in engine.observe(feed.frame(at=T0 + m * MINUTE, values=[0.1]))]
     assert told(made) == ["clear a:severe!"] and "no other data ever confirmed it" in made[0].english
 
 
 def test_an_alarm_in_a_backlog_is_past_but_not_on_the_word_of_a_clock_nobody_set():
-    engine, feed = kit.engine(ALARM), kit.Feed()
+    engine, feed = kit.engine(kit.ALARM), kit.Feed()
     engine.observe(feed.frame(at=T0, values=[0.1]))
     assert told(engine.observe(feed.frame(at=T0 - 200 * MINUTE, received=T0, values=[0.1], alarm=True))) == [
         "open a:severe!<"
     ]
-    engine = kit.engine(ALARM)
+    engine = kit.engine(kit.ALARM)
     made = engine.observe(feed.frame(at=T0 - 200 * MINUTE, received=T0 + MINUTE, values=[0.1], alarm=True, clock=1))
     assert told(made) == ["open a:severe!"]
 
