@@ -8,10 +8,18 @@ import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, ValidationError, ValidationInfo
+from pydantic import AfterValidator, Field, ValidationError
 
 from pantau.ops.retention import RetentionTable
 from pantau.problems import ConfigError, Problem, Table, explain
+from pantau.settings import MAX_PORT, FilePath, Port
+from pantau.sinks.files import FilesTable
+from pantau.sinks.line import LineTable
+from pantau.sinks.mqtt import MqttJsonTable
+from pantau.sinks.nats import NatsTable
+from pantau.sinks.ngsi_ld import NgsiLdTable
+from pantau.sinks.postgres import PostgresTable
+from pantau.sinks.sensorthings import SensorThingsTable
 from pantau.sources.serial import SerialTable
 
 if TYPE_CHECKING:
@@ -20,16 +28,6 @@ if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
 
 _LISTEN = re.compile(r"(\[[0-9a-fA-F:]+\]|[^:\s]{1,253}):(\d{1,5})")
-
-
-def _beside_file(path: Path, info: ValidationInfo) -> Path:
-    """Resolve a relative path from the folder of the configuration file, wherever the command was started."""
-    return Path(info.context["base"] / path) if info.context else path
-
-
-FilePath = Annotated[Path, Field(strict=False), AfterValidator(_beside_file)]
-_MAX_PORT = 65_535
-Port = Annotated[int, Field(ge=1, le=_MAX_PORT)]
 
 
 class BridgeTable(Table):
@@ -83,8 +81,8 @@ def _address(value: str) -> str:
     if found is None:
         msg = "must be HOST:PORT, as 127.0.0.1:8080 or [::1]:8080"
         raise ValueError(msg)
-    if not 1 <= int(found[2]) <= _MAX_PORT:
-        msg = f"port {found[2]} does not exist; give one from 1 to {_MAX_PORT}"
+    if not 1 <= int(found[2]) <= MAX_PORT:
+        msg = f"port {found[2]} does not exist; give one from 1 to {MAX_PORT}"
         raise ValueError(msg)
     return value
 
@@ -114,6 +112,13 @@ class SinksTable(Table):
     """Where observations go; one table per sink, named as its file in pantau/sinks."""
 
     sqlite: SqliteTable = SqliteTable()
+    postgres: PostgresTable | None = None
+    sensorthings: SensorThingsTable | None = None
+    ngsi_ld: NgsiLdTable | None = None
+    nats: NatsTable | None = None
+    mqtt: MqttJsonTable | None = None
+    line: LineTable | None = None
+    files: FilesTable | None = None
 
 
 class AlertsTable(Table):

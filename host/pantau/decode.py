@@ -69,6 +69,8 @@ class Decoded:
     alarm: bool | None = None
     error: str | None = None
     revisions: tuple[Revision, ...] = ()
+    interval_s: int = 0  # between the records of the frame: what a count or an amount of it covers; 0 for a single one
+    dated: tuple[int, ...] = ()  # frames that had no date when they were told and can be told again with one
 
 
 def quality_of(code: int) -> tuple[int, str]:
@@ -118,7 +120,10 @@ class Decoder:
             frame = wire.decode(stored.payload)
             if frame.kind == T.K_RECORDS:
                 rows = self._observations(stored, frame)
-                return Decoded(*head, observations=rows, clock=frame.clock, alarm=bool(frame.alarm))
+                alarm = bool(frame.alarm)
+                return Decoded(
+                    *head, observations=rows, clock=frame.clock, alarm=alarm, interval_s=frame.interval_s
+                )
         except WireError as error:
             return Decoded(*head, error=error.code)
         fields = frame.fields
