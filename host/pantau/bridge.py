@@ -7,6 +7,7 @@ import contextlib
 import gc
 import logging
 import os
+import secrets
 import signal
 import sqlite3
 import statistics
@@ -15,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from pantau import log
 from pantau.downlink import Downlink
-from pantau.followers import FOLLOWERS, NAMES, highest_position
+from pantau.followers import FOLLOWERS, highest_position
 from pantau.ingest import Ingest
 from pantau.log import event
 from pantau.ops.about import about, memory
@@ -26,13 +27,14 @@ from pantau.owner import sole_owner
 from pantau.pipeline import Pipeline
 from pantau.problems import ConfigError
 from pantau.second import SecondProcess
+from pantau.sinks.opening import followers
 from pantau.sources import replay
 from pantau.sources.granted import Law, granted
 from pantau.sources.mqtt import MqttSource
 from pantau.sources.serial import SerialSource
 from pantau.sources.session import SourceLost
 from pantau.sources.several import Several
-from pantau.spool import Spool, SpoolUnavailable
+from pantau.spool import LOG, Spool, SpoolUnavailable
 from pantau.watcher import Watcher
 from pantau.worker import Worker
 
@@ -69,6 +71,8 @@ def open_spool(config: Config) -> Spool:
     spool = Spool(
         config.spool_path, max_mib=config.spool.max_mib, quarantine_rows=kept.max_rows, quarantine_mib=kept.max_mib
     )
+    if spool.noted(LOG) is None:
+        spool.note(LOG, secrets.token_hex(8))
     seen = highest_position(config.bridge.data_dir, config.store_path)
     if seen > spool.last_id:
         event(
@@ -299,7 +303,7 @@ class Bridge:
     async def _let_go(self, limits: SpoolLimits, most: int) -> int:
         """Delete what may go, up to the frame `most`, a few blocks at a time; return how many frames went."""
         files = (self._config.spool_path, self._config.bridge.data_dir / FOLLOWERS)
-        through = min(most, await asyncio.to_thread(prunable, *files, NAMES, now_ms(), limits))
+        through = min(most, await asyncio.to_thread(prunable, *files, followers(self._config), now_ms(), limits))
         gone = 0
         while step := await self._worker.call(self.spool.prune, through, _BLOCKS):
             gone += step

@@ -22,22 +22,23 @@ from pantau.alerts.store import AlertStore
 from pantau.decode import Decoder
 from pantau.express import Express
 from pantau.follower import Follower
-from pantau.followers import FOLLOWERS, NAMES, FollowerStore
+from pantau.followers import FOLLOWERS, FollowerStore
 from pantau.log import event
 from pantau.ops.about import memory
 from pantau.ops.retention import CityAging, before_ms
 from pantau.owner import sole_owner
 from pantau.problems import ConfigError
 from pantau.quality.assessor import Assessor
-from pantau.sinks.sqlite import CityStore, StationRow
-from pantau.spool import Spool, SpoolBroken, SpoolReader, SpoolUnavailable
+from pantau.sinks import Context
+from pantau.sinks.opening import configured, open_one
+from pantau.sinks.sqlite import CityStore
+from pantau.spool import LOG, Spool, SpoolBroken, SpoolReader, SpoolUnavailable
 from pantau.worker import Worker
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from pantau.follower import Mark
-    from pantau.registry import Registry
     from pantau.reload import Setup
     from pantau.sinks import Sink
 
@@ -63,14 +64,6 @@ def now_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
-def station_rows(registry: Registry, at_ms: int) -> list[StationRow]:
-    """Return the registry's stations with the nodes that stand there at `at_ms`, as the city store takes them."""
-    return [
-        StationRow(s.id, s.name, s.domain, s.longitude, s.latitude, s.report_interval_s, registry.nodes_at(s.id, at_ms))
-        for s in registry.stations.values()
-    ]
-
-
 class Books:
     """What followers write down: cursors and states, and the quarantine. One thread owns both files."""
 
@@ -85,6 +78,10 @@ class Books:
     async def resolved(self, entries: list[int]) -> None:
         """Delete entries of the quarantine."""
         await self._worker.call(self.spool.resolve, entries)
+
+    async def again(self, sink: str, first: int, last: int) -> None:
+        """Ask for a span of the log to be delivered to the sink once more."""
+        await self._worker.call(again.ask, self.spool, sink, again.Span(first, last))
 
     async def save(self, sink: str, position: int, state: dict[str, str]) -> None:
         """Note how far the sink has come. Raises SpoolUnavailable."""
@@ -115,13 +112,15 @@ class City:
             config.spool_path, max_mib=config.spool.max_mib, quarantine_rows=kept.max_rows, quarantine_mib=kept.max_mib
         )
         self._books = Books(FollowerStore(config.bridge.data_dir / FOLLOWERS), spool)
-        self.store = CityStore(config.store_path)
-        self.store.put_stations(station_rows(setup.registry, now_ms()))
+        context = Context(config.bridge.city, spool.noted(LOG) or "", config.bridge.data_dir / "sinks", setup.registry)
+        sinks = [open_one(name, config, context) for name in configured(config)]
+        store = sinks[0]
+        assert isinstance(store, CityStore)
+        self.store = store
         # A store that is new beside an old log does not judge years; what it begins with it marks as past.
         start = spool.held_at(now_ms() - _PAST_MS)
         self.alerts = AlertStore(config.bridge.data_dir / "alerts.sqlite3", setup.rules, setup.registry, start=start)
-        self.followers = [self._follower(sink) for sink in (self.store, self.alerts)]
-        assert tuple(follower.name for follower in self.followers) == NAMES
+        self.followers = [self._follower(sink) for sink in (*sinks, self.alerts)]
         self.page = None
         if config.web.enabled:
             from pantau.page import Page  # a web server is ten megabytes, for those who have none
@@ -264,20 +263,17 @@ class City:
         """Go on with other stations, rules and options."""
         self._setup = setup
         log.set_up(setup.config.bridge.log_level, as_json=setup.config.bridge.log_json)
-        await asyncio.to_thread(self.store.put_stations, station_rows(setup.registry, now_ms()))
         for follower in self.followers:
             await follower.use(setup.registry)
         self._express.decoder = Decoder(setup.registry)
-        await asyncio.to_thread(self.alerts.use, setup.rules, setup.registry)
+        await asyncio.to_thread(self.alerts.use_rules, setup.rules, setup.registry)
 
     def _follower(self, sink: Sink) -> Follower:
-        """Return the follower of one sink, at the lesser of what we noted and what the sink has."""
-        store, has = self._books.store, sink.position()
-        noted = store.position(sink.name)
-        position = has if noted is None else min(noted, has)
+        """Return the follower of one sink, from where we noted it to be."""
+        store = self._books.store
         quality = Assessor(self._setup.registry, store.state(sink.name))
         reader = SpoolReader(self._setup.config.spool_path)
-        return Follower(sink, reader, Decoder(self._setup.registry), quality, self._books, position)
+        return Follower(sink, reader, Decoder(self._setup.registry), quality, self._books, store.position(sink.name))
 
 
 async def serve(channel: socket.socket) -> int:

@@ -6,10 +6,12 @@ import asyncio
 import itertools
 import logging
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from pantau.decode import Decoded, Decoder
 from pantau.log import event
+from pantau.model import Revision
 from pantau.reconnect import Backoff
 from pantau.spool import SpoolUnavailable
 from pantau.worker import Worker
@@ -21,12 +23,12 @@ if TYPE_CHECKING:
     from pantau.model import StoredFrame
     from pantau.registry import Registry
     from pantau.sinks import Sink
-    from pantau.spool import SpoolReader
 
 _log = logging.getLogger("pantau.sink")
 _BATCH = 100  # frames per delivery: some ten thousand observations, a transaction of tens of milliseconds
 _SAVE_EVERY_S = 1.0  # a cursor that lags costs a redelivery after a crash, which every sink recognises
 _MOST_REST_S = 0.5  # a delivery that itself waited for the processor must not be waited for ten times as long
+_MOST_PAUSE_S = 60.0  # between two tries at a target that is away
 _HANGS_AFTER_S = 30.0  # one delivery takes a second at most when all is well
 
 Mark = tuple["StoredFrame", str, str]  # frame, reason, detail
@@ -50,8 +52,24 @@ class Quality(Protocol):
         """Judge by another registry from now on."""
 
 
+class Log(Protocol):
+    """What is followed: the spool of this bridge, or the log that several bridges share."""
+
+    def read(self, after: int, limit: int) -> list[StoredFrame]:
+        """Return up to `limit` frames with an id above `after`, in order. Raises SpoolUnavailable or SpoolBroken."""
+
+    def get(self, ids: Sequence[int]) -> list[StoredFrame]:
+        """Return the frames with these ids, as far as the log holds them."""
+
+    def close(self) -> None:
+        """Release the log."""
+
+
 class Ledger(Protocol):
     """What a follower writes down elsewhere, each in the thread of its owner."""
+
+    async def again(self, sink: str, first: int, last: int) -> None:
+        """Ask for a span of the log to be delivered to the sink once more."""
 
     async def mark(self, marks: list[Mark]) -> None:
         """Put stored frames into quarantine."""
@@ -68,17 +86,24 @@ class _Step(NamedTuple):
     marks: list[Mark]
     retry: str
     observations: int = 0
+    wait_s: float = 0.0
+    lost_after: int | None = None  # the target turned out to hold nothing above this frame
 
 
 class Follower:
     """Delivers the log to one sink, in order, from its cursor on."""
 
     def __init__(
-        self, sink: Sink, reader: SpoolReader, decoder: Decoder, quality: Quality, ledger: Ledger, position: int
+        self, sink: Sink, reader: Log, decoder: Decoder, quality: Quality, ledger: Ledger, noted: int | None
     ) -> None:
-        """Start after the spool id `position`, with `quality` as it was there."""
+        """Start after the frame `noted`, with `quality` as it was there, or before it where the target holds less.
+
+        None for a sink that is new here: it starts with what the target holds, nothing when it cannot tell.
+        """
         self.name = sink.name
-        self.position = position
+        self._noted = noted
+        self._unsure = True  # the target has not said yet what it holds
+        self.position = position = noted or 0
         self._sink = sink
         self._reader = reader
         self._decoder = decoder
@@ -95,6 +120,7 @@ class Follower:
         self._busy_since: float | None = None
         self.rest = 0.0  # after each delivery, in units of what it took
         self.trouble = ""
+        self._wait_s = 0.0  # that the target asked for
         self.delivered = self.rejected = self.observations = 0
         self.newest_ms: int | None = None  # receipt of the last frame that the sink took
 
@@ -112,7 +138,8 @@ class Follower:
 
     async def run(self) -> None:
         """Follow until `stop`."""
-        backoff = Backoff(base_s=0.2)
+        backoff = Backoff(base_s=0.2, cap_s=_MOST_PAUSE_S)
+        await self._begin()
         while True:
             self._wake.clear()
             moved, began = 0, time.monotonic()
@@ -125,7 +152,7 @@ class Follower:
             if self.trouble:
                 if self._stop.is_set():
                     return
-                await _pause(self._stop, backoff.next())
+                await _pause(self._stop, max(self._wait_s, backoff.next()))
                 continue
             backoff.worked(backoff.settled_s)
             if not moved:
@@ -134,6 +161,13 @@ class Follower:
                 await _pause(self._wake, _SAVE_EVERY_S if self.position != self._saved else None)
             elif self.rest and not self._stop.is_set():
                 await _pause(self._stop, min(_MOST_REST_S, self.rest * (time.monotonic() - began)))
+
+    async def _begin(self) -> None:
+        """Find where to start. A target that cannot be asked now tells after its trouble."""
+        has = await self._worker.call(self._holds)
+        self._unsure = has is None
+        if has is not None:
+            self.position = has if self._noted is None else min(self._noted, has)
 
     def problems(self) -> list[str]:
         """Return what is wrong with the sink."""
@@ -151,6 +185,7 @@ class Follower:
         def change() -> None:
             self._decoder = Decoder(registry)
             self.quality.use(registry)
+            self._sink.use(registry)
 
         return self._worker.call(change)
 
@@ -187,6 +222,9 @@ class Follower:
             self._busy_since = time.monotonic()
             step = await self._worker.call(self._deliver, sorted(again) if again else None, self.position)
             self._busy_since = None
+        if step.lost_after is not None:
+            await self._restore(step.lost_after)
+        self._wait_s = step.wait_s
         if step.retry:
             if step.retry != self.trouble:
                 event(_log, logging.WARNING, "sink.retry", sink=self.name, position=self.position, reason=step.retry)
@@ -222,6 +260,14 @@ class Follower:
         await self._save_position(now=False)
         return len(step.frames) + len(again)
 
+    async def _restore(self, after: int) -> None:
+        """Have what the target lost delivered once more, as far as the log reaches."""
+        event(
+            _log, logging.WARNING, "sink.lost_data", sink=self.name, holds_through=after, delivered_through=self.position,
+            meaning="the target lost what it had been given; it gets it again from the log",
+        )  # fmt: skip
+        await self._ledger.again(self.name, after + 1, self.position)
+
     def _deliver(self, ids: Sequence[int] | None, after: int) -> _Step:
         """Read, decode and deliver, in the sink's thread."""
         frames = (
@@ -229,24 +275,54 @@ class Follower:
             if ids is not None
             else self._reader.read(after, _BATCH // 10 if self.rest else _BATCH)
         )
+        lost_after = self._lost_after(after) if self.trouble or self._unsure else None
         if not frames:
-            return _Step([], [], "")
-        decoded = [self._assess(frame) for frame in frames]
-        try:
-            verdicts = self._sink.deliver(decoded)
-        except Exception as error:  # noqa: BLE001  a sink that breaks its contract must not take the bridge with it
-            return _Step([], [], f"sink {self.name} failed: {type(error).__name__}: {error}")
+            return _Step([], [], "", lost_after=lost_after)
+        pairs = [pair for frame in frames for pair in self._told(frame)]
         marks: list[Mark] = []
-        for frame, item, verdict in zip(frames, decoded, verdicts, strict=True):
-            if verdict.kind == "retry":
-                return _Step([], [], verdict.reason or "asked to retry")
-            if item.error:
-                marks.append((frame, "undecodable", item.error))
-            elif verdict.kind == "rejected":
-                marks.append((frame, "sink_rejected", f"{self.name}: {verdict.reason}"))
-        for frame in frames:
+        for at in range(0, len(pairs), _BATCH):
+            some = pairs[at : at + _BATCH]
+            try:
+                verdicts = self._sink.deliver([decoded for _, decoded in some])
+            except Exception as error:  # noqa: BLE001  a sink that breaks its contract must not take the bridge with it
+                reason = f"sink {self.name} failed: {type(error).__name__}: {error}"
+                return _Step([], [], reason, lost_after=lost_after)
+            for (frame, decoded), verdict in zip(some, verdicts, strict=True):
+                if verdict.kind == "retry":
+                    reason = verdict.reason or "asked to retry"
+                    return _Step([], [], reason, wait_s=verdict.wait_s, lost_after=lost_after)
+                if decoded.error:
+                    marks.append((frame, "undecodable", decoded.error))
+                elif verdict.kind == "rejected":
+                    marks.append((frame, "sink_rejected", f"{self.name}: {verdict.reason}"))
+        for frame, _ in pairs:
             self._assessed.pop(frame.id, None)
-        return _Step(frames, marks, "", sum(len(item.observations) for item in decoded))
+        return _Step(frames, marks, "", sum(len(decoded.observations) for _, decoded in pairs), lost_after=lost_after)
+
+    def _lost_after(self, after: int) -> int | None:
+        """Return through which frame the target holds what it was given, None when it has all or cannot tell."""
+        self._unsure = False
+        has = self._holds()
+        return has if has is not None and has < after else None
+
+    def _holds(self) -> int | None:
+        try:
+            return self._sink.position()
+        except Exception as error:  # noqa: BLE001  as in _deliver; the next delivery says what is wrong
+            event(_log, logging.WARNING, "sink.position_unknown", sink=self.name, reason=repr(error))
+            return None
+
+    def _told(self, frame: StoredFrame) -> list[tuple[StoredFrame, Decoded]]:
+        """Return a frame with what it says, and after it earlier ones that it gives a date to, told once more."""
+        decoded = self._assess(frame)
+        told = [(frame, decoded)]
+        for earlier in self._reader.get(decoded.dated):
+            again = self._assess(earlier)
+            revisions = tuple(
+                Revision(o.key, o.quality, o.reason, o.tests, o.observed_at_ms) for o in again.observations
+            )
+            told.append((earlier, replace(again, revisions=again.revisions + revisions)))
+        return told
 
     def _assess(self, frame: StoredFrame) -> Decoded:
         """Decode and judge one frame, once: a sink that asks to retry gets the same again."""

@@ -28,7 +28,6 @@ CREATE TABLE states (sink TEXT NOT NULL, key TEXT NOT NULL, value TEXT NOT NULL,
 )
 _BUSY_S = 5.0
 FOLLOWERS = "followers.sqlite3"  # in the data folder
-NAMES = ("sqlite", "alerts")  # who follows the log: nothing that one of them has not taken is let go
 
 
 class FollowerStore:

@@ -47,6 +47,7 @@ class SecondProcess:
         self.ready = asyncio.Event()
         self.alive = False  # ready, and not ended since
         self._starts = 0
+        self._anew = False  # it was told to end, to start with another setup
         self._stop = asyncio.Event()
 
     def problems(self) -> list[str]:
@@ -82,9 +83,14 @@ class SecondProcess:
 
     def reconfigure(self, setup: Setup) -> None:
         """Tell of another setup, which also holds for the next start."""
+        other_sinks = setup.config.sinks != self.setup.config.sinks
         self.setup = setup
         if self._writer is not None and not self._stop.is_set():
-            peer.send(self._writer, "setup", setup, needed=True)
+            if other_sinks:  # they are opened at its start; it ends in order, and ingest goes on meanwhile
+                self._anew = True
+                self._writer.write_eof()
+            else:
+                peer.send(self._writer, "setup", setup, needed=True)
 
     async def run(self) -> None:
         """Keep it running until `stop`. Raises CityFailedError for what people must correct before it ever ran."""
@@ -95,6 +101,9 @@ class SecondProcess:
             failed = await self._once()
             if self._stop.is_set():
                 return
+            if self._anew:
+                self._anew = False
+                continue
             if failed is not None and failed.final and not self.ready.is_set():
                 raise failed
             self._problems = [f"the city process ended ({failed or 'see the log'}); it is started again"]

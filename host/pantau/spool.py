@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from pantau.batch import Batch
     from pantau.quarantine import Entry
 
+LOG = "log"  # the note with the name of this log, by which sinks know their positions in it
 _BUSY_S = 5.0  # the bridge's two processes take turns, for milliseconds
 _PAGE = 4096
 _MIB = 1 << 20

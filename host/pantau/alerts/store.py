@@ -118,7 +118,11 @@ class AlertStore:
             figures[f'alerts_raised_total{{severity="{name}"}}'] = self._raised[rank]
         return figures
 
-    def use(self, rules: RuleSet, registry: Registry) -> None:
+    def use(self, registry: Registry) -> None:
+        """Judge by another registry from now on."""
+        self.use_rules(self._rules, registry)
+
+    def use_rules(self, rules: RuleSet, registry: Registry) -> None:
         """Judge by these from now on. Alerts that have lost their ground are withdrawn at the next tick."""
         with self._lock:
             self._rules, self._registry = rules, registry

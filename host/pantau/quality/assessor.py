@@ -19,7 +19,7 @@ from pantau.quality.states import States
 from pantau.quality.work import Work
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Mapping
 
     from pantau.decode import Decoded, Registry
     from pantau.quality.states import State
@@ -64,8 +64,8 @@ class Assessor:
         try:
             if decoded.clock_map is not None:
                 state = self._states.get(_NODE + decoded.node)
-                revisions = known.learn(state, decoded.node, decoded.clock_map)
-                return replace(decoded, revisions=decoded.revisions + revisions) if revisions else decoded
+                dated = known.learn(state, decoded.clock_map)
+                return replace(decoded, dated=dated) if dated else decoded
             return self._records(decoded) if decoded.observations else decoded
         except Exception as error:  # noqa: BLE001  a defect costs flags, never the frame: it was acknowledged
             self._defect("frame", error)
@@ -94,15 +94,16 @@ class Assessor:
 
     def _records(self, decoded: Decoded) -> Decoded:
         state = self._states.get(_NODE + decoded.node)
-        rows: Iterable[Observation] = decoded.observations
+        rows = list(decoded.observations)
+        first_ms = rows[0].observed_at_ms
+        date = known.offset(state, decoded.boot) if first_ms is None else 0
+        if date is None:
+            known.hold(state, decoded.boot, decoded.id)
+            return self._undated(decoded)
         gaps = known.gaps(state)  # what closes the last gap is late itself
         again = known.again(state, decoded.boot, decoded.seq)
-        if decoded.observations[0].observed_at_ms is None:
-            date = known.offset(state, decoded.boot)
-            if date is None:
-                return self._undated(decoded, state, again)
-            rows = [replace(row, observed_at_ms=(row.uptime_ms or 0) + date) for row in rows]
-        rows = list(rows)
+        if first_ms is None:
+            rows = self._dated(rows, date)
         station = self._registry.station_of(decoded.node, rows[0].observed_at_ms or 0)
         site = self._site(station)
         work = Work(
@@ -139,8 +140,14 @@ class Assessor:
         states = [self._states.look(_STATION + name) for name in near]
         return [state for state in states if "rain" in state]
 
-    def _undated(self, decoded: Decoded, state: State, again: bool) -> Decoded:
-        """Judge readings that have no date yet by their value alone, and remember them until they can be dated."""
+    def _dated(self, rows: list[Observation], date: int) -> list[Observation]:
+        """Return readings that were taken before the clock was set with their dates, at the station of then."""
+        station = self._registry.station_of(rows[0].node, (rows[0].uptime_ms or 0) + date)
+        place = None if station is None else station.id
+        return [replace(row, observed_at_ms=(row.uptime_ms or 0) + date, station=place) for row in rows]
+
+    def _undated(self, decoded: Decoded) -> Decoded:
+        """Judge readings that have no date yet by their value alone; they are judged anew when they have one."""
         site = self._site(self._registry.station_of(decoded.node, decoded.received_ms))
         rows = []
         for row in decoded.observations:
@@ -150,8 +157,6 @@ class Assessor:
                 rows.append(_flagged(row, *verdict(plan.names, tuple(flags), row.quality, row.reason)))
             else:
                 rows.append(row)
-        if not again:
-            known.hold(state, rows)
         return replace(decoded, observations=tuple(rows))
 
 

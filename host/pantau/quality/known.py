@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from pantau.model import Revision
-
 if TYPE_CHECKING:
     from pantau.decode import ClockMap
-    from pantau.model import Observation
 
 _BOOTS = 8
 _SPANS = 16
 _MAPS = 4
-_HELD = 1000  # readings without a date that a node may have waiting here; the city store dates the rest by itself
+_HELD = 1000  # frames without a date that a node may have waiting here: ten days at one in a quarter of an hour
 
 
 def again(state: dict[str, Any], boot: int, seq: int) -> bool:
@@ -58,8 +55,8 @@ def offset(state: dict[str, Any], boot: int) -> int | None:
     return next((int(found) for then, found, _ in state.get("maps", ()) if then == boot), None)
 
 
-def learn(state: dict[str, Any], node: str, clock: ClockMap) -> tuple[Revision, ...]:
-    """Take in a mapping and return the dates of the readings that waited for it."""
+def learn(state: dict[str, Any], clock: ClockMap) -> tuple[int, ...]:
+    """Take in a mapping and return the frames that waited for it, oldest first: they can be told with their dates now."""
     maps: list[list[int]] = state.setdefault("maps", [])
     known = next((entry for entry in maps if entry[0] == clock.boot), None)
     if known is None:
@@ -67,28 +64,16 @@ def learn(state: dict[str, Any], node: str, clock: ClockMap) -> tuple[Revision, 
         del maps[: max(0, len(maps) - _MAPS)]
     elif clock.quality > known[2]:
         known[1:] = clock[1:]
-    held: list[list[Any]] = state.get("held", [])
-    date = offset(state, clock.boot)
-    if not held or date is None:
+    waiting: list[list[int]] = state.get("undated", [])
+    if not waiting or offset(state, clock.boot) is None:
         return ()
-    state["held"] = [frame for frame in held if frame[0] != clock.boot]
-    return tuple(
-        Revision((node, boot, seq, index, name), quality, reason, tests, uptimes[index] + date)
-        for boot, seq, uptimes, columns in held
-        if boot == clock.boot
-        for name, told in columns.items()
-        for index, quality, reason, tests in told
-    )
+    state["undated"] = [entry for entry in waiting if entry[0] != clock.boot]
+    return tuple(frame for boot, frame in waiting if boot == clock.boot)
 
 
-def hold(state: dict[str, Any], rows: list[Observation]) -> None:
-    """Remember undated readings of one frame until their boot can be dated; the oldest frames give way."""
-    columns: dict[str, list[list[Any]]] = {}
-    uptimes: dict[int, int] = {}
-    for row in rows:
-        uptimes[row.index] = row.uptime_ms or 0
-        columns.setdefault(row.property, []).append([row.index, row.quality, row.reason, row.tests])
-    held: list[list[Any]] = state.setdefault("held", [])
-    held.append([rows[0].boot, rows[0].seq, [uptimes.get(i, 0) for i in range(max(uptimes) + 1)], columns])
-    while len(held) > 1 and sum(len(told) for frame in held for told in frame[3].values()) > _HELD:
-        held.pop(0)
+def hold(state: dict[str, Any], boot: int, frame: int) -> None:
+    """Remember a frame without a date, by its place in the log, until its boot can be dated; the oldest give way."""
+    waiting: list[list[int]] = state.setdefault("undated", [])
+    if [boot, frame] not in waiting:
+        waiting.append([boot, frame])
+        del waiting[: max(0, len(waiting) - _HELD)]

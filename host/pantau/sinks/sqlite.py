@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import sqlite3
 import threading
+import time
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
     from pantau.decode import Decoded
     from pantau.model import Observation, Revision
+    from pantau.registry import Registry
 
     Row = tuple[Any, ...]
     Listener = Callable[[frozenset[str]], None]
@@ -66,6 +68,14 @@ class StationRow(NamedTuple):
     nodes: tuple[str, ...]
 
 
+def station_rows(registry: Registry, at_ms: int) -> list[StationRow]:
+    """Return the registry's stations with the nodes that stand there at `at_ms`, as the city store takes them."""
+    return [
+        StationRow(s.id, s.name, s.domain, s.longitude, s.latitude, s.report_interval_s, registry.nodes_at(s.id, at_ms))
+        for s in registry.stations.values()
+    ]
+
+
 class CityStore:
     """The `sqlite` sink. One writer; readers open their own connection on `path`."""
 
@@ -102,6 +112,10 @@ class CityStore:
         with self._lock:
             row = self._db.execute("SELECT value FROM meta WHERE key = 'position'").fetchone()
         return int(row[0]) if row else 0
+
+    def use(self, registry: Registry) -> None:
+        """Take over stations and placements as they are now."""
+        self.put_stations(station_rows(registry, time.time_ns() // 1_000_000))
 
     def put_stations(self, stations: Iterable[StationRow]) -> None:
         """Replace stations and placements by the registry's. Observations keep the station they were made at."""

@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
+from dataclasses import replace
 
 import pytest
 
@@ -23,12 +24,16 @@ class Target:
 
     def __init__(self, answer=lambda _: Verdict("stored")):
         self.answer = answer
+        self.holds = None  # as a target that cannot tell
         self.got = []
         self.asked = 0
         self.closed = False
 
     def position(self):
-        return 0
+        return self.holds
+
+    def use(self, registry):
+        pass
 
     def deliver(self, batch):
         self.asked += 1
@@ -80,6 +85,10 @@ class Books:
     def __init__(self, spool, store=None):
         self.spool, self.store = spool, store
         self.saved = {}
+        self.asked_again = []
+
+    async def again(self, sink, first, last):
+        self.asked_again.append((sink, first, last))
 
     async def mark(self, marks):
         self.spool.mark(marks)
@@ -334,3 +343,49 @@ def test_a_worker_carries_results_and_errors_in_order():
         worker.stop()
 
     asyncio.run(run())
+
+
+def test_it_starts_where_the_target_is_when_that_holds_less(tmp_path, spool):
+    fill(tmp_path, spool, *(kit.records(n) for n in range(1, 6)))
+    for holds, noted, first in ((2, 4, 3), (4, 2, 3), (3, None, 4), (None, None, 1), (None, 4, 5)):
+        sink = Target()
+        sink.holds = holds
+        asyncio.run(to_the_end(follow(tmp_path, spool, sink, noted)))
+        assert sink.got == list(range(first, 6)), (holds, noted)
+
+
+def test_a_target_that_lost_its_data_in_an_outage_gets_it_again(tmp_path, spool):
+    fill(tmp_path, spool, *(kit.records(n) for n in range(1, 6)))
+    sink, books = Target(), Books(spool)
+    sink.holds = 3
+    answers = iter([Verdict("retry", "database gone")])
+
+    def answer(_item):
+        sink.holds = 0
+        return next(answers, Verdict("stored"))
+
+    sink.answer = answer
+
+    async def run():
+        follower = follow(tmp_path, spool, sink, 3, books)
+        task = asyncio.create_task(follower.run())
+        await kit.until(lambda: len(sink.got) == 2)
+        await follower.stop(5, task)
+
+    asyncio.run(run())
+    assert books.asked_again == [(sink.name, 1, 3)]
+    assert sink.got == [4, 5]
+
+
+def test_frames_are_told_again_when_their_boot_gets_its_date(tmp_path, spool):
+    class Dates(Plain):
+        def assess(self, decoded):
+            return replace(decoded, dated=(1, 2)) if decoded.id == 3 else super().assess(decoded)
+
+    fill(tmp_path, spool, *(kit.records(n) for n in range(1, 5)))
+    sink = Target()
+    told = []
+    sink.answer = lambda item: told.append((item.seq, len(item.revisions))) or Verdict("stored")
+    asyncio.run(to_the_end(follow(tmp_path, spool, sink, 2, quality=Dates())))
+    count = len(Decoder(kit.registry(tmp_path)).decode(SpoolReader(spool.path).get([1])[0]).observations)
+    assert told == [(3, 0), (1, count), (2, count), (4, 0)]

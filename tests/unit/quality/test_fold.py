@@ -168,12 +168,16 @@ def test_readings_without_a_date_get_it_when_the_boot_is_known():
     assert not [s for s in said.observations if s.property == "flood_depth"]
     mapping = city.decoder.decode(health({"uptime_ms": 500_000, "utc_ms": T0_MS + 500_000}, boot=7, seq=9))
     other = city.decoder.decode(health({"uptime_ms": 500_000, "utc_ms": T0_MS}, boot=6, seq=9))
-    assert city.take(other).revisions == ()
-    dated = city.take(mapping).revisions
-    assert {(r.key[3:], r.observed_at_ms, r.quality) for r in dated if r.key[4] == "water_distance"} == {
-        ((0, "water_distance"), T0_MS + 60_000, 1), ((1, "water_distance"), T0_MS + 120_000, 4),
-    }  # fmt: skip
-    assert city.take(mapping).revisions == ()
+    assert city.take(other).dated == ()
+    assert city.take(undated) == said  # redelivered before the date is known: it waits once
+    assert city.take(mapping).dated == (undated.id,)
+    again = city.take(undated)
+    level = [s for s in again.observations if s.property == "water_distance"]
+    assert [(s.observed_at_ms, s.uptime_ms, s.quality) for s in level] == [
+        (T0_MS + 60_000, 60_000, 1), (T0_MS + 120_000, 120_000, 4),
+    ]  # fmt: skip
+    assert "flood_depth" in {s.property for s in again.observations}
+    assert city.take(mapping).dated == ()
     later = city.take(city.decoded({"water_distance": [5000] * 3}, clock=0, base_s=180, boot=7, seq=2))
     assert [s.observed_at_ms for s in later.observations][:3] == [T0_MS + 180_000 + 60_000 * i for i in range(3)]
     assert "flood_depth" in {s.property for s in later.observations}

@@ -1,0 +1,33 @@
+"""From pantau.toml to sinks: which are configured, and one of them opened."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING
+
+from pantau.sinks.sqlite import CityStore
+
+if TYPE_CHECKING:
+    from pantau.config import Config
+    from pantau.sinks import Context, Sink
+
+
+def configured(config: Config) -> list[str]:
+    """Return the names of the sinks that `config` asks for; the embedded store is always among them."""
+    return [name for name in type(config.sinks).model_fields if getattr(config.sinks, name) is not None]
+
+
+def open_one(name: str, config: Config, context: Context) -> Sink:
+    """Return one configured sink; nothing is connected yet. Raises ConfigError for files or extras that are missing."""
+    if name == CityStore.name:
+        store = CityStore(config.store_path)
+        store.use(context.registry)
+        return store
+    module = importlib.import_module(f"pantau.sinks.{name}")
+    sink: Sink = module.open_sink(getattr(config.sinks, name), context)
+    return sink
+
+
+def followers(config: Config) -> tuple[str, ...]:
+    """Return who follows the log: nothing that one of them has not taken is let go."""
+    return (*configured(config), "alerts")
