@@ -1,0 +1,109 @@
+"""A connection to a NATS server or cluster: settings, secrets, TLS, and words for what goes wrong."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ssl
+from typing import TYPE_CHECKING, Annotated, Any
+
+from pydantic import Field, model_validator
+
+from pantau.problems import ConfigError, Problem, Table
+from pantau.settings import FilePath
+from pantau.sinks._http import read_secret
+
+if TYPE_CHECKING:
+    from typing import Self
+
+    from nats.aio.client import Client
+
+_RECONNECT_S = 1.0
+
+
+class NatsLink(Table):
+    """How to reach NATS. TLS unless `lab_plain` admits plain; secrets stand in files of mode 0600."""
+
+    servers: Annotated[
+        list[Annotated[str, Field(pattern=r"^(nats|tls)://[^\s/@]+$")]], Field(min_length=1, max_length=16)
+    ]
+    lab_plain: bool = False
+    ca: FilePath | None = None
+    certificate: FilePath | None = None
+    private_key: FilePath | None = None
+    user: str | None = None
+    password_file: FilePath | None = None
+    token_file: FilePath | None = None
+    credentials_file: FilePath | None = None  # of nsc: user JWT and key
+    timeout_s: Annotated[float, Field(gt=0, le=60)] = 5.0
+
+    @model_validator(mode="after")
+    def _pairs(self) -> Self:
+        if (self.certificate is None) != (self.private_key is None):
+            msg = "certificate and private_key belong together: give both or none"
+            raise ValueError(msg)
+        if (self.user is None) != (self.password_file is None):
+            msg = "user and password_file belong together: give both or none"
+            raise ValueError(msg)
+        return self
+
+
+def options(link: NatsLink, key: str) -> dict[str, Any]:
+    """Return what nats.connect takes beside its callbacks. `key` names the table. ConfigError for files and the extra."""
+    try:
+        import nats  # noqa: F401
+    except ImportError:
+        raise ConfigError([Problem("", key, "needs the package nats-py: install pantau[nats]")]) from None
+    found: dict[str, Any] = {
+        "servers": list(link.servers),
+        "connect_timeout": link.timeout_s,
+        "reconnect_time_wait": _RECONNECT_S,
+        "max_reconnect_attempts": -1,
+        "allow_reconnect": True,
+    }
+    if not link.lab_plain:
+        found["tls"] = _tls(link, key)
+    if link.user is not None and link.password_file is not None:
+        found |= {"user": link.user, "password": read_secret(link.password_file, f"{key}.password_file")}
+    if link.token_file is not None:
+        found["token"] = read_secret(link.token_file, f"{key}.token_file")
+    if link.credentials_file is not None:
+        found["user_credentials"] = str(link.credentials_file)
+    return found
+
+
+async def connect(link: NatsLink, key: str, name: str) -> Client:
+    """Return a connected client that reconnects by itself. Raises ConfigError, or OSError with words within the time-out."""
+    import nats
+    import nats.errors
+
+    said: list[Exception] = []
+
+    async def failed(error: Exception) -> None:
+        said[:] = [error]
+
+    try:
+        async with asyncio.timeout(link.timeout_s):
+            return await nats.connect(**options(link, key), name=name, error_cb=failed)
+    except (OSError, TimeoutError, nats.errors.Error) as error:
+        why = said[0] if said and not str(error) else error
+        raise OSError(
+            f"NATS at {', '.join(link.servers)}: {why or 'no answer'}; check the server and [{key}]"
+        ) from None
+
+
+async def close(client: Client) -> None:
+    """Close a connection, however it is."""
+    with contextlib.suppress(Exception):
+        await asyncio.wait_for(client.close(), _RECONNECT_S)
+
+
+def _tls(link: NatsLink, key: str) -> ssl.SSLContext:
+    try:
+        context = ssl.create_default_context(cafile=None if link.ca is None else str(link.ca))
+        if link.certificate is not None and link.private_key is not None:
+            context.load_cert_chain(link.certificate, link.private_key)
+    except OSError as error:  # ssl.SSLError is one
+        what = f"ca, certificate or private_key cannot be used: {error.strerror or error}; they must be PEM files"
+        raise ConfigError([Problem("", key, what)]) from None
+    return context
