@@ -6,6 +6,7 @@ mapping raises a ValueError with words, so that a sink can refuse the one observ
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from functools import cache
 from typing import NamedTuple
 
@@ -14,8 +15,8 @@ from pantau.mapping._tables import Domain, EntityType
 from pantau_wire import names as wire
 
 __all__ = [
-    "Attribute", "Domain", "EntityType", "Observed", "Unit", "UnmappedProperty", "UnmappedUnit",
-    "attributes", "ngsi", "observed", "unit", "why_not_ngsi",
+    "Attribute", "Domain", "EntityType", "Level", "Observed", "Unit", "UnmappedProperty", "UnmappedUnit",
+    "attributes", "generic", "ngsi", "observed", "unit", "why_not_ngsi",
 ]  # fmt: skip
 
 _ADVICE = "add one with title, judul and ngsi (the file's head explains them), then `make gen`"
@@ -51,11 +52,23 @@ class Observed(NamedTuple):
     period: bool
 
 
+class Level(NamedTuple):
+    """An attribute beside another with a word for its value: that of the first bound that is not below it."""
+
+    attribute: str
+    upto: tuple[float, ...]
+    words: tuple[str, ...]
+
+    def word(self, value: float) -> str:
+        """Return the word for `value`."""
+        return self.words[bisect_left(self.upto, value)]
+
+
 class Attribute(NamedTuple):
     """Where a property stands in a Smart Data Model. `code` is the unitCode of the value times `scale`.
 
     `words` are the texts for the values 1, 2, 3 and so on. `part` names an entity of its own beside the node's, `fixed`
-    are its attributes that never change. With `domains` it holds at stations of these alone.
+    are its attributes that never change. With `domains` it holds at stations of these alone. `most` bounds the value told.
     """
 
     type: EntityType
@@ -63,20 +76,23 @@ class Attribute(NamedTuple):
     code: str | None = None
     scale: float = 1.0
     whole: bool = False
+    most: float | None = None
+    level: Level | None = None
     words: tuple[str, ...] = ()
     domains: tuple[Domain, ...] = ()
     part: str | None = None
     fixed: tuple[tuple[str, str], ...] = ()
 
     def value(self, value: float) -> float | str:
-        """Return `value` as the model wants it. UnmappedProperty for one that has no word."""
+        """Return `value` as the model wants it. UnmappedProperty for one that it cannot hold."""
         if self.words:
             if value not in range(1, len(self.words) + 1):
                 raise UnmappedProperty(f"{self.attribute} has no word for {value:g}: it knows 1 to {len(self.words)}")
             return self.words[int(value) - 1]
-        if self.whole:
-            return round(value * self.scale)
-        return value if self.scale == 1 else float(f"{value * self.scale:.{_DIGITS}g}")
+        told = value if self.scale == 1 else float(f"{value * self.scale:.{_DIGITS}g}")
+        if self.most is not None and told > self.most:
+            raise UnmappedProperty(f"{self.attribute} is {self.most:g} at most, not {told:g}")
+        return round(told) if self.whole else told
 
 
 @cache
@@ -102,14 +118,20 @@ def attributes(name: str) -> tuple[Attribute, ...]:
     if rows == "none":
         return ()
     if isinstance(rows, str):
-        return (Attribute("DeviceMeasurement", "numValue", observed(name).unit.uncefact),)
+        return (generic(name),)
     return tuple(
         Attribute(
-            row.type, row.attribute, row.code, row.scale, row.whole, tuple(row.words), tuple(row.domains), row.part,
-            tuple(row.fixed.items()),
+            row.type, row.attribute, row.code, row.scale, row.whole, row.most, _level(row.level), tuple(row.words),
+            tuple(row.domains), row.part, tuple(row.fixed.items()),
         )
         for row in rows
     )  # fmt: skip
+
+
+@cache
+def generic(name: str) -> Attribute:
+    """Return the attribute that can hold any number of any property, for what its own model cannot. Raises as `observed`."""
+    return Attribute("DeviceMeasurement", "numValue", observed(name).unit.uncefact)
 
 
 def ngsi(name: str, domain: str | None) -> Attribute:
@@ -123,6 +145,10 @@ def ngsi(name: str, domain: str | None) -> Attribute:
 def why_not_ngsi(name: str) -> str:
     """Return why a property is never sent as NGSI-LD, "" when it is. UnmappedProperty when it has no row."""
     return _row(name).why
+
+
+def _level(row: _tables.LevelTable | None) -> Level | None:
+    return None if row is None else Level(row.attribute, tuple(row.upto), tuple(row.words))
 
 
 def _row(name: str) -> _tables.PropertyTable:

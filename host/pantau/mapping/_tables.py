@@ -20,6 +20,7 @@ EntityType = Literal[
     "AirQualityObserved", "Device", "DeviceMeasurement", "FloodMonitoring", "TrafficFlowObserved", "WeatherObserved"
 ]
 _Text = Annotated[str, Field(min_length=1)]
+_Attribute = Annotated[str, Field(pattern=r"^[a-z][A-Za-z0-9]*$")]
 _Code = Annotated[str, Field(pattern=r"^[A-Z0-9]{2,3}$")]
 
 
@@ -33,14 +34,30 @@ class UnitTable(Table):
     qudt: Annotated[str, Field(pattern=r"^http://qudt\.org/vocab/unit/[A-Za-z0-9_-]+$")] | None = None
 
 
+class LevelTable(Table):
+    """An attribute that puts a word to the value of another."""
+
+    attribute: _Attribute
+    upto: list[float]
+    words: list[_Text]
+
+    @model_validator(mode="after")
+    def _classes(self) -> LevelTable:
+        if self.upto != sorted(set(self.upto)) or len(self.words) != len(self.upto) + 1:
+            raise ValueError("upto ascends, and words has one more: for what lies above the last")
+        return self
+
+
 class AttributeTable(Table):
     """Where a property stands in one Smart Data Model."""
 
     type: EntityType
-    attribute: Annotated[str, Field(pattern=r"^[a-z][A-Za-z0-9]*$")]
+    attribute: _Attribute
     code: _Code | None = None
     scale: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 1.0
     whole: bool = False
+    most: float | None = None
+    level: LevelTable | None = None
     words: list[_Text] = Field(default_factory=list)
     domains: list[Domain] = Field(default_factory=list)
     part: Annotated[str, Field(pattern=r"^[a-z]+$")] | None = None

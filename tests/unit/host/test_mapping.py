@@ -92,6 +92,21 @@ def test_a_state_without_a_word_is_refused():
         mapping.ngsi("siaga_state", "flood").value(5.0)
 
 
+def test_what_a_model_cannot_hold_has_a_place_all_the_same():
+    with pytest.raises(mapping.UnmappedProperty, match="relativeHumidity is 1 at most"):
+        mapping.ngsi("relative_humidity", "air").value(100.5)
+    assert mapping.generic("relative_humidity").value(100.5) == 100.5
+    assert mapping.generic("relative_humidity").code == "P1"
+
+
+@pytest.mark.parametrize(
+    "index, word", [(0, "Baik"), (50, "Baik"), (51, "Sedang"), (300, "Sangat tidak sehat"), (301, "Berbahaya")]
+)
+def test_an_index_has_a_word(index, word):
+    level = mapping.ngsi("ispu", "air").level
+    assert level is not None and (level.attribute, level.word(index)) == ("airQualityLevel", word)
+
+
 def test_what_is_never_sent_says_so():
     with pytest.raises(mapping.UnmappedProperty, match=r"time_offset is not sent as NGSI-LD: a part of a record"):
         mapping.ngsi("time_offset", "flood")
