@@ -63,6 +63,7 @@ class Batch:
     links: dict[str, bool] = field(default_factory=dict)  # node: the broker's hint that it is connected
     counts: Counter[str] = field(default_factory=Counter)
     gone: int = 0
+    notes: dict[str, str] = field(default_factory=dict)  # facts that become true with the commit
 
     @property
     def last_id(self) -> int:

@@ -17,8 +17,10 @@ import sys
 import time
 from typing import TYPE_CHECKING, Any
 
-from pantau import again, log, peer
+from pantau import again, log, natslink, peer
 from pantau.alerts.store import AlertStore
+from pantau.cluster.message import sequence_of
+from pantau.cluster.reader import SharedReaders
 from pantau.decode import Decoder
 from pantau.express import Express
 from pantau.follower import Follower
@@ -27,10 +29,10 @@ from pantau.log import event
 from pantau.ops.about import memory
 from pantau.ops.retention import CityAging, before_ms
 from pantau.owner import sole_owner
-from pantau.problems import ConfigError
+from pantau.problems import ConfigError, Problem
 from pantau.quality.assessor import Assessor
 from pantau.sinks import Context
-from pantau.sinks.opening import configured, open_one
+from pantau.sinks.opening import followers, open_one
 from pantau.sinks.sqlite import CityStore
 from pantau.spool import LOG, Spool, SpoolBroken, SpoolReader, SpoolUnavailable
 from pantau.worker import Worker
@@ -52,7 +54,7 @@ _TICK_S = 1.0
 _SILENT_S = 10.0  # without a word of the first process, which has one a second
 _SINK_STOP_S = 5.0  # for a sink to take what the log still holds; what it does not take it gets at the next start
 _PREDECESSOR_S = 20.0  # for the city process of a bridge that was killed to notice and end
-_PAST_MS = 3_600_000
+PAST_MS = 3_600_000
 _AGING_S, _AGING_STEP_S = 600.0, 0.1
 _SPAN = 5_000  # frames of a span handed to a follower at a time
 _FOR_PEOPLE = (ConfigError, SpoolBroken, RuntimeError)  # no other start will help: say it and end
@@ -62,6 +64,16 @@ _PASSING = (SpoolUnavailable, sqlite3.Error, OSError)  # a disk that is full now
 def now_ms() -> int:
     """Return Unix milliseconds UTC."""
     return time.time_ns() // 1_000_000
+
+
+def the_same_log(spool: Spool, identity: str) -> str:
+    """Return `identity`, the log that this folder's positions count in. ConfigError when they count in another one."""
+    followed = spool.noted("follows")
+    if followed is not None and followed != identity:
+        what = f"this folder has followed the log '{followed}', and [cluster] leads to '{identity}': positions differ"
+        raise ConfigError([Problem("", "bridge.data_dir", f"{what}; give the new log a data_dir of its own")])
+    spool.note("follows", identity)
+    return identity
 
 
 class Books:
@@ -78,10 +90,6 @@ class Books:
     async def resolved(self, entries: list[int]) -> None:
         """Delete entries of the quarantine."""
         await self._worker.call(self.spool.resolve, entries)
-
-    async def again(self, sink: str, first: int, last: int) -> None:
-        """Ask for a span of the log to be delivered to the sink once more."""
-        await self._worker.call(again.ask, self.spool, sink, again.Span(first, last))
 
     async def save(self, sink: str, position: int, state: dict[str, str]) -> None:
         """Note how far the sink has come. Raises SpoolUnavailable."""
@@ -104,32 +112,40 @@ class Books:
 class City:
     """The second process's parts. `figures` and `problems` are those of the whole bridge, as the page shows them."""
 
-    def __init__(self, setup: Setup) -> None:
-        self._setup = setup
+    def __init__(self, setup: Setup, shared: SharedReaders | None = None, start: int = 0) -> None:
+        """Follow this bridge's spool, or the `shared` log, in which a store of alerts that is new begins after `start`."""
+        self._setup, self._shared = setup, shared
         config = setup.config
         kept = config.quarantine
         spool = Spool(
             config.spool_path, max_mib=config.spool.max_mib, quarantine_rows=kept.max_rows, quarantine_mib=kept.max_mib
         )
         self._books = Books(FollowerStore(config.bridge.data_dir / FOLLOWERS), spool)
-        context = Context(config.bridge.city, spool.noted(LOG) or "", config.bridge.data_dir / "sinks", setup.registry)
-        sinks = [open_one(name, config, context) for name in configured(config)]
-        store = sinks[0]
-        assert isinstance(store, CityStore)
-        self.store = store
-        # A store that is new beside an old log does not judge years; what it begins with it marks as past.
-        start = spool.held_at(now_ms() - _PAST_MS)
-        self.alerts = AlertStore(config.bridge.data_dir / "alerts.sqlite3", setup.rules, setup.registry, start=start)
-        self.followers = [self._follower(sink) for sink in (*sinks, self.alerts)]
+        name = spool.noted(LOG) or "" if shared is None else the_same_log(spool, shared.identity)
+        context = Context(config.bridge.city, name, config.bridge.data_dir / "sinks", setup.registry)
+        wanted = followers(config)
+        sinks = {name: open_one(name, config, context) for name in wanted if name != AlertStore.name}
+        store = sinks.get(CityStore.name)
+        self.store = store if isinstance(store, CityStore) else None
+        self.alerts: AlertStore | None = None
+        if AlertStore.name in wanted:
+            # A store that is new beside an old log does not judge years; what it begins with it marks as past.
+            start = spool.held_at(now_ms() - PAST_MS) if shared is None else start
+            path = config.bridge.data_dir / "alerts.sqlite3"
+            self.alerts = AlertStore(path, setup.rules, setup.registry, start=start)
+            sinks[AlertStore.name] = self.alerts
+        self.followers = [self._follower(sink) for sink in sinks.values()]
         self.page = None
-        if config.web.enabled:
+        if config.web.enabled and self.store is not None:
             from pantau.page import Page  # a web server is ten megabytes, for those who have none
 
             self.page = Page(config, self.store, self)
         self._ingest: tuple[dict[str, float], list[str], float] = ({}, [], time.monotonic())
         self._log_end = spool.last_id
         self._few_cores = len(os.sched_getaffinity(0)) < _CORES
-        self._express = Express(config.spool_path, Decoder(setup.registry), self.alerts)
+        self._express: Express | None = None
+        if self.alerts is not None and shared is None:
+            self._express = Express(config.spool_path, Decoder(setup.registry), self.alerts)
         self._alert_figures: dict[str, float] = {}
         self._aged = 0
         self._spans: dict[str, int] = {}  # by sink: through which frame a span was handed over
@@ -156,7 +172,7 @@ class City:
         figures |= self._alert_figures
         for follower in self.followers:
             label = f'{{sink="{follower.name}"}}'
-            lag = max(0, self._log_end - follower.position)
+            lag = self._lag(follower)
             behind_ms = now_ms() - follower.newest_ms if lag and follower.newest_ms else 0
             figures[f"sink_lag_frames{label}"] = float(lag)
             figures[f"sink_lag_seconds{label}"] = behind_ms / 1000
@@ -167,15 +183,23 @@ class City:
             figures[f"sink_working{label}"] = float(not follower.trouble)
         return figures
 
+    def _lag(self, follower: Follower) -> int:
+        """Return how many frames of the log the sink has not taken; of the shared log how many messages."""
+        if self._shared is None:
+            return max(0, self._log_end - follower.position)
+        return 0 if follower.at_end else max(0, sequence_of(self._log_end) - sequence_of(follower.position))
+
     async def run(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Follow the log until the first process says stop or ends."""
         follow = {asyncio.create_task(f.run(), name=f"sink-{f.name}"): f for f in self.followers}
         others = {
             asyncio.create_task(self._listen(reader), name="listen"),
             asyncio.create_task(self._tick(writer), name="tick"),
-            asyncio.create_task(self._age(), name="age"),
-            asyncio.create_task(self._express.run(lambda: self.followers[-1].position), name="express"),
         }
+        if self.store is not None:
+            others.add(asyncio.create_task(self._age(), name="age"))
+        if self._express is not None:
+            others.add(asyncio.create_task(self._express.run(lambda: self.followers[-1].position), name="express"))
         if self.page is not None:
             others.add(asyncio.create_task(self.page.run(), name="page"))
         peer.send(writer, "ready")
@@ -204,11 +228,12 @@ class City:
                     follower.wake()
             elif message[0] == "state":
                 self._ingest = (message[1], message[2], time.monotonic())
-                self._log_end = int(message[1].get("spool_last_id", self._log_end))
+                if self._shared is None:
+                    self._log_end = int(message[1].get("spool_last_id", self._log_end))
             elif message[0] == "busy":
                 for follower in self.followers:
                     follower.rest = _REST if message[1] and self._few_cores else 0.0
-            elif message[0] == "alarm":
+            elif message[0] == "alarm" and self._express is not None:
                 self._express.put(message[1])
             elif message[0] == "setup":
                 await self._reconfigure(message[1])
@@ -218,9 +243,12 @@ class City:
         while True:
             peer.send(writer, "beat", self.own_figures(), self.own_problems())
             try:
-                if self.followers[-1].position >= self._log_end:
-                    await asyncio.to_thread(self.alerts.tick, now_ms())
-                self._alert_figures = await asyncio.to_thread(self.alerts.figures)
+                if self._shared is not None:
+                    self._log_end = await self._shared.last_id()
+                if self.alerts is not None:
+                    if not self._lag(self.followers[-1]):
+                        await asyncio.to_thread(self.alerts.tick, now_ms())
+                    self._alert_figures = await asyncio.to_thread(self.alerts.figures)
                 await self._again()
             except (SpoolUnavailable, sqlite3.Error) as error:
                 event(_log, logging.WARNING, "city.tick_failed", reason=error)
@@ -265,14 +293,16 @@ class City:
         log.set_up(setup.config.bridge.log_level, as_json=setup.config.bridge.log_json)
         for follower in self.followers:
             await follower.use(setup.registry)
-        self._express.decoder = Decoder(setup.registry)
-        await asyncio.to_thread(self.alerts.use_rules, setup.rules, setup.registry)
+        if self._express is not None:
+            self._express.decoder = Decoder(setup.registry)
+        if self.alerts is not None:
+            await asyncio.to_thread(self.alerts.use_rules, setup.rules, setup.registry)
 
     def _follower(self, sink: Sink) -> Follower:
         """Return the follower of one sink, from where we noted it to be."""
         store = self._books.store
         quality = Assessor(self._setup.registry, store.state(sink.name))
-        reader = SpoolReader(self._setup.config.spool_path)
+        reader = SpoolReader(self._setup.config.spool_path) if self._shared is None else self._shared.reader()
         return Follower(sink, reader, Decoder(self._setup.registry), quality, self._books, store.position(sink.name))
 
 
@@ -291,7 +321,15 @@ async def serve(channel: socket.socket) -> int:
                 stack.enter_context(sole_owner(config.bridge.data_dir, "city.lock", within_s=_PREDECESSOR_S))
             except ConfigError as error:
                 raise SpoolUnavailable(f"the city process before this one has not ended yet: {error}") from None
-            await City(setup).run(reader, writer)
+            shared = start = None
+            if config.cluster is not None:
+                shared = await SharedReaders.connect(config.bridge.city, config.cluster)
+                start = await shared.held_at(now_ms() - PAST_MS)
+            try:
+                await City(setup, shared, start or 0).run(reader, writer)
+            finally:
+                if shared is not None:
+                    await natslink.close(shared.client)
     except (*_FOR_PEOPLE, *_PASSING) as error:
         peer.send(writer, "failed", str(error), isinstance(error, _FOR_PEOPLE), needed=True)
         await writer.drain()

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, ValidationError
 
+from pantau.cluster.settings import ClusterTable
 from pantau.ops.retention import RetentionTable
 from pantau.problems import ConfigError, Problem, Table, explain
 from pantau.settings import MAX_PORT, FilePath, Port
@@ -139,6 +140,7 @@ class Config(Table):
     sinks: SinksTable = SinksTable()
     alerts: AlertsTable = AlertsTable()
     retention: RetentionTable = RetentionTable()
+    cluster: ClusterTable | None = None
 
     @property
     def spool_path(self) -> Path:

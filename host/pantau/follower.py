@@ -55,6 +55,8 @@ class Quality(Protocol):
 class Log(Protocol):
     """What is followed: the spool of this bridge, or the log that several bridges share."""
 
+    waits: bool  # whether `read` itself waits a while for something to come; else somebody calls `wake`
+
     def read(self, after: int, limit: int) -> list[StoredFrame]:
         """Return up to `limit` frames with an id above `after`, in order. Raises SpoolUnavailable or SpoolBroken."""
 
@@ -67,9 +69,6 @@ class Log(Protocol):
 
 class Ledger(Protocol):
     """What a follower writes down elsewhere, each in the thread of its owner."""
-
-    async def again(self, sink: str, first: int, last: int) -> None:
-        """Ask for a span of the log to be delivered to the sink once more."""
 
     async def mark(self, marks: list[Mark]) -> None:
         """Put stored frames into quarantine."""
@@ -120,6 +119,7 @@ class Follower:
         self._busy_since: float | None = None
         self.rest = 0.0  # after each delivery, in units of what it took
         self.trouble = ""
+        self.at_end = False  # the sink had all that the log held when it was last read
         self._wait_s = 0.0  # that the target asked for
         self.delivered = self.rejected = self.observations = 0
         self.newest_ms: int | None = None  # receipt of the last frame that the sink took
@@ -145,6 +145,7 @@ class Follower:
             moved, began = 0, time.monotonic()
             try:
                 moved = await self._turn()
+                self.at_end = not moved and not self.trouble
                 if not moved and not self.trouble:
                     await self._save_position(now=self._stop.is_set())
             except SpoolUnavailable as error:
@@ -158,7 +159,8 @@ class Follower:
             if not moved:
                 if self._stop.is_set():
                     return
-                await _pause(self._wake, _SAVE_EVERY_S if self.position != self._saved else None)
+                unsaved = self.position != self._saved
+                await _pause(self._wake, 0.0 if self._reader.waits else _SAVE_EVERY_S if unsaved else None)
             elif self.rest and not self._stop.is_set():
                 await _pause(self._stop, min(_MOST_REST_S, self.rest * (time.monotonic() - began)))
 
@@ -223,7 +225,8 @@ class Follower:
             step = await self._worker.call(self._deliver, sorted(again) if again else None, self.position)
             self._busy_since = None
         if step.lost_after is not None:
-            await self._restore(step.lost_after)
+            self._go_back(step.lost_after)
+            return 1
         self._wait_s = step.wait_s
         if step.retry:
             if step.retry != self.trouble:
@@ -260,24 +263,26 @@ class Follower:
         await self._save_position(now=False)
         return len(step.frames) + len(again)
 
-    async def _restore(self, after: int) -> None:
-        """Have what the target lost delivered once more, as far as the log reaches."""
+    def _go_back(self, after: int) -> None:
+        """Deliver once more what the target lost, as far as the log reaches."""
         event(
             _log, logging.WARNING, "sink.lost_data", sink=self.name, holds_through=after, delivered_through=self.position,
             meaning="the target lost what it had been given; it gets it again from the log",
         )  # fmt: skip
-        await self._ledger.again(self.name, after + 1, self.position)
+        self.position = after
+        self._assessed.clear()
 
     def _deliver(self, ids: Sequence[int] | None, after: int) -> _Step:
         """Read, decode and deliver, in the sink's thread."""
+        if (self.trouble or self._unsure) and (lost_after := self._lost_after(after)) is not None:
+            return _Step([], [], "", lost_after=lost_after)
         frames = (
             self._reader.get(ids)
             if ids is not None
             else self._reader.read(after, _BATCH // 10 if self.rest else _BATCH)
         )
-        lost_after = self._lost_after(after) if self.trouble or self._unsure else None
         if not frames:
-            return _Step([], [], "", lost_after=lost_after)
+            return _Step([], [], "")
         pairs = [pair for frame in frames for pair in self._told(frame)]
         marks: list[Mark] = []
         for at in range(0, len(pairs), _BATCH):
@@ -286,18 +291,18 @@ class Follower:
                 verdicts = self._sink.deliver([decoded for _, decoded in some])
             except Exception as error:  # noqa: BLE001  a sink that breaks its contract must not take the bridge with it
                 reason = f"sink {self.name} failed: {type(error).__name__}: {error}"
-                return _Step([], [], reason, lost_after=lost_after)
+                return _Step([], [], reason)
             for (frame, decoded), verdict in zip(some, verdicts, strict=True):
                 if verdict.kind == "retry":
                     reason = verdict.reason or "asked to retry"
-                    return _Step([], [], reason, wait_s=verdict.wait_s, lost_after=lost_after)
+                    return _Step([], [], reason, wait_s=verdict.wait_s)
                 if decoded.error:
                     marks.append((frame, "undecodable", decoded.error))
                 elif verdict.kind == "rejected":
                     marks.append((frame, "sink_rejected", f"{self.name}: {verdict.reason}"))
         for frame, _ in pairs:
             self._assessed.pop(frame.id, None)
-        return _Step(frames, marks, "", sum(len(decoded.observations) for _, decoded in pairs), lost_after=lost_after)
+        return _Step(frames, marks, "", sum(len(decoded.observations) for _, decoded in pairs))
 
     def _lost_after(self, after: int) -> int | None:
         """Return through which frame the target holds what it was given, None when it has all or cannot tell."""

@@ -1,4 +1,4 @@
-"""The durable log: frames as received, what was refused, the windows, the cursors of the sinks. One SQLite file.
+"""The durable log: frames as received, what was refused, the windows of what is held. One SQLite file.
 
 WAL with synchronous=FULL: when `commit` returns, the batch survives a power cut. One thread writes (`Spool`); each
 follower reads with its own `SpoolReader`. A commit is one blob of frames (blocks.py): a row for each would cost more than
@@ -107,12 +107,13 @@ class Spool:
             self._db.executemany("INSERT INTO nodes VALUES (?,?)", new)
             if batch.checkpoint != self._checkpoint:
                 self._db.execute("INSERT OR REPLACE INTO meta VALUES ('checkpoint', ?)", (str(batch.checkpoint),))
+            self._db.executemany("INSERT OR REPLACE INTO meta VALUES (?,?)", batch.notes.items())
             self.quarantine.add(batch.refused)
         self._unknown.clear()
         self._saved.update(saved.node for saved in batch.saves)
         self._checkpoint = batch.checkpoint
         self.last_id = max(self.last_id, batch.last_id)
-        with contextlib.suppress(SpoolUnavailable):  # the batch is durable: nothing after that may fail it
+        with contextlib.suppress(SpoolUnavailable):  # the batch is durable: nothing after may fail it
             self.bytes = self._size()
 
     def _save_frames(self, batch: Batch) -> None:
@@ -328,6 +329,8 @@ class _Transaction:
 class SpoolReader:
     """Reads the log for one follower, in its own thread, without ever holding up the writer."""
 
+    waits = False
+
     def __init__(self, path: Path) -> None:
         self._path = path
         self._db: sqlite3.Connection | None = None
@@ -370,8 +373,7 @@ class SpoolReader:
         query = "SELECT id, frames, received_ms, runs, data FROM blocks WHERE id"
         rows = self._rows(f"{query} <= ? ORDER BY id DESC LIMIT 1", (number,))
         if not rows or rows[0][0] + rows[0][1] <= number:
-            # not `>`: a commit may have come since the first look
-            rows = self._rows(f"{query} >= ? ORDER BY id LIMIT 1", (number,))
+                rows = self._rows(f"{query} >= ? ORDER BY id LIMIT 1", (number,))
         self._held = self._expand(*rows[0]) if rows else []
         return self._held
 

@@ -29,5 +29,7 @@ def open_one(name: str, config: Config, context: Context) -> Sink:
 
 
 def followers(config: Config) -> tuple[str, ...]:
-    """Return who follows the log: nothing that one of them has not taken is let go."""
-    return (*configured(config), "alerts")
+    """Return who follows the log here: nothing of our spool that one of them has not taken is let go."""
+    every = (*configured(config), "alerts")
+    mine = None if config.cluster is None else config.cluster.followers
+    return every if mine is None else tuple(name for name in every if name in mine)

@@ -1,0 +1,1 @@
+"""Several bridges as one: who holds which partition, and the log that they share."""
