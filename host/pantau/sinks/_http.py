@@ -119,11 +119,18 @@ class Http:
         )  # fmt: skip
 
     def request(
-        self, method: str, path: str, body: bytes | None = None, headers: Mapping[str, str] | None = None
+        self,
+        method: str,
+        path: str,
+        body: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+        *,
+        one_item: bool = False,
     ) -> Answer:
         """Return the answer of any status that is about the request: 2xx, and 4xx but for those of the target as a whole.
 
         `path` begins at the table's url, or is a whole URL of the same server. Raises TargetTrouble for everything else.
+        With `one_item` a 500 is returned too: servers answer so to a single bad item, and the caller finds out which it is.
         """
         url = path if path.startswith(("http://", "https://")) else self.url + path
         began = time.monotonic()
@@ -144,7 +151,8 @@ class Http:
             whole = self._read(answer, url, began)
         finally:
             answer.close() if answer.connection is not None else answer.release_conn()
-        self._judge(whole)
+        if not (one_item and whole.status == 500):
+            self._judge(whole)
         return whole
 
     def close(self) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple, TypeVar
 
 from pantau.sinks import Verdict
 
@@ -11,6 +11,8 @@ if TYPE_CHECKING:
 
     from pantau.decode import Decoded
     from pantau.model import Observation
+
+_T = TypeVar("_T")
 
 _NAMED = 3  # reasons that a verdict names; the rest is counted
 
@@ -58,7 +60,7 @@ def measured(batch: Sequence[Decoded]) -> list[Item]:
     ]
 
 
-def sift(items: Sequence[Item], send: Callable[[Sequence[Item]], Sequence[Outcome]]) -> list[Outcome]:
+def sift(items: Sequence[_T], send: Callable[[Sequence[_T]], Sequence[Outcome]]) -> list[Outcome]:
     """Send `items` and return an outcome for each; where `send` raises Refused, halve until the bad ones stand alone.
 
     One bad item among n costs 2 log n requests. TargetTrouble ends it: the halves that went through are applied already.
