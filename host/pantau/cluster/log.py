@@ -128,10 +128,10 @@ class SharedLog:
     """
 
     def __init__(
-        self, stream: Stream, link: NatsLink, name: str, *, noted: Callable[[str, int], int],
+        self, stream: Stream, link: NatsLink, *, noted: Callable[[str, int], int],
         adopt: Callable[[str, int, Sequence[Message]], None], in_spool: Callable[..., Any],
     ) -> None:  # fmt: skip
-        self._stream, self._link, self._name = stream, link, name
+        self._stream, self._link = stream, link
         self._noted, self._adopt, self._in_spool = noted, adopt, in_spool
         self._client: Client | None = None
         self._js: JetStreamContext | None = None

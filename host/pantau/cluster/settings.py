@@ -18,7 +18,7 @@ class ClusterTable(NatsLink):
     name: Annotated[str, Field(pattern=r"^[a-z0-9-]{1,32}$")]
     replicas: Annotated[int, Field(ge=1, le=5)] = 3
     max_age_days: Annotated[float, Field(gt=0, le=3650)] = 30.0
-    max_mib: Annotated[int, Field(ge=64)] = 102_400
+    max_mib: Annotated[int, Field(ge=16)] = 10_240
     followers: list[str] | None = None  # which sinks, "alerts" among them, `pantau city run` has here; None: all
     lease_s: Annotated[float, Field(ge=1, le=300)] = 10.0
 
