@@ -15,6 +15,8 @@ import time
 from typing import TYPE_CHECKING
 
 from pantau import log
+from pantau.cluster.member import Member
+from pantau.cluster.spool import SharedSpool
 from pantau.downlink import Downlink
 from pantau.followers import FOLLOWERS, highest_position
 from pantau.ingest import Ingest
@@ -26,7 +28,7 @@ from pantau.ops.status import SOCKET, StatusServer
 from pantau.owner import sole_owner
 from pantau.pipeline import Pipeline
 from pantau.problems import ConfigError
-from pantau.second import SecondProcess
+from pantau.second import Elsewhere, SecondProcess
 from pantau.sinks.opening import followers
 from pantau.sources import replay
 from pantau.sources.granted import Law, granted
@@ -68,7 +70,8 @@ def now_ms() -> int:
 def open_spool(config: Config) -> Spool:
     """Open the spool of `config`. Raises SpoolUnavailable, SpoolBroken, or sqlite3.Error of what sinks hold."""
     kept = config.quarantine
-    spool = Spool(
+    kind = Spool if config.cluster is None else SharedSpool
+    spool = kind(
         config.spool_path, max_mib=config.spool.max_mib, quarantine_rows=kept.max_rows, quarantine_mib=kept.max_mib
     )
     if spool.noted(LOG) is None:
@@ -96,7 +99,8 @@ class Bridge:
         self._started_ms = now_ms()
         self._downlink = Downlink(setup.keys, now_ms)
         self._ingest = Ingest(config.bridge.city, setup.registry, setup.keys, self.spool)
-        self.city = SecondProcess(setup)
+        shares = config.cluster is not None
+        self.city: SecondProcess | Elsewhere = Elsewhere() if shares else SecondProcess(setup)
         self.pipeline = Pipeline(
             self._ingest,
             self.spool,
@@ -108,10 +112,14 @@ class Bridge:
             on_alarm=self.city.alarm,
             on_busy=self.city.busy,
             replays=replay.Replays(config.bridge.data_dir / replay.FOLDER, config.bridge.city),
+            holds=self._holds if shares else None,
         )
         self._session_note = f"mqtt {config.mqtt.host}:{config.mqtt.port} {config.mqtt.client_prefix}"
         expect = self.spool.noted(self._session_note) is not None
         broker = MqttSource(config.bridge.city, config.mqtt, expect_session=expect, on_settled=self._settled)
+        self.member: Member | None = None
+        if config.cluster is not None and isinstance(self.spool, SharedSpool):
+            self.member = Member(config.bridge.city, config.cluster, self.spool, self._ingest, broker, self._worker)
         # The ports first: they know their nodes, while a broker takes a message for anybody.
         ports = [SerialSource(config.bridge.city, config.serial)] if config.serial else []
         self.source: Source = Several([*ports, broker]) if ports else broker
@@ -144,6 +152,8 @@ class Bridge:
                 ("stop", _until(stop)),
             )
         }
+        if self.member is not None:
+            others.add(asyncio.create_task(self.member.run(), name="cluster"))
         parts = {city, pipeline, *others}
         others.add(asyncio.create_task(self._law(), name="window"))  # ends when it has been said
         event(
@@ -161,6 +171,8 @@ class Bridge:
         failed = next((error for task in ended if (error := task.exception()) is not None), None)
         event(_log, logging.INFO, "bridge.stopping", **({"failed": repr(failed)} if failed else {}))
         try:
+            if self.member is not None and not pipeline.done():
+                await self.member.leave()
             self.pipeline.stop()
             await asyncio.wait({pipeline})
             await self.pipeline.send_acks()
@@ -183,7 +195,7 @@ class Bridge:
 
     def figures(self) -> dict[str, float]:
         """Return plain numbers for metrics and status."""
-        return self._own_figures() | self.city.figures
+        return self._own_figures() | dict(self.city.figures)
 
     def status(self) -> str:
         """Return one line for `systemctl status`."""
@@ -191,7 +203,7 @@ class Bridge:
         return problems[0] if problems else f"{self.spool.last_id} frames stored, all well"
 
     def _own_problems(self) -> list[str]:
-        found = list(self.source.problems())
+        found = list(self.source.problems()) + ([] if self.member is None else self.member.problems())
         limit_mib = self._config.spool.max_mib
         if self.pipeline.trouble:
             found.append(f"spool: {self.pipeline.trouble}; nothing is acknowledged, nodes keep their frames")
@@ -221,7 +233,8 @@ class Bridge:
         if (oldest := self._oldest_ms) is not None:
             figures["spool_oldest_seconds"] = max(0.0, (now_ms() - oldest) / 1000)
         said = about(self._config.bridge.city, self._config.bridge.data_dir, self.problems()) | memory("ingest")
-        return figures | said | dict(self.source.figures()) | self.pipeline.figures()
+        shared = {} if self.member is None else self.member.figures()
+        return figures | said | dict(self.source.figures()) | self.pipeline.figures() | shared
 
     def _page(self) -> str:
         return f"http://{self._config.web.listen}/" if self._config.web.enabled else "off"
@@ -303,12 +316,19 @@ class Bridge:
     async def _let_go(self, limits: SpoolLimits, most: int) -> int:
         """Delete what may go, up to the frame `most`, a few blocks at a time; return how many frames went."""
         files = (self._config.spool_path, self._config.bridge.data_dir / FOLLOWERS)
-        through = min(most, await asyncio.to_thread(prunable, *files, followers(self._config), now_ms(), limits))
+        through = min(most, await asyncio.to_thread(prunable, *files, self._followers(), now_ms(), limits))
         gone = 0
         while step := await self._worker.call(self.spool.prune, through, _BLOCKS):
             gone += step
         self._pruned += gone
         return gone
+
+    def _followers(self) -> tuple[str, ...] | None:
+        """Return who must have taken what our spool lets go of; None where the shared log has it."""
+        return followers(self._config) if self.member is None else None
+
+    def _holds(self, partition: int) -> bool:
+        return self.member is not None and self.member.holds(partition)
 
     def _reconfigure(self, setup: Setup) -> None:
         self._ingest.reconfigure(setup.registry, setup.keys)

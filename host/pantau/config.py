@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import copy
 import re
-import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, ValidationError
+from pydantic import AfterValidator, Field, ValidationError, model_validator
 
 from pantau.cluster.settings import ClusterTable
 from pantau.ops.retention import RetentionTable
@@ -22,9 +21,11 @@ from pantau.sinks.ngsi_ld import NgsiLdTable
 from pantau.sinks.postgres import PostgresTable
 from pantau.sinks.sensorthings import SensorThingsTable
 from pantau.sources.serial import SerialTable
+from pantau.tomlfile import read_toml
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from typing import Self
 
     from pydantic_core import ErrorDetails
 
@@ -142,6 +143,15 @@ class Config(Table):
     retention: RetentionTable = RetentionTable()
     cluster: ClusterTable | None = None
 
+    @model_validator(mode="after")
+    def _one_way_in(self) -> Self:
+        if self.cluster is not None and self.serial:
+            msg = (
+                "serial ports and [cluster] exclude each other: a port's node may belong to another bridge's partition"
+            )
+            raise ValueError(msg)
+        return self
+
     @property
     def spool_path(self) -> Path:
         """Return the spool's file."""
@@ -151,21 +161,6 @@ class Config(Table):
     def store_path(self) -> Path:
         """Return the city store's file."""
         return self.sinks.sqlite.path or self.bridge.data_dir / "city.sqlite3"
-
-
-def read_toml(path: Path) -> dict[str, object]:
-    """Return the tables of `path`; ConfigError says why it cannot be read, with the line."""
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        problem = f"cannot be read ({error.strerror}); `pantau bridge init DIR` writes a set of files to start from"
-    except UnicodeDecodeError:
-        problem = "is not UTF-8; save it as UTF-8"
-    except ValueError as error:  # TOMLDecodeError is one, and so is a number of five thousand digits
-        problem = f"is not TOML: {error}"
-    except RecursionError:
-        problem = "is nested too deeply to be meant"
-    raise ConfigError([Problem(str(path), "", problem)])
 
 
 def load(path: Path) -> Config:

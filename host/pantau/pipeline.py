@@ -64,10 +64,12 @@ class Pipeline:
         on_alarm: Callable[[list[int]], None] = lambda _ids: None,
         on_busy: Callable[[bool], None] = lambda _busy: None,
         replays: replay.Replays | None = None,
+        holds: Callable[[int], bool] | None = None,
     ) -> None:
         """`on_stored` is called after each commit that made the log longer, `on_alarm` with the ids of alarm frames in it.
 
-        `on_busy` when a flood begins and ends. `replays` are files left for us.
+        `on_busy` when a flood begins and ends. `replays` are files left for us. `holds`, where partitions are shared with
+        other bridges, says whether one is ours now: what came of another is its holder's to store, confirm and acknowledge.
         """
         self.inbox = Inbox()
         self.source: Source | None = None
@@ -75,6 +77,7 @@ class Pipeline:
         self._max_batch, self._ack_interval_s = max_batch, ack_interval_s
         self._on_stored, self._on_alarm, self._on_busy = on_stored, on_alarm, on_busy
         self._replays = replays
+        self._holds = holds
         self._stop = asyncio.Event()
         self.pace = Pace(topics.PARTITIONS)
         self._committing = 0  # messages of the batch under way
@@ -136,6 +139,8 @@ class Pipeline:
         for _ in range(-(-min(most, self._ingest.due) // _ACKS)):
             made = await self._worker.call(self._acks)
             unsent = [ack for ack, data in made if data is not None and not source.publish(ack.node, "ack", data)]
+            if self._holds is not None:  # an heir acknowledges what it finds in the log
+                unsent = [ack for ack in unsent if self._holds(topics.partition(ack.node))]
             self.counts["acks_sent"] += len(made) - len(unsent)
             if unsent:
                 with contextlib.suppress(SpoolUnavailable):  # the node asks again by sending again
@@ -181,6 +186,7 @@ class Pipeline:
         self._committing = received = sum(len(chunk.payloads) for chunk in chunks)
         while True:
             started = time.monotonic()
+            chunks = self._ours(chunks)
             try:
                 stored = await self._worker.call(self._store, chunks)
             except SpoolUnavailable as error:
@@ -208,6 +214,13 @@ class Pipeline:
         self._committing = 0
         await self._after(stored, received)
         return True
+
+    def _ours(self, chunks: list[Chunk]) -> list[Chunk]:
+        """Return the chunks of partitions that are ours: a connection brings those of one partition."""
+        holds = self._holds
+        if holds is None:
+            return chunks
+        return [chunk for chunk in chunks if holds(_partition(chunk.topics[0]))]
 
     def _store(self, chunks: list[Chunk]) -> Stored:
         """Judge and commit, in the spool's thread. After a failure nothing is remembered: call it again."""
@@ -305,3 +318,8 @@ class Pipeline:
         except TimeoutError:
             return False
         return True
+
+
+def _partition(topic: bytes) -> int:
+    """Return the partition in a topic that a partition's session subscribes to."""
+    return int(topic.split(b"/", 4)[3])

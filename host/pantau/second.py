@@ -9,6 +9,7 @@ import os
 import socket
 import sys
 import time
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from pantau import peer
@@ -16,6 +17,8 @@ from pantau.log import event
 from pantau.reconnect import Backoff
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from pantau.reload import Setup
 
 _log = logging.getLogger("pantau.bridge")
@@ -168,3 +171,44 @@ class SecondProcess:
         self._grown = False
         if self._writer is not None and not self._stop.is_set():
             peer.send(self._writer, "grown")
+
+
+class Elsewhere:
+    """Stands for the second process where the city's followers run on the shared log, on this machine or another."""
+
+    figures: Mapping[str, float] = MappingProxyType({})
+    alive = False  # so that no watchdog waits for it
+
+    def __init__(self) -> None:
+        self.ready = asyncio.Event()
+        self.ready.set()
+        self.heard_at = 0.0
+        self._stop = asyncio.Event()
+
+    def problems(self) -> list[str]:
+        """Return nothing: `pantau city run` says how it is."""
+        return []
+
+    def grown(self) -> None:
+        """Tell nobody: followers of the shared log hear of it there."""
+
+    def alarm(self, ids: list[int]) -> None:
+        """Tell nobody."""
+
+    def busy(self, busy: bool) -> None:
+        """Tell nobody."""
+
+    def tell(self, figures: dict[str, float], problems: list[str]) -> None:
+        """Tell nobody."""
+
+    def reconfigure(self, setup: Setup) -> None:
+        """Tell nobody."""
+
+    async def run(self) -> None:
+        """Do nothing until `stop`."""
+        await self._stop.wait()
+
+    async def stop(self, task: asyncio.Task[None]) -> None:
+        """End."""
+        self._stop.set()
+        await asyncio.wait({task})

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 from pydantic import ValidationError
 
 from pantau.alerts.rules import KINDS, Fault, NodeAlarm, Rule, RuleSet, Series, Settings
-from pantau.config import read_toml
 from pantau.problems import ConfigError, Problem, explain, key_path
+from pantau.tomlfile import read_toml
 from pantau_wire import names
 
 if TYPE_CHECKING:

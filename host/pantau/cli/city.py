@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import secrets
+import sqlite3
 from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -13,7 +14,7 @@ import click
 from pydantic import ValidationError
 
 from pantau import durable
-from pantau.cli.report import UsageError
+from pantau.cli.report import FailedError, UsageError
 from pantau.config import BridgeTable, MqttTable, WebTable
 from pantau.keys import Keys
 from pantau.problems import ConfigError, explain
@@ -75,6 +76,21 @@ def init(folder: Path, yes: bool, plain: bool, places: tuple[str, ...], **given:
     answers = _answers(_Questions(yes), folder, plain, [_place(text) for text in places], given)
     _write(folder, answers)
     click.echo(_next(folder, answers))
+
+
+@command.command()
+@click.option(
+    "-c", "--config", "path", type=click.Path(dir_okay=False, path_type=Path), default=Path("pantau.toml"),
+    show_default=True, help="The configuration; its [cluster] leads to the log.",
+)  # fmt: skip
+def run(path: Path) -> None:
+    """Run sinks, alerts and page on the log that several bridges share, until SIGTERM or Ctrl-C."""
+    from pantau.cluster.host import run as run_city
+
+    try:
+        run_city(path)
+    except (RuntimeError, sqlite3.Error) as error:
+        raise FailedError(str(error)) from None
 
 
 # --- questions

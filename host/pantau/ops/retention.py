@@ -78,6 +78,9 @@ class Block(NamedTuple):
     bytes: int
 
 
+_ALL = 2**63 - 1
+
+
 def taken_by_all(cursors: Mapping[str, int], followers: Collection[str], held: int | None = None) -> int:
     """Return the id through which nobody needs a frame any more.
 
@@ -112,13 +115,17 @@ def spool_prune(blocks: Iterable[Block], size: int, taken: int, now_ms: int, lim
     return through
 
 
-def prunable(spool: Path, followers_file: Path, followers: Collection[str], now_ms: int, limits: SpoolLimits) -> int:
+def prunable(
+    spool: Path, followers_file: Path, followers: Collection[str] | None, now_ms: int, limits: SpoolLimits
+) -> int:
     """Return the id through which frames may go, read from the files of a bridge at work; 0 when that cannot be read.
+
+    `followers` None: nobody follows this log, for the shared one has all that it holds.
 
     It looks at no more than 2,000 blocks: call it again while it finds something.
     """
     try:
-        cursors = dict(_rows(followers_file, "SELECT sink, position FROM cursors"))
+        cursors = dict(_rows(followers_file, "SELECT sink, position FROM cursors")) if followers is not None else {}
         held = _rows(spool, "SELECT min(frame_id) FROM quarantine")[0][0]
         newest = _rows(spool, "SELECT received_ms FROM blocks ORDER BY id DESC LIMIT 1")
         size = _rows(spool, _SIZE)[0][0]
@@ -126,6 +133,8 @@ def prunable(spool: Path, followers_file: Path, followers: Collection[str], now_
     except sqlite3.Error:
         return 0  # nothing goes on the word of a file that cannot be read
     now_ms = min(now_ms, newest[0][0]) if newest else now_ms
+    if followers is None:
+        cursors, followers = {"shared log": _ALL}, ("shared log",)
     return spool_prune(blocks, size, taken_by_all(cursors, followers, held), now_ms, limits)
 
 

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
-from pantau.config import read_toml
 from pantau.problems import ConfigError, Problem, explain
 from pantau.registry.checks import contradictions
 from pantau.registry.model import Calibration, Placement, Registry, Sensor, Station, Threshold
 from pantau.registry.tables import EVER, ROWS, File
+from pantau.tomlfile import read_toml
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
