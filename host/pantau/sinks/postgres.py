@@ -1,19 +1,76 @@
-"""PostgreSQL with PostGIS."""
+"""PostgreSQL with PostGIS: history in monthly partitions, latest values, stations as points; for SQL, GIS and dashboards.
+
+One delivery is one transaction with the log's position in it. A frame that comes again is known by (node, boot, seq).
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
-from pantau.problems import Table
+from pydantic import Field, model_validator
+
+from pantau.problems import ConfigError, Problem, Table
+from pantau.settings import FilePath, Port
+from pantau.sinks._http import read_secret
 
 if TYPE_CHECKING:
+    from typing import Self
+
     from pantau.sinks import Context, Sink
+
+_TABLE = "sinks.postgres"
 
 
 class PostgresTable(Table):
-    """How to reach it."""
+    """How to reach it. TLS with a verified name unless `lab_plain` admits plain, or `host` is a folder with a Unix socket.
+
+    `host` may name several, with commas: the one that can be written to is taken. Without `ca` the system's authorities
+    are believed.
+    """
+
+    host: Annotated[str, Field(min_length=1)]
+    port: Port = 5432
+    dbname: Annotated[str, Field(min_length=1)]
+    user: Annotated[str, Field(min_length=1)]
+    password_file: FilePath | None = None
+    lab_plain: bool = False
+    ca: FilePath | None = None
+    certificate: FilePath | None = None
+    private_key: FilePath | None = None
+    namespace: Annotated[str, Field(alias="schema", pattern=r"^[a-z_][a-z0-9_]{0,62}$")] = "pantau"
+    connect_timeout_s: Annotated[int, Field(ge=2, le=60)] = 10  # libpq takes no less than 2
+    timeout_s: Annotated[float, Field(gt=0, le=600)] = 30.0  # of one delivery
+
+    @model_validator(mode="after")
+    def _pairs(self) -> Self:
+        if (self.certificate is None) != (self.private_key is None):
+            msg = "certificate and private_key belong together: give both or none"
+            raise ValueError(msg)
+        return self
+
+    def conninfo(self) -> dict[str, str | int]:
+        """Return what libpq is told, without the password."""
+        told: dict[str, str | int] = {
+            "host": self.host, "port": self.port, "dbname": self.dbname, "user": self.user,
+            "connect_timeout": self.connect_timeout_s, "application_name": "pantau", "client_encoding": "UTF8",
+            "target_session_attrs": "read-write", "sslmode": "disable" if self.lab_plain else "verify-full",
+        }  # fmt: skip
+        if not self.lab_plain:
+            told["sslrootcert"] = "system" if self.ca is None else str(self.ca)
+        if self.certificate is not None and self.private_key is not None:
+            told |= {"sslcert": str(self.certificate), "sslkey": str(self.private_key)}
+        return told
 
 
 def open_sink(settings: PostgresTable, context: Context) -> Sink:
-    """Return the sink; nothing is connected yet."""
-    raise NotImplementedError
+    """Return the sink; nothing is connected yet. Raises ConfigError for a password that cannot be read, or without the extra."""
+    try:
+        from pantau.sinks._postgres_link import Link
+        from pantau.sinks._postgres_sink import PostgresSink
+    except ImportError as error:
+        message = f"needs psycopg, which is not installed ({error}); run: pip install 'pantau[postgres]'"
+        raise ConfigError([Problem("", _TABLE, message)]) from None
+    told = settings.conninfo()
+    if settings.password_file is not None:
+        told["password"] = read_secret(settings.password_file, f"{_TABLE}.password_file")
+    return PostgresSink(Link(told, settings.timeout_s), settings.namespace, context)
