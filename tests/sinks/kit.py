@@ -122,7 +122,7 @@ class Town:
         self._seqs: Counter[tuple[str, int]] = Counter()
 
     def level(
-        self, *raws: int | None, tips: int | None = 1, node: str | None = None, boot: int = 1, at_s: int = T0_S,
+        self, *raws: int | None, tips: int = 1, node: str | None = None, boot: int = 1, at_s: int = T0_S,
         clock: int = 3, codes: Sequence[int] | None = None,
     ) -> Decoded:  # fmt: skip
         """Return a frame of water distances (mm) and rain tips: the host derives level and rain of them."""

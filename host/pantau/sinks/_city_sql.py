@@ -18,6 +18,8 @@ REFRESH_LATEST = """INSERT OR REPLACE INTO latest
     SELECT node, property, value, quality, reason, observed_at, received, clock, dated_later, tests FROM observations
     WHERE node = ? AND property = ? AND observed_at <= received + ? ORDER BY observed_at DESC LIMIT 1"""
 
+FIND = """SELECT value, unit, quality FROM readings
+    WHERE node = ? AND boot = ? AND seq = ? AND idx = ? AND property = ?"""
 _KEY = "node = ? AND boot = ? AND seq = ? AND idx = ? AND property = ?"
 DATE_OF = f"SELECT observed_at FROM observations WHERE {_KEY}"  # noqa: S608  fixed text
 REVISE = f"""UPDATE observations SET quality = ?, reason = ?, tests = ?, observed_at = ?,

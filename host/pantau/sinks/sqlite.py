@@ -7,16 +7,19 @@ deliveries whole, position included, and the follower delivers them again.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sqlite3
 import threading
 import time
 from importlib.resources import files
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from pantau.ops.migrate import Schema, bring_up, run_script
 from pantau.sinks import Verdict
 from pantau.sinks import _city_sql as sql
+from pantau.sinks._city_stations import StationRow, station_rows
+from pantau.sinks.items import TargetTrouble
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -28,6 +31,8 @@ if TYPE_CHECKING:
 
     Row = tuple[Any, ...]
     Listener = Callable[[frozenset[str]], None]
+
+__all__ = ["CityStore", "StationRow", "station_rows"]
 
 
 def _script(name: str) -> Callable[[sqlite3.Connection], None]:
@@ -56,26 +61,6 @@ _NODE, _PROPERTY, _VALUE, _QUALITY, _REASON, _OBSERVED = 0, 4, 5, 6, 7, 8
 _CLOCK, _RECEIVED, _LATER, _TESTS = 10, 11, 13, 14
 
 
-class StationRow(NamedTuple):
-    """A place for the page and the GIS: WGS 84 degrees (None when not surveyed), how often it reports, who stands there."""
-
-    id: str
-    name: str
-    domain: str
-    lon: float | None
-    lat: float | None
-    report_interval_s: int
-    nodes: tuple[str, ...]
-
-
-def station_rows(registry: Registry, at_ms: int) -> list[StationRow]:
-    """Return the registry's stations with the nodes that stand there at `at_ms`, as the city store takes them."""
-    return [
-        StationRow(s.id, s.name, s.domain, s.longitude, s.latitude, s.report_interval_s, registry.nodes_at(s.id, at_ms))
-        for s in registry.stations.values()
-    ]
-
-
 class CityStore:
     """The `sqlite` sink. One writer; readers open their own connection on `path`."""
 
@@ -88,6 +73,7 @@ class CityStore:
         self._listeners: list[Listener] = []
         # Interned ids: a few per node of the registry, since frames of unknown nodes never pass the bridge's ingest.
         self._ids: dict[tuple[str, str], int] = {}
+        self._waiting: list[StationRow] | None = None  # stations that the store could not take yet
         self._db = sqlite3.connect(path, timeout=_BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False)
         self._db.execute("PRAGMA synchronous = NORMAL")
         try:
@@ -113,46 +99,71 @@ class CityStore:
             row = self._db.execute("SELECT value FROM meta WHERE key = 'position'").fetchone()
         return int(row[0]) if row else 0
 
+    def find(self, observation: Observation) -> str | None:
+        """Return the row of an observation as people read it, None when the store does not hold it."""
+        with self._lock:
+            try:
+                row = self._db.execute(sql.FIND, observation.key).fetchone()
+            except sqlite3.Error as error:
+                raise TargetTrouble(f"city store {self.path}: {error}; check the disk and the file") from None
+        return (
+            None
+            if row is None
+            else f"{self.path}, readings: {observation.property} = {row[0]} {row[1]}, quality {row[2]}"
+        )
+
+    def figures(self) -> dict[str, float]:
+        """Return how large the file is."""
+        return {"store_bytes": float(self.path.stat().st_size)}
+
     def use(self, registry: Registry) -> None:
-        """Take over stations and placements as they are now."""
-        self.put_stations(station_rows(registry, time.time_ns() // 1_000_000))
+        """Take over stations and placements as they are now; a store that cannot take them gets them with a delivery."""
+        self._waiting = station_rows(registry, time.time_ns() // 1_000_000)
+        with contextlib.suppress(sqlite3.Error):
+            self.put_stations(self._waiting)
 
     def put_stations(self, stations: Iterable[StationRow]) -> None:
         """Replace stations and placements by the registry's. Observations keep the station they were made at."""
-        rows = list(stations)
-        placed = [(node, row.id) for row in rows for node in row.nodes]
         with self._lock:
             try:
                 self._db.execute("BEGIN IMMEDIATE")
-                self._db.execute("DELETE FROM placements")
-                self._db.execute("DELETE FROM stations")
-                self._db.executemany("INSERT INTO stations VALUES (?,?,?,?,?,?)", [row[:6] for row in rows])
-                self._db.executemany("INSERT INTO placements VALUES (?,?)", placed)
-                for node, _ in placed:
-                    self._node(node)
+                placed = self._put(list(stations))
                 self._db.execute("COMMIT")
             except BaseException:
                 self._undo()
                 raise
-        self._announce(frozenset(node for node, _ in placed))
+            self._waiting = None
+        self._announce(placed)
+
+    def _put(self, rows: list[StationRow]) -> frozenset[str]:
+        placed = [(node, row.id) for row in rows for node in row.nodes]
+        self._db.execute("DELETE FROM placements")
+        self._db.execute("DELETE FROM stations")
+        self._db.executemany("INSERT INTO stations VALUES (?,?,?,?,?,?)", [row[:6] for row in rows])
+        self._db.executemany("INSERT INTO placements VALUES (?,?)", placed)
+        for node, _ in placed:
+            self._node(node)
+        return frozenset(node for node, _ in placed)
 
     def deliver(self, batch: Sequence[Decoded]) -> list[Verdict]:
         """Apply one batch in one transaction and return a verdict per frame. Trouble of the file is `retry` for all."""
         with self._lock:
             try:
                 self._db.execute("BEGIN IMMEDIATE")
+                placed = frozenset() if self._waiting is None else self._put(self._waiting)
                 verdicts, revised = self._apply(batch)
                 self._db.execute("COMMIT")
+                self._waiting = None
             except sqlite3.Error as error:
                 self._undo()
-                reason = f"city store {self.path}: {error}; nothing of the batch was applied"
+                reason = f"city store {self.path}: {error}; check the disk, and close what else writes to the file"
                 return [Verdict("retry", reason)] * len(batch)
             except BaseException:  # a bug, or the thread's end: never leave the transaction open behind it
                 self._undo()
                 raise
         pairs = zip(batch, verdicts, strict=True)
         stored = {decoded.node for decoded, verdict in pairs if verdict.kind == "stored"}
-        self._announce(frozenset(stored | revised))
+        self._announce(placed | stored | revised)
         return verdicts
 
     def _announce(self, nodes: frozenset[str]) -> None:
@@ -202,7 +213,7 @@ class CityStore:
     def _insert(self, batch: Sequence[Decoded], rows: list[list[Row]]) -> list[Verdict]:
         """Insert all rows at once; only a batch with a row that is known or bad is gone through frame by frame."""
         flat = [row for frame in rows for row in frame]
-        refused = any(decoded.error for decoded in batch)
+        refused = any(decoded.error for decoded in batch) or _not_a_number(flat)
         before = self._db.total_changes
         if not refused:
             self._db.execute("SAVEPOINT fast")
@@ -221,6 +232,8 @@ class CityStore:
     def _insert_frame(self, decoded: Decoded, rows: list[Row]) -> Verdict:
         if decoded.error:
             return Verdict("rejected", decoded.error)
+        if _not_a_number(rows):
+            return Verdict("rejected", "city store cannot hold a row of this frame: its value is not a number (NaN)")
         before = self._db.total_changes
         self._db.execute("SAVEPOINT one")
         try:
@@ -294,10 +307,8 @@ class CityStore:
         nodes: set[str] = set()
         stale: set[tuple[int, int]] = set()
         for revision in revisions:
-            node, property_id = (
-                self._held("nodes", "node", revision.key[0]),
-                self._held("properties", "name", revision.key[4]),
-            )
+            node = self._held("nodes", "node", revision.key[0])
+            property_id = self._held("properties", "name", revision.key[4])
             at_ms = revision.observed_at_ms
             if node is None or property_id is None or (at_ms is not None and abs(at_ms) > _MAX_INT):
                 continue
@@ -309,9 +320,8 @@ class CityStore:
             words = (self._word(revision.reason), self._word(revision.tests))
             self._db.execute(sql.REVISE, (revision.quality, *words, date, int(date != held[0]), *key))
             nodes.add(revision.key[0])
-            shown = self._db.execute(
-                "SELECT observed_at FROM latest WHERE node = ? AND property = ?", (node, property_id)
-            )
+            query = "SELECT observed_at FROM latest WHERE node = ? AND property = ?"
+            shown = self._db.execute(query, (node, property_id))
             if date is not None and (date != held[0] or shown.fetchone() == (date,)):
                 stale.add((node, property_id))
         for node, property_id in sorted(stale):
@@ -377,6 +387,11 @@ class CityStore:
             self._ids.clear()
         self._ids[table, text] = number = int(row[0])
         return number
+
+
+def _not_a_number(rows: list[Row]) -> bool:
+    """Return whether one of `rows` has NaN for a value, which SQLite would take for a missing one."""
+    return any(row[_VALUE] != row[_VALUE] for row in rows)
 
 
 def _rank(row: Row) -> tuple[bool, int]:
