@@ -151,6 +151,10 @@ class Fleet:
         """Tell whether half of the nodes had something acknowledged that they sealed after `since`."""
         return sum(at >= since for at in self._acked.values()) >= _WORKS_SHARE * len(self.nodes)
 
+    def all_worked_since(self, since: float) -> bool:
+        """Tell whether every node had something acknowledged that it sealed after `since`."""
+        return all(self._acked.get(node.name, 0.0) >= since for node in self.nodes)
+
     def send(self, node: str, payload: bytes) -> None:
         """Publish bytes on the node's topic, whatever they are."""
         if (link := self._links.get(node)) is not None:

@@ -111,9 +111,11 @@ def _environment(control: Path) -> dict[str, str]:
 class Bridge:
     """The bridge's processes. `exits` counts how they ended, `crashes` keeps the ends that no fault explains."""
 
-    def __init__(self, config: Path, control: Path, log: Path, excused: Callable[[], bool]) -> None:
-        """`excused` tells whether a fault is on that may keep a bridge from starting."""
-        self._words = [sys.executable, "-m", "pantau", "bridge", "run", "-c", str(config)]
+    def __init__(
+        self, config: Path, control: Path, log: Path, excused: Callable[[], bool], command: str = "bridge"
+    ) -> None:
+        """`excused` tells whether a fault is on that may keep a bridge from starting. `command`: or "city"."""
+        self._words = [sys.executable, "-m", "pantau", command, "run", "-c", str(config)]
         self._environment = _environment(control)
         self._log_path, self._excused = log, excused
         self._process: asyncio.subprocess.Process | None = None
