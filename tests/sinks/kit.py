@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from pantau.sinks import Sink
 
 CITY, LOG = "tng", "test"
-TOWNS = 32  # tests that can share one server
+TOWNS = 48  # tests that can share one server
 INTERVAL_S = 60
 MOVED_S = T0_S + 3600  # when the node `mover-NN` goes from one station to another
 OFFSET_MS = 1000 * T0_S - 100_000  # UTC minus uptime of a boot whose clock was set late
@@ -161,9 +161,9 @@ class Town:
         head = (next(self._ids), self.flood, 9, self._seq(self.flood, 9), 1000 * T0_S)
         return self._add(Decoded(*head, error="truncated"))
 
-    def undated(self, *raws: int | None, boot: int = 7) -> Decoded:
-        """Return a frame of a boot whose clock is not set: 20 s after its start and on."""
-        return self.level(*raws, boot=boot, at_s=20, clock=0)
+    def undated(self, *raws: int | None, boot: int = 7, uptime_s: int = 20) -> Decoded:
+        """Return a frame of a boot whose clock is not set."""
+        return self.level(*raws, boot=boot, at_s=uptime_s, clock=0)
 
     def dated(self, earlier: Decoded) -> Decoded:
         """Return an undated frame as it is told again once its boot's clock is known: as the follower does it."""
@@ -174,8 +174,8 @@ class Town:
         return self._add(replace(earlier, observations=seen, revisions=told))
 
     def revised(self, *seen: Observation, quality: int, reason: str = "spike") -> Decoded:
-        """Return a health frame that brings a later verdict about `seen`: their dates stay."""
-        told = tuple(Revision(o.key, quality, reason, f"spike={quality}", None) for o in seen)
+        """Return a health frame that brings a later verdict about `seen`, with the dates that they have."""
+        told = tuple(Revision(o.key, quality, reason, f"spike={quality}", o.observed_at_ms) for o in seen)
         return self.instead(self.state(), revisions=told)
 
     def odd(self, decoded: Decoded, at: int = 0, **fields: object) -> Decoded:
@@ -189,14 +189,17 @@ class Town:
         return self._add(replace(decoded, **fields))
 
     def day(self, at_s: int = T0_S, boot: int = 1) -> list[Decoded]:
-        """Return a batch of everything that is ordinary: three domains, flags, missing values, health, a node that moves."""
+        """Return a batch of all that is ordinary: three domains, flags, missing values, health, a node that moves.
+
+        Days less than half an hour apart do not meet.
+        """
         return [
             self.level(1500, None, 1502, at_s=at_s, boot=boot),
             self.road(12, 0, 7, at_s=at_s, boot=boot),
             self.smog(35, 180, 42, at_s=at_s, boot=boot),
             self.state(boot=boot),
-            self.level(2100, at_s=MOVED_S - 120, node=self.mover, boot=boot),
-            self.level(2200, at_s=MOVED_S + 120, node=self.mover, boot=boot),
+            self.level(2100, at_s=at_s + MOVED_S - T0_S - 1800, node=self.mover, boot=boot),
+            self.level(2200, at_s=at_s + MOVED_S - T0_S + 120, node=self.mover, boot=boot),
         ]
 
     def _records(self, node: str, boot: int, columns: dict, at_s: int, clock: int) -> Decoded:
@@ -241,13 +244,15 @@ def told(said: Iterable[Decoded], *, revised: bool = True) -> list[Observation]:
 def expected(kit: Kit, said: Iterable[Decoded]) -> Counter[Row]:
     """Return the rows that the target of `kit` must hold after all of `said`, in the form of `held`."""
     omits = getattr(kit, "omits", frozenset())
-    return Counter(
+    rows = Counter(
         _row(kit, Row(*o.key[:4], o.property, o.value, o.observed_at_ms, o.quality))
         for o in told(said, revised=kit.takes_revisions)
         if o.property not in omits
         and (o.value is not None or kit.holds_null)
         and (o.observed_at_ms is not None or kit.holds_undated)
     )
+    assert set(rows.values()) <= {1}, f"two readings of one thing at one time: {rows.most_common(2)}"
+    return rows
 
 
 def held(kit: Kit, nodes: Sequence[str]) -> Counter[Row]:
