@@ -169,6 +169,29 @@ def spool(sizes: tuple[float, ...], nodes: int, report: Path | None) -> None:
         raise reports.FailedError("a start after a crash grows with the log")
 
 
+@command.command()
+@click.option("--sink", "names", multiple=True, metavar="NAME", help="Only this one; may repeat.")
+@click.option("--rounds", type=click.IntRange(1, 9), default=3, show_default=True)
+@click.option("--scale", type=click.FloatRange(0.01, 100), default=1.0, show_default=True, help="Frames a round.")
+@reports.option
+def sinks(names: tuple[str, ...], rounds: int, scale: float, report: Path | None) -> None:
+    """How fast each sink delivers to its real server, beside that server's own bulk tool.
+
+    Starts the servers itself; one that is not installed is named and left out, and the exit code is then 3.
+    """
+    from pantau_sim.sinkbench import run
+
+    if unknown := sorted(set(names) - run.SINKS.keys()):
+        raise reports.UsageError(f"no sink {', '.join(unknown)}; there are {', '.join(run.SINKS)}")
+    try:
+        found = run.measure(names or tuple(run.SINKS), rounds, scale, click.echo)
+    except RuntimeError as error:
+        raise reports.FailedError(str(error)) from None
+    reports.write(report, found)
+    if missing := [f"{name} ({one['missing']})" for name, one in found.items() if "missing" in one]:
+        raise reports.MissingError(f"not measured: {', '.join(missing)}; make servers installs them")
+
+
 def _energy() -> dict[str, object]:
     """Print and return the energy of a day by profile."""
     from pantau.bench import energy
