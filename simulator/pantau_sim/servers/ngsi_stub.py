@@ -13,7 +13,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import contextmanager
 from datetime import datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -40,6 +40,15 @@ class Reply(NamedTuple):
     body: Any = None
 
 
+class Request(NamedTuple):
+    """A request; header names are lower case."""
+
+    method: str
+    target: str
+    headers: Mapping[str, str]
+    body: bytes
+
+
 class BadRequest(ValueError):  # noqa: N818  what the standard calls it
     """Why a request, or one entity of it, is not NGSI-LD."""
 
@@ -47,7 +56,9 @@ class BadRequest(ValueError):  # noqa: N818  what the standard calls it
 class Store:
     """What the broker holds: entities by id, and instances of their attributes through time."""
 
-    def __init__(self, state: Json | None = None) -> None:
+    def __init__(self, state: Json | None = None, *, records: bool = True) -> None:
+        """`records`: each change of a current value becomes history."""
+        self._records = records
         state = state or {"entities": {}, "temporal": {}, "instances": 0}
         self.entities: dict[str, Json] = state["entities"]
         self.temporal: dict[str, Json] = state["temporal"]
@@ -74,7 +85,8 @@ class Store:
                 created.append(name)
             kept = known if known is not None and update else {"id": name, "type": entity["type"]}
             self.entities[name] = kept | attributes
-            self._record(entity["type"], name, {key: [one] for key, one in attributes.items() if "observedAt" in one})
+            if self._records:
+                self._record(entity["type"], name, {k: [one] for k, one in attributes.items() if "observedAt" in one})
             done.append(name)
         if errors:
             return Reply(207, {"success": done, "errors": errors})
@@ -162,15 +174,15 @@ def _instant(text: str) -> datetime:
 
 
 class Stub:
-    """The broker, listening in a thread of this process. A test may answer for it: `instead` comes first.
+    """The broker, listening in a thread of this process; `requests` are all that came.
 
-    `instead(method, path, body)` returns a Reply, or None for what the broker would answer.
+    A test may answer for it: `instead(request)` comes first, and returns None for what the broker would answer.
     """
 
     def __init__(self, port: int = 0, store: Store | None = None) -> None:
         self.store = store or Store()
-        self.instead: Callable[[str, str, bytes], Reply | None] = lambda *_: None
-        self.requests: list[tuple[str, str]] = []
+        self.instead: Callable[[Request], Reply | None] = lambda _: None
+        self.requests: list[Request] = []
         self.port = port or free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self._lock = threading.Lock()
@@ -189,22 +201,25 @@ class Stub:
             server.shutdown()
             server.server_close()
 
-    def answer(self, method: str, target: str, kind: str, body: bytes) -> Reply:
+    def answer(self, request: Request) -> Reply:
         """Return what the broker answers."""
         with self._lock:
-            self.requests.append((method, target))
-            if (told := self.instead(method, target, body)) is not None:
-                return told
-            try:
-                return self._route(method, target, kind, body)
-            except BadRequest as bad:
-                return Reply(400, {"title": str(bad), "status": 400})
+            self.requests.append(request)
+            told = self.instead(request)
+            return told if told is not None else self.serve(request)
 
-    def _route(self, method: str, target: str, kind: str, body: bytes) -> Reply:
+    def serve(self, request: Request) -> Reply:
+        """Return what the broker answers, whatever a test has in mind."""
+        try:
+            return self._route(*request)
+        except BadRequest as bad:
+            return Reply(400, {"title": str(bad), "status": 400})
+
+    def _route(self, method: str, target: str, headers: Mapping[str, str], body: bytes) -> Reply:
         at = urlsplit(target)
         asked = {key: values[0] for key, values in parse_qs(at.query).items()}
         path = [unquote(part) for part in at.path.removeprefix(_ROOT).split("/")]
-        in_body = kind.startswith("application/ld+json")
+        in_body = headers.get("content-type", "").startswith("application/ld+json")
         match method, path:
             case "POST", ["entityOperations", "upsert"]:
                 told = _json(body)
@@ -239,7 +254,8 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-        reply = self.stub.answer(self.command, self.path, self.headers.get("Content-Type", ""), body)
+        headers = {name.lower(): value for name, value in self.headers.items()}
+        reply = self.stub.answer(Request(self.command, self.path, headers, body))
         plain = (
             reply.body
             if isinstance(reply.body, bytes)
