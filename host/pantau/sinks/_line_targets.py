@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 _DROPPED = re.compile(r"dropped=(\d+)")
 _SLOT_MS = 600_000  # one position for each ten minutes is kept; within them they overwrite each other
-_VISIBLE_S = 5.0  # VictoriaMetrics shows a sample within a second or two
+_VISIBLE_S = 3.0  # VictoriaMetrics shows a sample within a second or two
 _LOOK_S = 0.2
 
 
@@ -192,22 +192,28 @@ class Victoria:
     def position(self, log: str) -> int:
         """Ask by MetricsQL, of the last 90 days, when what was written last must be visible."""
         time.sleep(max(0.0, self._written + _VISIBLE_S - time.monotonic()))
-        select = f"{POSITIONS}_position{{db={json.dumps(self._db)},log={json.dumps(log)}}}"
+        select = self._series(f"{POSITIONS}_position", log=log)
         found = self._ask({"query": f"max(max_over_time({select}[90d]))", "nocache": "1"})
         return int(float(found[0]["value"][1])) if found else 0
 
     def find(self, seen: Observation) -> str | None:
         """Export the samples of that millisecond."""
         at_ms, until = seen.observed_at_ms or 0, time.monotonic() + _VISIBLE_S
-        select = f"{seen.property}_value{{db={json.dumps(self._db)},node={json.dumps(seen.node)}}}"
-        asked = urlencode({"match[]": select, "start": f"{at_ms / 1000:.3f}", "end": f"{at_ms / 1000:.3f}"})
+        times = {"start": f"{at_ms / 1000:.3f}", "end": f"{at_ms / 1000:.3f}"}
         while True:
+            select = self._series(f"{seen.property}_value", node=seen.node)
+            asked = urlencode({"match[]": select, **times})
             answer = self._http.request("GET", f"/api/v1/export?{asked}")
             if answer.status == 200 and answer.body:
-                return f"{select}: {answer.quoted()}"
+                return answer.quoted()
             if time.monotonic() > until:
                 return None
             time.sleep(_LOOK_S)
+
+    def _series(self, name: str, **labels: str) -> str:
+        """Return a selector that was never used before: that there is no such series would be remembered for 10 s."""
+        wanted = [f"{label}={json.dumps(value)}" for label, value in {"db": self._db, **labels}.items()]
+        return f'{name}{{{",".join(wanted)},asked!="{time.time_ns()}"}}'
 
     def _ask(self, asked: dict[str, str]) -> list[Any]:
         answer = self._http.request("GET", f"/api/v1/query?{urlencode(asked)}")

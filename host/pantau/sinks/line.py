@@ -108,8 +108,8 @@ class LineSink:
         self._http.close()
 
     def find(self, observation: Observation) -> str | None:
-        """Return the point as the target shows it."""
-        return self._target.find(observation)
+        """Return the point as the target shows it; what has no date has no point."""
+        return None if observation.observed_at_ms is None else self._target.find(observation)
 
     def figures(self) -> Mapping[str, float]:
         """There is nothing beside what every sink has."""
