@@ -74,7 +74,6 @@ def options(link: NatsLink, key: str) -> dict[str, Any]:
 
 async def connect(link: NatsLink, key: str, name: str) -> Client:
     """Return a connected client that reconnects by itself. Raises ConfigError, or OSError with words within the time-out."""
-    import nats
     import nats.errors
 
     said: list[Exception] = []
@@ -82,20 +81,43 @@ async def connect(link: NatsLink, key: str, name: str) -> Client:
     async def failed(error: Exception) -> None:
         said[:] = [error]
 
+    client = _client(plain=link.lab_plain)
     try:
         async with asyncio.timeout(link.timeout_s):
-            return await nats.connect(**options(link, key), name=name, error_cb=failed)
+            await client.connect(**options(link, key), name=name, error_cb=failed)
     except (OSError, TimeoutError, nats.errors.Error) as error:
         why = said[0] if said and not str(error) else error
+        await close(client)
         raise OSError(
             f"NATS at {', '.join(link.servers)}: {why or 'no answer'}; check the server and [{key}]"
         ) from None
+    return client
 
 
 async def close(client: Client) -> None:
-    """Close a connection, however it is."""
+    """Close a connection, however it is: a server that hangs does not keep it."""
     with contextlib.suppress(Exception):
         await asyncio.wait_for(client.close(), _RECONNECT_S)
+    writer = getattr(client._transport, "_io_writer", None)  # noqa: SLF001  close() waits for what is unsent to be sent
+    if writer is not None:
+        writer.transport.abort()
+        await asyncio.sleep(0)
+
+
+def _client(*, plain: bool) -> Client:
+    """Return a client that says nothing, no password above all, to a server that does not speak TLS, unless `plain`."""
+    import nats.aio.client
+
+    class Careful(nats.aio.client.Client):
+        def _connect_command(self) -> bytes:  # the package speaks plainly with a server that asks for no TLS
+            if not plain and not self._server_info.get("tls_required"):
+                raise OSError(
+                    "the server does not ask for TLS; give it a certificate, or set lab_plain in a laboratory"
+                )
+            command: bytes = super()._connect_command()
+            return command
+
+    return Careful()
 
 
 def _tls(link: NatsLink, key: str) -> ssl.SSLContext:
