@@ -23,9 +23,10 @@ if TYPE_CHECKING:
 _GRACE_S = 2.0  # for the server's own word that it gave up, before the connection is cut
 
 # Every statement of ours finds its rows by a key. A month that was just begun has no statistics, and a plan that reads whole
-# partitions for want of them would stop the sink.
+# partitions for want of them would stop the sink. No jit: by the costs that this pretends each statement would be compiled first.
 _SESSION = """SELECT set_config('statement_timeout', %s, false), set_config('enable_hashjoin', 'off', false),
-    set_config('enable_mergejoin', 'off', false), set_config('enable_seqscan', 'off', false)"""
+    set_config('enable_mergejoin', 'off', false), set_config('enable_seqscan', 'off', false),
+    set_config('jit', 'off', false)"""
 
 # What to do about a refusal to connect: libpq gives these without a code, so the words of an English server help to say more.
 _ADVICE = {

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from pantau.model import Observation
 
     Learn = Callable[[Observation], "Tag"]
+    # By node and property: (observed at, but those of the future behind all others; row).
+    Newest = dict[tuple[int, int], tuple[int, bytes]]
     TagKey = tuple[str, str, int, str, str, int]
 
 HEAD = b"PGCOPY\n\xff\r\n\0" + bytes(8)
@@ -27,7 +29,7 @@ COLUMNS = (
 _OF_FRAME = struct.Struct(">hiqiqii")  # number of columns, frame, received_at, node
 _STATION = struct.Struct(">ii")
 _TAG = struct.Struct(">ihihihiiii")
-_DATED = struct.Struct(">ihiqid")
+_DATED = struct.Struct(">ihiqidi")
 _IDX = struct.Struct(">ih")
 _INT8 = struct.Struct(">iq")
 _FLOAT8 = struct.Struct(">id")
@@ -36,6 +38,7 @@ _WIDTH = COLUMNS.count(",") + 1
 
 _EPOCH_MS = 946_684_800_000  # 2000-01-01, from which timestamptz counts microseconds
 _LEAST_US, _BEYOND_US = -211_813_488_000_000_000, 9_223_371_331_200_000_000  # 4713 BC and 294277 (datatype/timestamp.h)
+_LEAST_MS, _BEYOND_MS = _LEAST_US // 1000 + _EPOCH_MS, _BEYOND_US // 1000 + _EPOCH_MS
 FUTURE_TOLERANCE_MS = (
     300_000  # as in the embedded store: a date further beyond its receipt must not hold the latest value
 )
@@ -66,10 +69,9 @@ class Bad(NamedTuple):
 
 def micros(at_ms: int) -> int:
     """Return Unix ms as PostgreSQL's microseconds. ValueError outside what a timestamptz can be."""
-    at_us = (at_ms - _EPOCH_MS) * 1000
-    if not _LEAST_US <= at_us < _BEYOND_US:
+    if not _LEAST_MS <= at_ms < _BEYOND_MS:
         raise ValueError(f"{at_ms} ms is no time that PostgreSQL can hold")
-    return at_us
+    return (at_ms - _EPOCH_MS) * 1000
 
 
 def millis(at_us: int) -> int:
@@ -83,52 +85,65 @@ def tag(property_id: int, quality: int, clock: int, reason: int, tests: int) -> 
 
 
 class Encoder:
-    """Encodes one batch. `learn` gives a tag that is not in `tags` yet and may raise ValueError; `station` an id by name."""
+    """Encodes frames. `learn` gives a tag that is not in `tags` yet, `station` an id by name.
 
-    def __init__(self, tags: dict[TagKey, Tag], learn: Learn, station: Callable[[str], int]) -> None:
+    Either raises ValueError for what cannot be held, or LookupError, which ends the frame. `newest` becomes the latest rows.
+    """
+
+    def __init__(
+        self, tags: dict[TagKey, Tag], learn: Learn, station: Callable[[str], int], newest: Newest | None = None
+    ) -> None:
         self._tags, self._learn, self._station = tags, learn, station
-        # By node and property: (observed at, those of the future behind all others; row).
-        self.newest: dict[tuple[int, int], tuple[int, bytes]] = {}
+        self.newest: Newest = {} if newest is None else newest
 
     def rows(self, observations: Sequence[Observation], stored: Stored) -> tuple[list[bytes], list[Bad]]:
-        """Return the rows of a frame and what cannot be one."""
-        tags, learn, node, newest = self._tags, self._learn, stored.node, self.newest
+        """Return the rows of a frame, and what of it cannot be one."""
+        tags, newest = self._tags, self.newest
         latest_ms = millis(stored.received_us) + FUTURE_TOLERANCE_MS
-        head = _OF_FRAME.pack(_WIDTH, 8, stored.frame, 8, stored.received_us, 4, node)
+        head = _OF_FRAME.pack(_WIDTH, 8, stored.frame, 8, stored.received_us, 4, stored.node)
         station, begin = None, head + _NULL
         out: list[bytes] = []
         bad: list[Bad] = []
+        best: dict[int, tuple[int, bytes]] = {}
         for seen in observations:
             try:
                 key = (seen.property, seen.unit, seen.quality, seen.reason, seen.tests, seen.clock)
-                mine = tags.get(key) or learn(seen)
-                if seen.station != station:
-                    station = seen.station
-                    begin = head + (_NULL if station is None else _STATION.pack(4, self._station(station)))
-                at_ms = seen.observed_at_ms
-                row = begin + mine.columns + _own(seen, at_ms)
+                columns, number = tags.get(key) or self._learn(seen)
+                at_ms, value, uptime_ms, at = seen.observed_at_ms, seen.value, seen.uptime_ms, seen.station
+                if at != station:
+                    begin = head + (_NULL if at is None else _STATION.pack(4, self._station(at)))
+                    station = at
+                if at_ms is None or value is None or uptime_ms is not None or not _LEAST_MS <= at_ms < _BEYOND_MS:
+                    row = begin + columns + _rare(seen.index, at_ms, value, uptime_ms)
+                else:
+                    row = begin + columns + _DATED.pack(2, seen.index, 8, (at_ms - _EPOCH_MS) * 1000, 8, value, -1)
             except (struct.error, ValueError, OverflowError, TypeError) as error:
                 bad.append(Bad(seen, str(error)))
                 continue
             out.append(row)
             if at_ms is not None:
                 rank = at_ms if at_ms <= latest_ms else at_ms - _BEHIND
-                held = newest.get((node, mine.property))
+                held = best.get(number)
                 if held is None or rank > held[0]:
-                    newest[node, mine.property] = (rank, row)
+                    best[number] = (rank, row)
+        for number, (rank, row) in best.items():
+            held = newest.get((stored.node, number))
+            if held is None or rank > held[0]:
+                newest[stored.node, number] = (rank, row)
         return out, bad
 
 
-def _own(seen: Observation, at_ms: int | None) -> bytes:
-    if at_ms is not None and seen.value is not None and seen.uptime_ms is None:
-        at_us = (at_ms - _EPOCH_MS) * 1000
-        if _LEAST_US <= at_us < _BEYOND_US:
-            return _DATED.pack(2, seen.index, 8, at_us, 8, seen.value) + _NULL
+def unknown(seen: Observation) -> Tag:
+    """Learn nothing."""
+    raise LookupError(seen.property)
+
+
+def _rare(index: int, at_ms: int | None, value: float | None, uptime_ms: int | None) -> bytes:
     return (
-        _IDX.pack(2, seen.index)
+        _IDX.pack(2, index)
         + (_NULL if at_ms is None else _INT8.pack(8, micros(at_ms)))
-        + (_NULL if seen.value is None else _FLOAT8.pack(8, seen.value))
-        + (_NULL if seen.uptime_ms is None else _INT8.pack(8, seen.uptime_ms))
+        + (_NULL if value is None else _FLOAT8.pack(8, value))
+        + (_NULL if uptime_ms is None else _INT8.pack(8, uptime_ms))
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 from collections import defaultdict
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from pantau.sinks._postgres_words import Say
 
     Identity = tuple[int, int, int]  # node id, boot, seq
+
+_ROWS = 1_000  # sent at once: 100 kB, so that the server begins early and neither side is woken for little
 
 
 class Taken(NamedTuple):
@@ -100,40 +103,68 @@ class Store:
         self.ensure(db, {_month(rows.millis(received)) for *_, received in found})
         return {(n, b, s): Stored(number, n, received) for n, b, s, number, received in found}
 
-    def _encode(
-        self, db: Connection, frames: Sequence[Decoded], some: Mapping[int, Stored], taken: list[Taken]
-    ) -> tuple[list[bytes], rows.Encoder]:
-        words = self.words
-        encoder = rows.Encoder(
-            words.tags, lambda one: words.learn(db, one), lambda name: words.id(db, "stations", name)
-        )
-        out: list[bytes] = []
-        for at, stored in some.items():
-            made, bad = encoder.rows(frames[at].observations, stored)
-            out += made
-            taken[at] = Taken(taken[at].new, bad)
-        return out, encoder
-
     def _store(self, db: Connection, frames: Sequence[Decoded], some: Mapping[int, Stored], taken: list[Taken]) -> None:
-        """Store frames whose identity is new: nothing of them can be there."""
-        out, encoder = self._encode(db, frames, some, taken)
-        for at in some:
-            taken[at] = Taken(new=True, bad=taken[at].bad)
-        if out:
-            self._copy(db, sql.COPY_NEW, out)
+        """Store frames whose identity is new: nothing of them can be there.
+
+        They are encoded while the server stores those before them. It cannot be asked for anything meanwhile, so frames with
+        a text that is not known yet come after the others.
+        """
+        encoder = rows.Encoder(self.words.tags, rows.unknown, self.words.station)
+        later: dict[int, Stored] = {}
+        with db.cursor() as cursor, cursor.copy(self._say(sql.COPY_NEW)) as copy:
+            out = [rows.HEAD]
+            for at, stored in some.items():
+                try:
+                    made, bad = encoder.rows(frames[at].observations, stored)
+                except LookupError:
+                    later[at] = stored
+                    continue
+                out += made
+                taken[at] = Taken(new=True, bad=bad)
+                if len(out) > _ROWS:
+                    copy.write(b"".join(out))
+                    out.clear()
+            copy.write(b"".join((*out, rows.TAIL)))
+        if later:
+            self._copy(db, sql.COPY_NEW, self._encode(db, frames, later, taken, encoder.newest))
+            for at in later:
+                taken[at] = Taken(new=True, bad=taken[at].bad)
         if encoder.newest:
             self._copy(db, sql.COPY_TOLD, [row for _, row in encoder.newest.values()], "told")
             db.execute(self._say(sql.LATEST))
 
     def _again(self, db: Connection, frames: Sequence[Decoded], some: Mapping[int, Stored], taken: list[Taken]) -> None:
         """Add what frames that are there did not say before. No frame twice in `some`."""
-        out, _ = self._encode(db, frames, some, taken)
+        out = self._encode(db, frames, some, taken)
         if not out:
             return
         self._copy(db, sql.COPY_TOLD, out, "told")
         told = {number for (number,) in db.execute(self._say(sql.AGAIN))}
         for at, stored in some.items():
             taken[at] = Taken(stored.frame in told, taken[at].bad)
+
+    def _encode(
+        self,
+        db: Connection,
+        frames: Sequence[Decoded],
+        some: Mapping[int, Stored],
+        taken: list[Taken],
+        newest: rows.Newest | None = None,
+    ) -> list[bytes]:
+        """Return the rows of frames, learning every text that they need."""
+        words = self.words
+        stations = {seen.station for at in some for seen in frames[at].observations[:1] if seen.station}
+        with suppress(ValueError):  # of one that is no text: its observations are told so below
+            words.ids(db, "stations", stations)
+        encoder = rows.Encoder(
+            words.tags, lambda one: words.learn(db, one), lambda name: words.id(db, "stations", name), newest
+        )
+        out: list[bytes] = []
+        for at, stored in some.items():
+            made, bad = encoder.rows(frames[at].observations, stored)
+            out += made
+            taken[at] = Taken(taken[at].new, bad)
+        return out
 
     def _revise(self, db: Connection, frames: Sequence[Decoded], taken: list[Taken]) -> None:
         """Change what became known later about stored observations; what is not there is left out.

@@ -60,6 +60,10 @@ class Words:
         known = self._ids.get((table, text))
         return self.ids(db, table, [text])[text] if known is None else known
 
+    def station(self, name: str) -> int:
+        """Return the id of a station that is held here. LookupError for another."""
+        return self._ids["stations", name]
+
     def known_property(self, db: Connection, name: str) -> int:
         """Return the id of a property that is there. LookupError for another."""
         return self._property(db, name)[0]
