@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field, model_validator
 
+from pantau import keys
 from pantau.problems import ConfigError, Problem, Table
 from pantau.settings import FilePath
 from pantau.sinks._http import read_secret
@@ -35,6 +36,7 @@ class NatsLink(Table):
     password_file: FilePath | None = None
     token_file: FilePath | None = None
     credentials_file: FilePath | None = None  # of nsc: user JWT and key
+    nkey_file: FilePath | None = None  # a seed, SU...
     timeout_s: Annotated[float, Field(gt=0, le=60)] = 5.0
 
     @model_validator(mode="after")
@@ -52,8 +54,9 @@ def options(link: NatsLink, key: str) -> dict[str, Any]:
     """Return what nats.connect takes beside its callbacks. `key` names the table. ConfigError for files and the extra."""
     try:
         import nats  # noqa: F401
-    except ImportError:
-        raise ConfigError([Problem("", key, "needs the package nats-py: install pantau[nats]")]) from None
+        import nkeys  # noqa: F401
+    except ImportError as missing:
+        raise ConfigError([Problem("", key, f"needs the package {missing.name}: install pantau[nats]")]) from None
     found: dict[str, Any] = {
         "servers": list(link.servers),
         "connect_timeout": link.timeout_s,
@@ -68,7 +71,10 @@ def options(link: NatsLink, key: str) -> dict[str, Any]:
     if link.token_file is not None:
         found["token"] = read_secret(link.token_file, f"{key}.token_file")
     if link.credentials_file is not None:
+        keys.require_private(link.credentials_file)
         found["user_credentials"] = str(link.credentials_file)
+    if link.nkey_file is not None:
+        found["nkeys_seed_str"] = read_secret(link.nkey_file, f"{key}.nkey_file")
     return found
 
 
