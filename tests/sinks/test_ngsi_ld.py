@@ -126,6 +126,36 @@ def test_a_date_in_the_future_does_not_hold_the_current_state(stub, sink, town):
     assert [value for _, value, _ in levels(stub)] == [5.0, 5.5]
 
 
+def test_of_two_readings_of_one_instant_the_later_record_counts(stub, sink, town):
+    one, two = town.level(1500), town.level(1600)
+    sink.deliver([two])
+    assert kinds(sink.deliver([one])) == ["duplicate"]
+    assert level(stub) == 4.9
+    three = town.level(1700)
+    sink.deliver([three])
+    sink.deliver([one, three, two])
+    assert level(stub) == 4.8
+
+
+def test_an_attribute_that_comes_late_does_not_take_the_date_back(stub, sink, town):
+    bare = town.level(1500, at_s=T0_S + 60)
+    sink.deliver([replace(bare, observations=tuple(o for o in bare.observations if o.property == "water_distance"))])
+    sink.deliver([town.level(1600, at_s=T0_S)])
+    told = sdm.key_values(stub.store.entities[FLOOD])
+    assert (told["measuredDistance"], told["currentLevel"]) == (1.5, 4.9)
+    assert sdm.milliseconds(told["observationDateTime"]) == 1000 * (T0_S + 60)
+
+
+def test_a_history_that_went_ahead_of_a_refused_state_is_asked(stub, sink, town):
+    batch = [town.level(1500, 1501)]
+    stub.instead = lambda r: Reply(400) if r.target == UPSERT and FLOOD.encode() in r.body else None
+    assert kinds(sink.deliver(batch)) == ["rejected"]
+    assert [value for _, value, _ in levels(stub)] == [5.0]
+    stub.instead = lambda _: None
+    sink.deliver(batch)
+    assert [value for _, value, _ in levels(stub)] == [5.0, 4.999]
+
+
 def test_health_is_a_device_and_an_older_report_changes_nothing(stub, sink, town):
     first, second = town.state(rssi=-60), town.state(rssi=-70, uptime_ms=260_000, utc_ms=kits.OFFSET_MS + 260_000)
     assert kinds(sink.deliver([second])) == kinds(sink.deliver([first])) == ["stored"]

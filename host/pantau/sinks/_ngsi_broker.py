@@ -112,10 +112,9 @@ class Broker:
             raise TargetTrouble(f"{answer.url} answered {answer.status}: {answer.quoted()}; {_NO_HISTORY}")
         return dict(_instants(told))
 
-    def append(self, entity: Json) -> None:
-        """Add instances of attributes to an entity's history."""
-        headers = self._headers(entity["type"])
-        answer = self._http.request("POST", f"{self._root}/temporal/entities", self.dress(entity), headers)
+    def append(self, kind: str, dressed: bytes) -> None:
+        """Add instances of attributes to the history of an entity of the type `kind`."""
+        answer = self._http.request("POST", f"{self._root}/temporal/entities", dressed, self._headers(kind))
         if answer.status in {201, 204}:
             return
         said = f"{answer.url} answered {answer.status}: {answer.quoted()}"

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pantau import mapping
@@ -18,7 +19,7 @@ from pantau.sinks.sqlite import FUTURE_TOLERANCE_MS
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from pantau.mapping import Attribute, EntityType
+    from pantau.mapping import Attribute, Domain, EntityType
     from pantau.model import Observation
     from pantau.registry import Station
 
@@ -31,6 +32,7 @@ RECORD, INTERVAL = "urn:pantau:record", "urn:pantau:interval"
 _PLACED = frozenset({"AirQualityObserved", "FloodMonitoring", "WeatherObserved"})
 _REFERS_TO_DEVICE = frozenset({"AirQualityObserved", "DeviceMeasurement", "WeatherObserved"})
 _DATE = {"FloodMonitoring": "observationDateTime"}  # the others: dateObserved
+_MOST_PLACES, _MOST_INSTANTS = 1 << 16, 1 << 12  # remembered: a record's instant is that of all its properties
 _BAD = (3, 4)  # QARTOD suspect and fail
 
 
@@ -73,21 +75,27 @@ def reading(city: str, seen: Observation, interval_s: int, station: Station | No
     value, at_ms = seen.value, seen.observed_at_ms
     if value is None or at_ms is None or not math.isfinite(value) or not 0 <= at_ms < NEVER_MS:
         raise ValueError(f"{value} at {at_ms} ms is no reading that JSON can hold")
-    attribute = mapping.ngsi(seen.property, station.domain if station else None)
-    told: float | str = value
+    entity, attribute, of_period = _where(city, seen.node, seen.property, station.domain if station else None)
     try:
-        if station is None and attribute.type in _PLACED:
-            attribute = mapping.generic(seen.property)
         told = attribute.value(value)
     except mapping.UnmappedProperty:
-        attribute = mapping.generic(seen.property)
-    # All that is said of traffic is said of the time since the record before, its means too.
-    of_period = attribute.type == "TrafficFlowObserved" or mapping.observed(seen.property).period
+        attribute, told = mapping.generic(seen.property), value
+        entity = place(city, seen.node, seen.property, attribute)
     return Reading(
-        place(city, seen.node, seen.property, attribute), attribute, told, at_ms, seen.quality, seen.reason,
-        (seen.boot, seen.seq, seen.index), interval_s if of_period else 0, seen.node, seen.property, station,
-        at_ms > seen.received_ms + FUTURE_TOLERANCE_MS,
+        entity, attribute, told, at_ms, seen.quality, seen.reason, (seen.boot, seen.seq, seen.index),
+        interval_s if of_period else 0, seen.node, seen.property, station, at_ms > seen.received_ms + FUTURE_TOLERANCE_MS,
     )  # fmt: skip
+
+
+@lru_cache(_MOST_PLACES)
+def _where(city: str, node: str, name: str, domain: Domain | None) -> tuple[str, Attribute, bool]:
+    """Return entity and attribute of a property, and whether it is of a period. Raises as `mapping.ngsi`."""
+    attribute = mapping.ngsi(name, domain)
+    if domain is None and attribute.type in _PLACED:
+        attribute = mapping.generic(name)
+    # All that is said of traffic is said of the time since the record before, its means too.
+    of_period = attribute.type == "TrafficFlowObserved" or mapping.observed(name).period
+    return place(city, node, name, attribute), attribute, of_period
 
 
 def place(city: str, node: str, name: str, attribute: Attribute) -> str:
@@ -142,6 +150,7 @@ def key_values(entity: Json) -> Json:
     }
 
 
+@lru_cache(_MOST_INSTANTS)
 def instant(at_ms: int) -> str:
     """Return Unix milliseconds as RFC 3339."""
     return datetime.fromtimestamp(at_ms // 1000, UTC).strftime("%Y-%m-%dT%H:%M:%S") + f".{at_ms % 1000:03}Z"
@@ -165,11 +174,18 @@ def prop(value: object, at_ms: int | None = None, code: str | None = None) -> Js
 
 def values(one: Reading) -> Json:
     """Return the attribute of a reading, and what the model says in words of its value."""
-    value = prop(one.value, one.at_ms, one.attribute.code)
-    value[QUALITY] = prop(one.quality)
+    boot, seq, index = one.record
+    value: Json = {
+        "type": "Property",
+        "value": one.value,
+        "observedAt": instant(one.at_ms),
+        QUALITY: {"type": "Property", "value": one.quality},
+        RECORD: {"type": "Property", "value": f"{boot}/{seq}/{index}"},
+    }
+    if one.attribute.code is not None:
+        value["unitCode"] = one.attribute.code
     if one.reason != "ok":
         value[REASON] = prop(one.reason)
-    value[RECORD] = prop("/".join(map(str, one.record)))
     if one.interval_s:
         value[INTERVAL] = prop(one.interval_s, code="SEC")
     out = {one.name: value}

@@ -1,21 +1,27 @@
-"""Readings into a broker's temporal representation: what is not there yet, and corrections of what is."""
+"""Readings into a broker's temporal representation: what is not there yet, and corrections of what is.
+
+The API takes one entity a request, and most readings go this way: a frame brings fifteen of a property, and the current state
+is one of them. So while one request is answered, the next is made.
+"""
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import defaultdict, deque
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 from pantau.sinks import _ngsi_entities as sdm
 from pantau.sinks.items import DUPLICATE, STORED, Outcome, Refused
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from pantau.registry import Station
     from pantau.sinks._ngsi_broker import Broker, Instances
-    from pantau.sinks._ngsi_entities import Reading
+    from pantau.sinks._ngsi_entities import Json, Reading
 
 _MOST = 500  # readings of one request: some 200 kB
+_AHEAD = 4  # requests that are made and not yet answered
 _SPAN_MS = 3_600_000  # of one question; brokers hold back long answers
 
 
@@ -31,6 +37,7 @@ def store(
     by_entity: defaultdict[str, list[int]] = defaultdict(list)
     for at, one in enumerate(readings):
         by_entity[one.entity].append(at)
+    todo: list[list[int]] = []
     for entity, places in by_entity.items():
         held = _held(broker, entity, [readings[at] for at in places if not new(readings[at])])
         missing: dict[
@@ -39,12 +46,12 @@ def store(
         for at in sorted(places, key=lambda at: readings[at].record):
             if (spot := (readings[at].name, readings[at].at_ms)) not in held:
                 missing[spot] = at
-        todo = sorted(missing.values(), key=lambda at: readings[at].at_ms)
-        for begin in range(0, len(todo), _MOST):
-            some = todo[begin : begin + _MOST]
-            outcome = _append(broker, [readings[at] for at in some], here(entity))
-            for at in some:
-                outcomes[at] = outcome
+        some = sorted(missing.values(), key=lambda at: readings[at].at_ms)
+        todo += [some[begin : begin + _MOST] for begin in range(0, len(some), _MOST)]
+    bodies = (sdm.history([readings[at] for at in some], here(readings[some[0]].entity)) for some in todo)
+    for some, outcome in zip(todo, _append(broker, bodies), strict=True):
+        for at in some:
+            outcomes[at] = outcome
     return outcomes
 
 
@@ -57,9 +64,24 @@ def correct(broker: Broker, one: Reading, was_ms: int) -> bool:
     return False
 
 
-def _append(broker: Broker, readings: Sequence[Reading], here: Station | None) -> Outcome:
+def _append(broker: Broker, bodies: Iterable[Json]) -> Iterator[Outcome]:
+    """Send each body, one after another on one connection, while the next are made; yield an outcome for each, in order."""
+    sender = ThreadPoolExecutor(1, thread_name_prefix="ngsi-ld-history")
+    sent: deque[Future[None]] = deque()
     try:
-        broker.append(sdm.history(readings, here))
+        for body in bodies:
+            sent.append(sender.submit(broker.append, body["type"], broker.dress(body)))
+            if len(sent) > _AHEAD:
+                yield _outcome(sent.popleft())
+        while sent:
+            yield _outcome(sent.popleft())
+    finally:
+        sender.shutdown(cancel_futures=True)
+
+
+def _outcome(sent: Future[None]) -> Outcome:
+    try:
+        sent.result()
     except Refused as refused:
         return Outcome("rejected", str(refused))
     return STORED

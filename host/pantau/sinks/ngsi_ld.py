@@ -142,6 +142,7 @@ class NgsiLd:
             self._gates.forget(work.entities())
             return items.retry(batch, trouble)
         self._gates.settle(work.entities())
+        self._gates.forget(refused)  # its history may hold now what its gate does not say
         while len(self._recent) > _MOST_RECENT:
             self._recent.popitem(last=False)
         return [
@@ -200,10 +201,13 @@ class NgsiLd:
 
     def _revise(self, batch: Sequence[Decoded], found: Sequence[Item], work: _Work) -> None:
         """Apply revisions: to readings of this batch, to the current state, else to the history."""
+        revisions = [revision for decoded in batch for revision in decoded.revisions]
+        if not revisions:
+            return
         place: dict[_Key, int] = {
             found[item].observation.key: at for at, item in enumerate(work.item_of) if item is not None
         }
-        for revision in (revision for decoded in batch for revision in decoded.revisions):
+        for revision in revisions:
             at = place.get(revision.key)
             if at is not None:
                 work.corrected.setdefault(at, work.readings[at].at_ms)
