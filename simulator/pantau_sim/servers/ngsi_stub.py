@@ -30,7 +30,7 @@ Json = dict[str, Any]
 _ROOT = "/ngsi-ld/v1/"
 _HELD_BACK = 1_000  # instances of one attribute in one answer: beyond that the answer is 206
 _VALUE_OF = {"Property": "value", "Relationship": "object", "GeoProperty": "value"}
-_STOP_S = 10.0
+_STOP_S = 60.0  # to write down what it holds
 
 
 class Reply(NamedTuple):
@@ -179,8 +179,10 @@ class Stub:
     A test may answer for it: `instead(request)` comes first, and returns None for what the broker would answer.
     """
 
-    def __init__(self, port: int = 0, store: Store | None = None) -> None:
+    def __init__(self, port: int = 0, store: Store | None = None, *, remembers: bool = True) -> None:
+        """`remembers`: whether `requests` are kept."""
         self.store = store or Store()
+        self._remembers = remembers
         self.instead: Callable[[Request], Reply | None] = lambda _: None
         self.requests: list[Request] = []
         self.port = port or free_port()
@@ -204,7 +206,8 @@ class Stub:
     def answer(self, request: Request) -> Reply:
         """Return what the broker answers."""
         with self._lock:
-            self.requests.append(request)
+            if self._remembers:
+                self.requests.append(request)
             told = self.instead(request)
             return told if told is not None else self.serve(request)
 
@@ -304,9 +307,16 @@ class Server:
             process.terminate()
             process.wait(_STOP_S)
 
+    def kill(self) -> None:
+        """End it with what it holds."""
+        process, self._process = self._process, None
+        if process is not None:
+            process.kill()
+            process.wait()
+
     def lose(self) -> None:
         """Throw away what it holds."""
-        self.stop()
+        self.kill()
         (self.folder / "state.json").unlink(missing_ok=True)
         self.start()
 
@@ -320,7 +330,7 @@ def running(folder: Path, port: int | None = None) -> Iterator[Server]:
         server.start()
         yield server
     finally:
-        server.stop()
+        server.kill()
 
 
 def main(folder: Path, port: int) -> None:
@@ -329,7 +339,7 @@ def main(folder: Path, port: int) -> None:
     store = Store(json.loads(state.read_text()) if state.exists() else None)
     ended = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: ended.set())
-    stub = Stub(port, store)
+    stub = Stub(port, store, remembers=False)
     stub.start()
     ended.wait()
     stub.stop()
