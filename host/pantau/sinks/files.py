@@ -17,6 +17,7 @@ from pantau.settings import FilePath
 from pantau.sinks import _files_rows as rows
 from pantau.sinks._files_delivery import Delivery
 from pantau.sinks._files_store import Store
+from pantau.sinks.about import About
 from pantau.sinks.items import TargetTrouble, retry
 
 if TYPE_CHECKING:
@@ -28,6 +29,17 @@ if TYPE_CHECKING:
     from pantau.sinks import Context, Sink, Verdict
     from pantau.sinks._files_segments import Format
 
+ABOUT = About(
+    title="Files by day: NDJSON, Parquet",
+    key="identity",
+    late="a row in the file of its own day",
+    undated="a row in `undated/`, and again in `observations/` once the date is known",
+    missing="a row whose value is null",
+    revisions="rows in `revisions/`, which the views on the page lay over",
+    receipt="the journal on disk, before the row is in its day's file",
+    holds_undated=True,
+    holds_null=True,
+)
 _CHECK = "mounted, room on it, ours to write; nothing of the batch is lost"
 
 

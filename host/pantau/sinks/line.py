@@ -15,6 +15,7 @@ from pydantic import Field, model_validator
 from pantau.sinks import _line_text as text
 from pantau.sinks._http import Http, HttpTable
 from pantau.sinks._line_targets import Influx1, Influx2, PointsRefused, Victoria
+from pantau.sinks.about import About
 from pantau.sinks.items import STORED, Item, Outcome, TargetTrouble, measured, retry, verdicts
 
 if TYPE_CHECKING:
@@ -27,6 +28,15 @@ if TYPE_CHECKING:
     from pantau.sinks import Context, Sink, Verdict
     from pantau.sinks._line_targets import Target
 
+ABOUT = About(
+    title="Line protocol: InfluxDB, VictoriaMetrics",
+    key="time",
+    late="a point like any other, at its own time",
+    undated="skipped until the date is known",
+    missing="not sent",
+    revisions="laid over the point where they name its date; those that do not are not told",
+    receipt="204, with the log's position as a point in the same request",
+)
 _FAST = 1  # gzip: on readings the higher levels gain a tenth and take three times as long
 
 

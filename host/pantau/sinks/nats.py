@@ -16,6 +16,7 @@ from pantau.natslink import NatsLink
 from pantau.sinks import Verdict
 from pantau.sinks import _nats_text as text
 from pantau.sinks._nats_stream import Stream
+from pantau.sinks.about import About
 from pantau.sinks.items import DUPLICATE, Outcome, TargetTrouble, retry
 from pantau.sinks.kept import Kept
 
@@ -33,6 +34,17 @@ if TYPE_CHECKING:
 
     T = TypeVar("T")
 
+ABOUT = About(
+    title="NATS JetStream",
+    key="identity",
+    late="a message like any other: in the stream's order, with its own dates",
+    undated="in the message of its frame, with the date null; told again with its date as another message",
+    missing="in the message of its frame, with the value null",
+    revisions="a message of their own, on the subject `rev`",
+    receipt="the stream's acknowledgement of each message",
+    holds_undated=True,
+    holds_null=True,
+)
 _KEY = "sinks.nats"
 _LOOKED_BACK = 1_000  # messages of a subject among which `find` looks
 

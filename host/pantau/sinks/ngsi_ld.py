@@ -1,9 +1,6 @@
 """NGSI-LD with Smart Data Models: the newest of each attribute as current state, everything else as history.
 
-Key: node, property and observed_at. Late data: temporal API (temporal = "off": counted and let go).
-Undated: skipped until its date is known. Missing: not sent; the attribute keeps its older date.
-Revisions: the current value is written again, an older one is amended in the history where the broker can.
-Receipt: 201 or 204; 207 entity by entity. Lost data is noticed by an entity of ours that is gone.
+A broker's current state is what was written last, so what it holds is asked before it is written to: see _ngsi_gate.
 """
 
 from __future__ import annotations
@@ -18,6 +15,7 @@ from pantau.sinks import Verdict, _ngsi_device, _ngsi_gate, _ngsi_history, items
 from pantau.sinks import _ngsi_entities as sdm
 from pantau.sinks._http import Http, HttpTable
 from pantau.sinks._ngsi_broker import Broker, Contexts, pieces
+from pantau.sinks.about import About
 from pantau.sinks.items import DUPLICATE, STORED, Item, Outcome, TargetTrouble
 
 if TYPE_CHECKING:
@@ -31,6 +29,15 @@ if TYPE_CHECKING:
     from pantau.sinks._ngsi_entities import Json, Reading
     from pantau.sinks._ngsi_gate import Gate
 
+ABOUT = About(
+    title="NGSI-LD with Smart Data Models",
+    key="time",
+    late='to the temporal API, never over a newer value of the current state; `temporal = "off"`: counted and let go',
+    undated="skipped until the date is known",
+    missing="not sent; the attribute keeps its last value with the date of that",
+    revisions="the current value is written again; an older one is amended in the temporal representation where it is still known when it was",
+    receipt="201 or 204, or the entity's own place in a 207; after a lost answer the broker is asked what it holds",
+)
 _MODELS = "https://raw.githubusercontent.com/smart-data-models/dataModel.{}/master/context.jsonld"
 _MOST_BYTES = 1 << 20  # of one request: what brokers take by default
 _MOST_GATES = 200_000  # entities whose state is remembered, some 500 B each; beyond that it is asked for again

@@ -12,12 +12,24 @@ from pydantic import Field, model_validator
 from pantau.problems import ConfigError, Problem, Table
 from pantau.settings import FilePath, Port
 from pantau.sinks._http import read_secret
+from pantau.sinks.about import About
 
 if TYPE_CHECKING:
     from typing import Self
 
     from pantau.sinks import Context, Sink
 
+ABOUT = About(
+    title="PostgreSQL with PostGIS",
+    key="identity",
+    late="a row like any other, in the partition of the month of its receipt; the latest value stays the newest",
+    undated="a row without a date, which gets it when the boot's clock is known",
+    missing="a row whose value is NULL",
+    revisions="change the row, and the latest value with it",
+    receipt="the commit, which has the log's position in it",
+    holds_undated=True,
+    holds_null=True,
+)
 _TABLE = "sinks.postgres"
 
 

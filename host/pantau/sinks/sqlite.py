@@ -19,6 +19,7 @@ from pantau.ops.migrate import Schema, bring_up, run_script
 from pantau.sinks import Verdict
 from pantau.sinks import _city_sql as sql
 from pantau.sinks._city_stations import StationRow, station_rows
+from pantau.sinks.about import About
 from pantau.sinks.items import TargetTrouble
 
 if TYPE_CHECKING:
@@ -32,6 +33,17 @@ if TYPE_CHECKING:
     Row = tuple[Any, ...]
     Listener = Callable[[frozenset[str]], None]
 
+ABOUT = About(
+    title="SQLite, embedded",
+    key="identity",
+    late="a row like any other; the latest value stays the newest",
+    undated="a row without a date, which gets it when the boot's clock is known",
+    missing="a row whose value is NULL",
+    revisions="change the row; a date that changes moves the latest value with it",
+    receipt="the commit, which has the log's position in it",
+    holds_undated=True,
+    holds_null=True,
+)
 __all__ = ["CityStore", "StationRow", "station_rows"]
 
 
