@@ -31,9 +31,10 @@ long: setup servers ## the sweeps and hunts
 check: setup ## format, lint, types, imports, generated files, both VMs, wheel
 	@$(BIN)/python tools/check.py $(ARGS)
 
-gen: .venv/.stamp ## regenerate what schemas/*.toml and boards.py define, and format
+gen: .venv/.stamp ## regenerate what schemas/*.toml, boards.py and the sinks define, and format
 	@$(BIN)/python schemas/generate.py
 	@$(BIN)/python tools/wiring.py
+	@$(BIN)/python tools/sinks_doc.py
 	@$(BIN)/ruff format --quiet .
 
 firmware: .venv/.stamp ## dist/firmware: the compiled node, laid out as a board's file system

@@ -22,6 +22,7 @@ BIN = Path(sys.executable).parent
 FORMATTED = ("host", "schemas", "simulator", "firmware", "tests", "tools")
 # Compiled, not imported: two hand over to the application, the third is read by the firmware's build.
 STARTERS = ("boot.py", "main.py", "manifest.py")
+GENERATORS = ("schemas/generate.py", "tools/wiring.py", "tools/sinks_doc.py")
 Outcome = tuple[bool, str]
 
 
@@ -71,7 +72,7 @@ def compile_for_the_node() -> Outcome:
 
 def generated() -> Outcome:
     """Whether what is generated and committed fits its sources."""
-    said = [tool("python", script, "--check") for script in ("schemas/generate.py", "tools/wiring.py")]
+    said = [tool("python", script, "--check") for script in GENERATORS]
     return all(ok for ok, _ in said), "".join(text for _, text in said)
 
 
