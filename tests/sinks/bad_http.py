@@ -10,7 +10,6 @@ import http.client
 import json
 import socket
 import threading
-import time
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -54,7 +53,9 @@ class Exchange:
     def answer(self, status: int, headers: dict[str, str], body: bytes) -> None:
         """Answer in the server's place; what it links to itself comes through us."""
         real, ours = (f"127.0.0.1:{port}".encode() for port in (self._proxy.behind, self._proxy.port))
-        self.raw(status, headers, len(body.replace(real, ours)), [body.replace(real, ours)])
+        headers = {name: value.replace(real.decode(), ours.decode()) for name, value in headers.items()}
+        body = body.replace(real, ours)
+        self.raw(status, headers, len(body), [body])
 
     def raw(self, status: int, headers: dict[str, str], length: int, pieces: Iterator[bytes] | list[bytes]) -> None:
         """Answer with so many bytes announced, whatever follows."""
@@ -161,9 +162,12 @@ class BadHttp:
 # ---- what servers, and what is between, do
 
 
-def html(exchange: Exchange) -> None:
-    """A captive portal: all is well, says a page."""
-    exchange.raw(200, {"Content-Type": "text/html"}, 45, [b"<html><title>Welcome to the hotel</title></html>"[:45]])
+_PAGE = b"<!DOCTYPE html><html><title>Welcome to the hotel</title><form action=login></form></html>"
+
+
+def page(status: int) -> Fault:
+    """Whoever stands between answers with a page of its own: a captive portal, a proxy, a parked domain."""
+    return lambda exchange: exchange.answer(status, {"Content-Type": "text/html"}, _PAGE)
 
 
 def login(exchange: Exchange) -> None:
@@ -216,7 +220,8 @@ def done_and_500(exchange: Exchange) -> None:
 def cut_short(exchange: Exchange) -> None:
     """Do what was asked, and break off within the answer."""
     status, headers, body = exchange.ask()
-    exchange.raw(status, headers, len(body) + 10, [body[: len(body) // 2]])
+    if body:
+        exchange.raw(status, headers, len(body) + 10, [body[: len(body) // 2]])
     exchange.drop()
 
 
@@ -224,6 +229,7 @@ def drip(exchange: Exchange) -> None:
     """Do what was asked, and answer a byte at a time: each of them in time, all of them never."""
     status, headers, body = exchange.ask()
     body += b" " * 10_000
+    status = 200 if status == 204 else status
     exchange.raw(status, headers, len(body), (body[at : at + 1] for at in range(len(body)) if exchange.wait(0.05)))
     exchange.drop()
 
@@ -237,6 +243,18 @@ def endless(exchange: Exchange) -> None:
 def nonsense(exchange: Exchange) -> None:
     """JSON, and not what anybody asked for."""
     exchange.answer(200, {"Content-Type": "application/json"}, json.dumps([None, {"a": 1}, "error", 7]).encode())
+
+
+def at_most(size: int) -> Fault:
+    """Refuse larger requests, as a proxy before the server does."""
+
+    def fault(exchange: Exchange) -> None:
+        if len(exchange.body) > size:
+            page(413)(exchange)
+        else:
+            exchange.hand_on()
+
+    return fault
 
 
 def half(split: Callable[[bytes], bytes | None]) -> Fault:
@@ -271,8 +289,3 @@ def half_of_json(body: bytes) -> bytes | None:
 def half_of_lines(body: bytes) -> bytes | None:
     lines = body.splitlines(keepends=True)
     return b"".join(lines[: len(lines) // 2]) if len(lines) > 1 else None
-
-
-def timed(action: Callable[[], Any]) -> tuple[Any, float]:
-    began = time.monotonic()
-    return action(), time.monotonic() - began

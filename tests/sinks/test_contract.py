@@ -19,7 +19,7 @@ from sinks.kit import INTERVAL_S, T0_S, check, expected, held, told
 NAMES = sorted(path.stem.removeprefix("kit_") for path in Path(__file__).parent.glob("kit_*.py"))
 RETRY_S = 15.0  # that a delivery may take to find out that its target is away
 BACK_S = 20.0  # for a sink to work again once its target does
-ADVICE = re.compile(r"\b(start|check|correct|look|see|close|free|make|create|give|raise|set)\b")
+ADVICE = re.compile(r"\b(start|check|correct|look|see|right|close|free|make|create|give|raise|set)\b")
 
 
 @pytest.fixture(scope="module", params=NAMES)
@@ -170,7 +170,9 @@ def test_a_later_verdict_about_what_the_target_never_got(kit, town, sink):
     assert taken(sink, [town.revised(*unknown.observations, quality=4), town.level(1501, at_s=T0_S + 60)])
     # A target that cannot be asked for one point may hold the verdict beside no value, which no series shows.
     shown = {row for row in held(kit, town.nodes) if row.value is not None}
-    assert {row._replace(quality=None) for row in shown} == {row._replace(quality=None) for row in expected(kit, town.said)}
+    assert {row._replace(quality=None) for row in shown} == {
+        row._replace(quality=None) for row in expected(kit, town.said)
+    }
 
 
 def test_nothing_was_measured(kit, town, sink):

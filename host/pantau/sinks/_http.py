@@ -27,7 +27,8 @@ _MOST_BYTES = 64 << 20  # of an answer
 _PIECE = 1 << 16
 _LONGEST_WAIT_S = 600.0  # that a Retry-After may ask for
 _QUOTED = 200  # characters of an answer in a message
-_LATER = frozenset({408, 423, 425, 429})
+_LATER = frozenset({402, 407, 408, 421, 423, 425, 426, 429, 451})  # about us or the way, not about what we sent
+_TOO_LARGE = 413
 _WHO = {401: "it does not accept our credentials", 403: "our credentials may not do this"}
 
 
@@ -130,7 +131,7 @@ class Http:
         """Return the answer of any status that is about the request: 2xx, and 4xx but for those of the target as a whole.
 
         `path` begins at the table's url, or is a whole URL of the same server. Raises TargetTrouble for everything else.
-        With `one_item` a 500 is returned too: servers answer so to a single bad item, and the caller finds out which it is.
+        With `one_item` a 500 is returned too, which servers answer to a single bad item, and a 501: they have no such request.
         """
         url = path if path.startswith(("http://", "https://")) else self.url + path
         began = time.monotonic()
@@ -151,7 +152,7 @@ class Http:
             whole = self._read(answer, url, began)
         finally:
             answer.close() if answer.connection is not None else answer.release_conn()
-        if not (one_item and whole.status == 500):
+        if not (one_item and whole.status in {500, 501}):
             self._judge(whole)
         return whole
 
@@ -162,7 +163,7 @@ class Http:
     def _read(self, answer: urllib3.BaseHTTPResponse, url: str, began: float) -> Answer:
         pieces, size = [], 0
         try:
-            for piece in answer.stream(_PIECE):
+            while piece := answer.read1(_PIECE):  # what has come: to wait for a whole piece would have no end
                 pieces.append(piece)
                 size += len(piece)
                 if size > _MOST_BYTES:
@@ -176,8 +177,14 @@ class Http:
 
     def _judge(self, answer: Answer) -> None:
         status = answer.status
-        if 200 <= status < 300 or (400 <= status < 500 and status not in _WHO and status not in _LATER):
+        ours = 400 <= status < 500 and status not in _WHO and status not in _LATER
+        # A page for people comes from what stands between, or from the wrong server: it says nothing about an item.
+        page = "html" in answer.headers.get("content-type", "") and status != _TOO_LARGE
+        if 200 <= status < 300 or (ours and not page):
             return
+        if ours:
+            said = f"{answer.url} answered {status} with a page for people: {answer.quoted()}"
+            raise TargetTrouble(f"{said}; is [{self._prefix}] url right, without a proxy or login page before it?")
         wait_s = _retry_after(answer.headers.get("retry-after", ""))
         if status in _WHO:
             secret = f"check user, password_file or token_file in [{self._prefix}]"
