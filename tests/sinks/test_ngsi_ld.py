@@ -245,6 +245,16 @@ def test_after_a_restart_the_current_state_is_found_by_its_record(stub, sink, tm
     assert other.figures()["sink_unrevised_total"] == 1  # nobody knows any more when that was
 
 
+def test_a_broker_that_cannot_amend_costs_the_verdict_alone(stub, sink, town):
+    decoded = town.level(1500, 1501)
+    sink.deliver([decoded])
+    stub.instead = lambda r: Reply(501) if r.method == "PATCH" else None
+    late = town.revised(*(o for o in decoded.observations if o.index == 0), quality=4)
+    assert kinds(sink.deliver([late])) == ["stored"]
+    assert sink.figures()["sink_unrevised_total"] == 4
+    assert [quality for _, _, quality in levels(stub)] == [1, 1]
+
+
 # --- the temporal API
 
 
@@ -272,8 +282,16 @@ def test_a_broker_that_records_nothing_is_told_everything(stub, tmp_path, town):
     assert [value for _, value, _ in levels(stub)] == [5.0, 4.999, 4.998, 4.997]
 
 
-def test_a_broker_without_the_temporal_api_says_what_to_set(stub, sink, town):
-    stub.instead = lambda request: Reply(404, {"title": "no such thing"}) if "temporal" in request.target else None
+@pytest.mark.parametrize("status", [404, 501])
+def test_a_broker_without_the_temporal_api_says_what_to_set(stub, sink, town, status):
+    def instead(request):
+        return (
+            Reply(status, {"title": "no such thing"})
+            if "temporal" in request.target and request.method == "POST"
+            else None
+        )
+
+    stub.instead = instead
     (verdict,) = sink.deliver([town.level(1500, 1501)])
     assert verdict.kind == "rejected" and 'set temporal = "off"' in verdict.reason
     assert level(stub) == 4.999

@@ -102,36 +102,39 @@ class Broker:
         # One millisecond more at both ends: whether "between" includes them has been read both ways.
         span = {"timeAt": sdm.instant(first_ms - 1), "endTimeAt": sdm.instant(last_ms + 1)}
         asked = urlencode({"timerel": "between", **span, "attrs": ",".join(names)}, safe=":,")
-        answer = self._get(f"{self._root}/temporal/entities/{quote(entity, safe=':')}?{asked}", sdm.type_of(entity))
+        path = f"{self._root}/temporal/entities/{quote(entity, safe=':')}?{asked}"
+        answer = self._get(path, sdm.type_of(entity), one_item=True)
         if answer.status == 404:
             return {}
         if answer.status == 206:
             return None
-        told = answer.json()
-        if answer.status != 200 or not isinstance(told, dict):
+        told = answer.json() if answer.status == 200 else None
+        if not isinstance(told, dict):
             raise TargetTrouble(f"{answer.url} answered {answer.status}: {answer.quoted()}; {_NO_HISTORY}")
         return dict(_instants(told))
 
     def append(self, kind: str, dressed: bytes) -> None:
         """Add instances of attributes to the history of an entity of the type `kind`."""
-        answer = self._http.request("POST", f"{self._root}/temporal/entities", dressed, self._headers(kind))
+        path = f"{self._root}/temporal/entities"
+        answer = self._http.request("POST", path, dressed, self._headers(kind), one_item=True)
         if answer.status in {201, 204}:
             return
         said = f"{answer.url} answered {answer.status}: {answer.quoted()}"
-        if 400 <= answer.status < 500:
+        if 400 <= answer.status < 500 or answer.status == 501:
             raise Refused(f"{said}; {_NO_HISTORY}")
-        raise TargetTrouble(f"{said}, which no temporal upsert does", ambiguous=True)
+        raise TargetTrouble(f"{said}, which no temporal upsert does; look at the broker", ambiguous=True)
 
     def amend(self, entity: str, name: str, instance: str, value: Json) -> bool:
         """Replace one instance of an attribute in an entity's history; False when the broker does not."""
         path = f"{self._root}/temporal/entities/{quote(entity, safe=':')}/attrs/{quote(name, safe=':')}/{quote(instance, safe=':')}"
         body: Json = {name: value, "type": sdm.type_of(entity)}
-        answer = self._http.request("PATCH", path, self.dress(body), self._headers(sdm.type_of(entity)))
+        answer = self._http.request("PATCH", path, self.dress(body), self._headers(sdm.type_of(entity)), one_item=True)
         return answer.status == 204
 
-    def _get(self, path: str, kind: str) -> Answer:
+    def _get(self, path: str, kind: str, *, one_item: bool = False) -> Answer:
         link = {"Link": f"<{self._contexts.of_type[kind]}>; {_LINK}"}
-        return self._http.request("GET", path, None, {"Accept": "application/json", **self._tenant, **link})
+        headers = {"Accept": "application/json", **self._tenant, **link}
+        return self._http.request("GET", path, None, headers, one_item=one_item)
 
     def _headers(self, kind: str) -> dict[str, str]:
         if not self._contexts.link:
