@@ -30,6 +30,7 @@ class Ids:
         self.client, self.provision = client, provision
         self._kept = kept
         self._known: dict[str, dict[str, str]] = {kind: kept.all(kind) for kind in (*_KINDS, *_NOTES)}
+        self.new: set[str] = set()  # Datastreams made since this was emptied: they hold nothing
         self._without: dict[tuple[str, str], tuple[float, str]] = {}  # until when nobody asks again, and why
 
     def get(self, kind: str, name: str) -> str | None:
@@ -47,6 +48,7 @@ class Ids:
         for kind, known in self._known.items():
             self._kept.forget(kind)
             known.clear()
+        self.new.clear()
         self._without.clear()
 
     def found(self, kind: str, name: str) -> str | None:
@@ -88,5 +90,8 @@ class Ids:
             made = there
         except Refused as error:
             raise Refused(f"{kind} {name!r}: {error}") from None
+        else:
+            if kind == "Datastreams":
+                self.new.add(made)
         self.note(kind, {name: made})
         return made

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from pantau.sinks._sta_ids import Ids
 
 _log = logging.getLogger("pantau.sink")
-_REMEMBERED = 20_000  # observations that were sent last: a neighbour's verdict comes with the next frame or two
+_STREAMS = 50_000  # Datastreams of which the last observations are remembered
+_EACH = 4  # of them: a later verdict is one about the end of the frame before
 _SHOWN = "$select=@iot.id,phenomenonTime,parameters"
 _REPLACES = "replaces"  # in parameters: the id of the observation that this one stands for
 
@@ -36,21 +37,25 @@ class Change(NamedTuple):
 
 
 class Recent:
-    """The observations that the server took last, by Datastream and identity: bounded, the oldest go first."""
+    """The observations of each Datastream that the server took last: bounded, the Datastream that was told first goes first."""
 
     def __init__(self) -> None:
-        self._held: dict[tuple[str, Identity], Found | tuple[str, Row]] = {}
+        self._held: dict[str, dict[Identity, Found | tuple[str, Row]]] = {}
 
     def note(self, stream: str, which: Identity, what: Found | tuple[str, Row]) -> None:
         """Remember one, as it was found, or by its id and what was sent."""
-        if len(self._held) >= _REMEMBERED:
-            for key in list(self._held)[: _REMEMBERED // 10]:
-                del self._held[key]
-        self._held[stream, which] = what
+        here = self._held.get(stream)
+        if here is None:
+            if len(self._held) >= _STREAMS:
+                del self._held[next(iter(self._held))]
+            here = self._held[stream] = {}
+        here[which] = what
+        if len(here) > _EACH:
+            del here[next(iter(here))]
 
     def get(self, stream: str, which: Identity) -> Found | None:
         """Return one that is remembered."""
-        held = self._held.get((stream, which))
+        held = self._held.get(stream, {}).get(which)
         if held is None or isinstance(held, Found):
             return held
         number, row = held

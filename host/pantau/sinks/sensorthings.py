@@ -23,6 +23,7 @@ from pantau.sinks._sta_mark import Mark
 from pantau.sinks._sta_revise import Change, Reader, Recent, Reviser
 from pantau.sinks._sta_rows import Row, by_stream, unfit
 from pantau.sinks._sta_send import Sender
+from pantau.sinks.about import About
 from pantau.sinks.items import DUPLICATE, Item, Outcome, Refused, TargetTrouble, measured, retry, verdicts
 from pantau.sinks.kept import Kept
 
@@ -34,6 +35,15 @@ if TYPE_CHECKING:
     from pantau.registry import Registry
     from pantau.sinks import Context, Sink
 
+ABOUT = About(
+    title="OGC SensorThings 1.1",
+    key="identity",
+    late="an Observation like any other: its phenomenonTime says when",
+    undated="skipped until the date is known",
+    missing="not sent",
+    revisions="PATCH the Observation, found by its identity in `parameters`",
+    receipt="the link of each row in the answer to CreateObservations; after a lost answer the server is asked what it holds",
+)
 NAME = "sensorthings"
 _MARK_EVERY_S = 60.0
 _LONGEST_MS = 3_600_000  # a count or an amount covers an hour at most, as far as `find` is concerned
@@ -160,16 +170,17 @@ class SensorThings:
         if self._unsure:
             self._look()
         self._stored = 0
+        self._catalog.ids.new.clear()
         items = measured(batch)
         outcomes: dict[int, Outcome] = {}
         rows, later = self._rows(batch, items, outcomes)
         before, self._sent = self._sent, max([self._sent, *(decoded.id for decoded in batch)])
         self._note()
         missing = self._missing(rows, before, outcomes)
+        if self._settings.revisions:  # before what is new: they are about what the server was given last
+            self._reviser.apply(self._changes(later))
         for row, outcome in zip(missing, self._sender.send(missing), strict=True):
             outcomes[row.place] = outcome
-        if self._settings.revisions:
-            self._reviser.apply(self._changes(later))
         self._done = max([self._done, *(decoded.id for decoded in batch)])
         self._write_mark(now=False)
         # One without an outcome stands in the batch twice.
@@ -202,7 +213,8 @@ class SensorThings:
 
     def _missing(self, rows: Sequence[Row], before: int, outcomes: dict[int, Outcome]) -> list[Row]:
         """Return the rows that the server does not hold. Only what may have been sent is asked about."""
-        doubtful = [row for row in rows if self._doubt or row.frame <= before]
+        new = self._catalog.ids.new
+        doubtful = [row for row in rows if (self._doubt or row.frame <= before) and row.stream not in new]
         held_new = False
         for stream, some in by_stream(doubtful).items():
             dates = [at for row in some for at in {row.at_ms, row.was_ms}]
@@ -216,7 +228,7 @@ class SensorThings:
                 self._recent.note(stream, row.identity, here)
                 if row.revised and self._settings.revisions:
                     self._reviser.amend(stream, here, _revision(row.seen))
-        if not held_new and any(row.frame > before for row in doubtful):
+        if not held_new and any(row.frame > before for row in rows):
             self._doubt = False
         return [row for row in rows if row.place not in outcomes]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shutil
 import subprocess
@@ -13,6 +14,7 @@ from pantau.sinks import sensorthings
 from pantau.sinks._http import Http
 from pantau.sinks._sta_catalog import Catalog
 from pantau.sinks._sta_client import Client
+from pantau.sinks._sta_ids import NotProvided
 from pantau.sinks._sta_rows import Row, array
 from pantau.sinks.items import measured
 from pantau.sinks.kept import Kept
@@ -69,15 +71,16 @@ def reference(server: Server, batches: Sequence[Sequence[Decoded]], folder: Path
 
 
 def _bodies(url: str, batches: Sequence[Sequence[Decoded]], folder: Path) -> Iterable[bytes]:
-    """Yield the requests that the sink would send."""
+    """Yield the requests that the sink would send, but for Datastreams that it has not made yet: they are few."""
     http = Http(SensorThingsTable(url=url, lab_plain=True), "reference")
     kept = Kept(folder, "ids")
     catalog = Catalog(Client(http), kept, Registry([], []), provision=False, definitions=None)
     for batch in batches:
-        made = [
-            Row(place, 0, seen, catalog.stream(seen).id, catalog.feature(seen.station), 0, 0)
-            for place, (_, seen) in enumerate(measured(batch))
-        ]
+        made = []
+        for place, (_, seen) in enumerate(measured(batch)):
+            with contextlib.suppress(NotProvided):
+                row = Row(place, 0, seen, catalog.stream(seen).id, catalog.feature(seen.station), 0, 0)
+                made.append(row)
         made.sort(key=lambda row: row.stream)
         for at in range(0, len(made), _ROWS):
             yield array(made[at : at + _ROWS], intervals=False)[0]
