@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from pantau.pace import MOST_S
 from pantau.sources import Inbox
 from pantau.sources.dialect import Login
-from pantau.sources.mqtt import open_session, read_password, tls_context
+from pantau.sources.mqtt import read_password, tls_context
+from pantau.sources.partition import open_session
 from pantau.sources.session import SourceLost
 from pantau_wire import topics
 

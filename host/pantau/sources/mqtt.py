@@ -1,6 +1,7 @@
-"""MQTT source (3.1.1 or 5): 64 persistent partition sessions in one event loop, each with its own connection and back-off.
+"""MQTT source (3.1.1 or 5): persistent partition sessions in one event loop, each with its own connection and back-off.
 
-QoS 1 throughout. A message is confirmed to the broker only after its commit, in order of receipt.
+All 64 of a city, or those that this bridge holds among several. QoS 1 throughout. A message is confirmed to the broker only
+after its commit, in order of receipt.
 """
 
 from __future__ import annotations
@@ -10,27 +11,30 @@ import logging
 import socket
 import ssl
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pantau import keys
 from pantau.log import event
 from pantau.problems import ConfigError, Problem
 from pantau.reconnect import Backoff
-from pantau.sources.dialect import Login, Mqtt5, Mqtt311
-from pantau.sources.session import Session, SourceLost
+from pantau.sources.dialect import Login
+from pantau.sources.partition import Partition, open_session
+from pantau.sources.session import SourceLost
 from pantau_wire import topics
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from pathlib import Path
 
     from pantau.config import MqttTable
     from pantau.sources import Inbox
-    from pantau.sources.dialect import Dialect
 
 _log = logging.getLogger("pantau.mqtt")
 _AT_ONCE = 8  # connections being made at a time: a TLS handshake costs milliseconds of the loop
 _TICK_S = 1.0
+_TOLD_S = 0.2  # between two log lines about sessions: they come and go by the dozen
+_ASK_S = 0.5  # whether a partition is ours again
+_LEAVE_S = 5.0  # for confirming what was received
 _ADDRESSES = 40_000  # remembered at a time
 _UNREACHABLE_AFTER_S = 3.0  # of no session at all, before it is called a problem
 
@@ -95,73 +99,8 @@ def explain(error: Exception, settings: MqttTable) -> str:
     return f"broker {where} cannot be reached: {error}; check [mqtt] host and port"
 
 
-def dialect_of(settings: MqttTable) -> Dialect:
-    """Return the version of MQTT that is spoken to the broker."""
-    return Mqtt5() if settings.version == "5" else Mqtt311()
-
-
-async def open_session(
-    login: Login, filters: list[tuple[str, int]], settings: MqttTable, context: ssl.SSLContext | None, inbox: Inbox
-) -> Session:
-    """Return a connected and subscribed session. Raises OSError, TimeoutError or SourceLost."""
-    session = Session(dialect_of(settings), login, filters, inbox)
-    name = (settings.server_name or settings.host) if context is not None else None
-    loop = asyncio.get_running_loop()
-    try:
-        async with asyncio.timeout(settings.connect_timeout_s):
-            await loop.create_connection(
-                lambda: session, settings.host, settings.port, ssl=context, server_hostname=name
-            )
-            ends: set[asyncio.Future[Any]] = {session.ready, session.lost}
-            await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
-    except BaseException:
-        session.leave()
-        raise
-    if session.lost.done():
-        session.lost.result()
-    return session
-
-
-class Partition:
-    """One partition's session; remembers what the broker had not confirmed when the connection broke."""
-
-    def __init__(self, number: int, city: str, settings: MqttTable, password: str | None) -> None:
-        self.session: Session | None = None
-        self._settings = settings
-        client = f"{settings.client_prefix}-p{number:02d}"
-        self._login = Login(client, settings.user, password, settings.keepalive_s)
-        under = f"pantau/v1/{city}/{number}/+"
-        self._filters = [(f"{under}/up", 1), (f"{under}/will", 1)]
-        self._unconfirmed: list[tuple[str, bytes]] = []
-
-    @property
-    def ready(self) -> bool:
-        """Return whether messages can pass."""
-        return self.session is not None and not self.session.lost.done()
-
-    async def open(self, inbox: Inbox, context: ssl.SSLContext | None) -> bool:
-        """Connect and subscribe; return session_present. Raises OSError, TimeoutError or SourceLost."""
-        session = await open_session(self._login, self._filters, self._settings, context, inbox)
-        self.session = session
-        if inbox.full:
-            session.read(on=False)
-        for topic, payload in self._unconfirmed:
-            session.publish(topic, payload)
-        self._unconfirmed = []
-        return session.ready.result()
-
-    async def lost(self) -> None:
-        """Return when the connection was left on purpose; raises SourceLost when it was lost."""
-        if self.session is not None:
-            try:
-                await asyncio.shield(self.session.lost)
-            finally:
-                # An acknowledgement on its way must arrive; a late answer about the time would mislead.
-                self._unconfirmed = [sent for sent in self.session.unconfirmed() if sent[0].endswith("/ack")]
-
-
 class MqttSource:
-    """All partitions of one broker."""
+    """The partitions that we hold of one broker; all of them unless told otherwise by `hold`."""
 
     name = "mqtt"
 
@@ -169,30 +108,67 @@ class MqttSource:
         """Raise ConfigError for files that cannot be used.
 
         `expect_session`: these sessions existed before, so their absence is news. `on_settled` is called whenever all
-        of them exist.
+        that we hold exist.
         """
         self._city = city
         self._settings = settings
         self._context = tls_context(settings)
-        password = read_password(settings)
-        self._partitions = [Partition(n, city, settings, password) for n in range(topics.PARTITIONS)]
+        self._password = read_password(settings)
+        self._partitions: dict[int, Partition] = {}
         self._addresses: dict[
             tuple[str, str], tuple[int, str]
         ] = {}  # partition and topic: an answer a frame is not rare
         self._known = [expect_session] * topics.PARTITIONS
         self._on_settled = on_settled
+        # Asked before each connection: a session that another bridge took over is not taken back while it is not ours.
+        self.ours: Callable[[int], bool] = lambda _number: True
         self._gate = asyncio.Semaphore(_AT_ONCE)
+        self._running: tuple[asyncio.TaskGroup, Inbox] | None = None
         self._trouble = ""
         self._down_since: float | None = time.monotonic()
-        self._said: tuple[int, str] = (-1, "")
+        self._said: tuple[int, int, str] = (-1, -1, "")
+        self._said_at = -_TOLD_S
         self._forgotten = 0
         self._reconnects = 0
         self._closing = False
+        self.hold(range(topics.PARTITIONS))
 
     @property
     def connected(self) -> int:
         """Return how many partitions are connected and subscribed."""
-        return sum(partition.ready for partition in self._partitions)
+        return sum(partition.ready for partition in self._partitions.values())
+
+    @property
+    def held(self) -> frozenset[int]:
+        """Return the partitions that we hold, those that are being left among them."""
+        return frozenset(self._partitions)
+
+    def hold(self, numbers: Iterable[int]) -> None:
+        """Hold these partitions and no others: connect to those that are new, `drop` those that are not among them."""
+        wanted = frozenset(numbers)
+        self.drop(self.held - wanted)
+        for number in sorted(wanted - self.held):
+            partition = Partition(number, self._city, self._settings, self._password)
+            self._partitions[number] = partition
+            self._start(partition)
+
+    async def release(self, numbers: Iterable[int], within_s: float = _LEAVE_S) -> None:
+        """Leave these partitions in order: read no more, and go when what was received has been confirmed.
+
+        What is not confirmed after `within_s` the broker gives to whoever holds the partition next.
+        """
+        leaving = [self._partitions[number] for number in numbers if number in self._partitions]
+        await asyncio.gather(*(partition.release(within_s) for partition in leaving))
+        for partition in leaving:
+            if self._partitions.get(partition.number) is partition:
+                del self._partitions[partition.number]
+
+    def drop(self, numbers: Iterable[int]) -> None:
+        """Leave these partitions at once: they are not ours any more. What was received is not confirmed."""
+        for number in numbers:
+            partition = self._partitions.pop(number, None)
+            if partition is not None:
+                partition.drop()
 
     async def run(self, inbox: Inbox) -> None:
         """Receive until cancelled or closed."""
@@ -204,26 +180,31 @@ class MqttSource:
             broker=f"{self._settings.host}:{self._settings.port}",
             tls=self._settings.tls,
         )
-        async with asyncio.TaskGroup() as group:
-            for number in range(len(self._partitions)):
-                group.create_task(self._keep(number, inbox), name=f"mqtt-p{number:02d}")
-            group.create_task(self._watch(inbox), name="mqtt-watch")
+        try:
+            async with asyncio.TaskGroup() as group:
+                self._running = group, inbox
+                for partition in self._partitions.values():
+                    self._start(partition)
+                group.create_task(self._watch(inbox), name="mqtt-watch")
+        finally:
+            self._running = None
 
     def publish(self, node: str, what: str, payload: bytes) -> bool:
-        """Send to a node through its partition's session."""
+        """Send to a node through its partition's session; False for one of a partition that we do not hold."""
         address = self._addresses.get((node, what))
         if address is None:
             address = (topics.partition(node), topics.topic(self._city, node, what))
             if len(self._addresses) >= _ADDRESSES:
                 self._addresses.clear()
             self._addresses[node, what] = address
-        session = self._partitions[address[0]].session
+        partition = self._partitions.get(address[0])
+        session = partition.session if partition is not None else None
         return session is not None and session.publish(address[1], payload)
 
     async def close(self) -> None:
         """Leave all sessions in order; the broker keeps them and what arrives meanwhile."""
         self._closing = True
-        for partition in self._partitions:
+        for partition in self._partitions.values():
             if partition.session is not None:
                 partition.session.leave()
 
@@ -233,9 +214,8 @@ class MqttSource:
         if connected == len(self._partitions):
             return []
         if connected:
-            return [
-                f"{connected} of {len(self._partitions)} partition sessions are connected: {self._trouble or 'connecting'}"
-            ]
+            of = len(self._partitions)
+            return [f"{connected} of {of} partition sessions are connected: {self._trouble or 'connecting'}"]
         if self._down_since is not None and time.monotonic() - self._down_since < _UNREACHABLE_AFTER_S:
             return []
         return [self._trouble or "connecting to the broker"]
@@ -243,22 +223,32 @@ class MqttSource:
     def figures(self) -> Mapping[str, float]:
         """Return numbers for the metrics."""
         return {
-            "broker_connected": float(self.connected > 0),
+            "broker_connected": float(self.connected > 0 or not self._partitions),
             "partitions_connected": self.connected,
+            "partitions_held": len(self._partitions),
             "broker_reconnects_total": self._reconnects,
             "broker_sessions_forgotten_total": self._forgotten,
         }
 
-    async def _keep(self, number: int, inbox: Inbox) -> None:
+    def _start(self, partition: Partition) -> None:
+        """Hold a partition from now on, or as soon as we run."""
+        if self._running is not None and not self._closing:
+            group, inbox = self._running
+            partition.task = group.create_task(self._keep(partition, inbox), name=f"mqtt-p{partition.number:02d}")
+
+    async def _keep(self, partition: Partition, inbox: Inbox) -> None:
         """Hold one partition's session until closed."""
-        partition, backoff = self._partitions[number], Backoff()
+        backoff = Backoff()
         while not self._closing:
+            if not self.ours(partition.number):
+                await asyncio.sleep(_ASK_S)
+                continue
             since = time.monotonic()
             try:
                 async with self._gate:
                     present = await partition.open(inbox, self._context)
                 since = time.monotonic()
-                self._opened(number, present=present)
+                self._opened(partition.number, present=present)
                 await partition.lost()
             except (
                 OSError,
@@ -282,7 +272,8 @@ class MqttSource:
         self._known[number] = True
         if self.connected == len(self._partitions):
             self._trouble = ""
-            self._tell()
+            if time.monotonic() - self._said_at >= _TOLD_S:
+                self._tell()
             self._on_settled()
 
     async def _watch(self, inbox: Inbox) -> None:
@@ -291,30 +282,28 @@ class MqttSource:
             connected = self.connected
             if connected:
                 self._down_since = None
-            elif self._down_since is None:
+            elif self._down_since is None and self._partitions:
                 self._down_since = time.monotonic()
             if connected or self._trouble:
                 self._tell()
-            for partition in self._partitions:
-                if partition.session is not None:
-                    partition.session.tick(reading=not inbox.full)
+            for partition in self._partitions.values():
+                partition.tick(reading=not inbox.full)
             await asyncio.sleep(_TICK_S)
 
     def _tell(self) -> None:
         """Log the state when it is not the one that was logged last."""
-        connected = self.connected
-        state = (connected, self._trouble)
+        connected, of = self.connected, len(self._partitions)
+        state = (connected, of, self._trouble)
         if state != self._said:
-            self._said = state
-            level = logging.INFO if connected == len(self._partitions) else logging.WARNING
+            self._said, self._said_at = state, time.monotonic()
+            level = logging.INFO if connected == of else logging.WARNING
             trouble = {"trouble": self._trouble} if self._trouble else {}
-            event(_log, level, "mqtt.sessions", connected=connected, of=len(self._partitions), **trouble)
+            event(_log, level, "mqtt.sessions", connected=connected, of=of, **trouble)
 
     def _on_full(self, full: bool) -> None:
         event(_log, logging.WARNING if full else logging.INFO, "mqtt.reading", on=not full)
-        for partition in self._partitions:
-            if partition.session is not None:
-                partition.session.read(on=not full)
+        for partition in self._partitions.values():
+            partition.read(on=not full)
 
 
 async def probe(city: str, settings: MqttTable, inbox: Inbox) -> None:

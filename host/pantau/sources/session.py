@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pantau.sources import Chunk, publishes
 from pantau.sources.dialect import DISCONNECT, PINGREQ, pubacks
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 MAX_PACKET = 68 << 10
 MAX_IN_FLIGHT = 256  # publishes of ours that the broker has not confirmed, per connection
 PING_PATIENCE_S = 15.0
+_FAREWELL_S = 2.0  # for the broker to close after our DISCONNECT, so that it has read all before it
 
 
 class SourceLost(Exception):  # noqa: N818  a state that passes
@@ -98,6 +99,9 @@ class Session(asyncio.Protocol):
         self._most_in_flight = MAX_IN_FLIGHT
         self._in_flight: dict[int, tuple[str, bytes]] = {}
         self._writable = True
+        self._chunks = 0  # handed on and not yet confirmed
+        self._all_confirmed = asyncio.Event()
+        self._departed = False
         self._sent_at = self._heard_at = time.monotonic()
         self._pinged_at: float | None = None
 
@@ -137,14 +141,17 @@ class Session(asyncio.Protocol):
         except WireError as error:
             name = self._dialect.name
             self._end(SourceLost(f"the broker sent what is not {name} ({error}); is host:port an MQTT broker?"))
-        if payloads:
+        if payloads and not self._departed:
+            self._chunks += 1
             received_ms = time.time_ns() // 1_000_000
             size = sum(map(len, topics)) + sum(map(len, payloads))  # a stranger's topic may be the longer part
             self._inbox.put(Chunk(self, received_ms, topics, payloads, pids, size))
 
     def connection_lost(self, error: Exception | None) -> None:
         """Note the end."""
-        self._end(SourceLost(f"connection lost ({error or 'closed by the broker'}); trying again"))
+        self._end(
+            None if self._departed else SourceLost(f"connection lost ({error or 'closed by the broker'}); trying again")
+        )
 
     def pause_writing(self) -> None:
         """Hold back publishes: the broker does not take them fast enough."""
@@ -157,8 +164,11 @@ class Session(asyncio.Protocol):
     # --- pantau.sources.Channel
 
     def confirm(self, pids: Sequence[bytes]) -> None:
-        """Send the PUBACKs of these messages."""
+        """Send the PUBACKs of these messages, those of one chunk."""
+        self._chunks -= 1
         self._write(pubacks(pids))
+        if not self._chunks:
+            self._all_confirmed.set()
 
     # --- for the source
 
@@ -204,6 +214,23 @@ class Session(asyncio.Protocol):
     def leave(self) -> None:
         """Send what is queued and DISCONNECT; the broker keeps the session."""
         self._write(DISCONNECT)
+        self._end(None)
+
+    async def depart(self, within_s: float) -> None:
+        """Leave once all that was handed on is confirmed, after `within_s` in any case, and see the broker end it.
+
+        So the broker has read our last confirmations before anybody else comes for this session. Reading is to be off.
+        """
+        if self._chunks:
+            self._all_confirmed.clear()
+            confirmed = asyncio.ensure_future(self._all_confirmed.wait())
+            ends: set[asyncio.Future[Any]] = {confirmed, self.lost}
+            await asyncio.wait(ends, timeout=within_s, return_when=asyncio.FIRST_COMPLETED)
+            confirmed.cancel()
+        self._departed = True
+        self._write(DISCONNECT)
+        self.read(on=True)  # what comes now is nobody's here; it is the end that is waited for
+        await asyncio.wait({self.lost}, timeout=_FAREWELL_S)
         self._end(None)
 
     # --- inside
