@@ -228,7 +228,9 @@ def _judge(answer: Answer) -> None:
     """Return when InfluxDB stored everything. A refusal counts only in its own words: a proxy's 400 is not a verdict."""
     if answer.status == 204:
         return
-    if answer.status in {400, 413, 422}:
+    if answer.status == 413:  # by InfluxDB, or by a proxy before it with a limit of its own
+        raise PointsRefused(f"{answer.url} answered 413: too large a request")
+    if answer.status in {400, 422}:
         raise PointsRefused(_reason(answer))
     _unexpected(answer)
 
