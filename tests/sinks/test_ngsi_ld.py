@@ -292,9 +292,20 @@ def test_a_broker_without_the_temporal_api_says_what_to_set(stub, sink, town, st
         )
 
     stub.instead = instead
-    (verdict,) = sink.deliver([town.level(1500, 1501)])
+    (verdict,) = sink.deliver([town.level(1500, 1501, 1499)])
     assert verdict.kind == "rejected" and 'set temporal = "off"' in verdict.reason
-    assert level(stub) == 4.999
+    assert len([r for r in stub.requests if r.method == "POST" and "temporal" in r.target]) == 3  # not for each reading
+    assert level(stub) == 5.001
+
+
+def test_one_reading_that_no_history_may_hold_is_found(stub, sink, town):
+    first, last = town.level(*range(1500, 1508)), town.level(1600, at_s=T0_S + 900)
+    bad = sdm.instant(first.observations[3].observed_at_ms).encode()
+    stub.instead = lambda r: Reply(400) if "temporal" in r.target and r.method == "POST" and bad in r.body else None
+    verdicts = sink.deliver([first, last])
+    assert kinds(verdicts) == ["rejected", "stored"]
+    assert len(levels(stub)) == 8
+    assert verdicts[0].reason.startswith("4 of 32 observations")
 
 
 def test_a_history_that_holds_back_is_asked_in_smaller_parts(stub, sink, town, monkeypatch):

@@ -44,6 +44,10 @@ class Written(NamedTuple):
     later: dict[str, str]
 
 
+class NoHistory(Refused):
+    """The broker has no temporal API: smaller requests would fare no better."""
+
+
 class Broker:
     """The requests of one sink. Methods raise TargetTrouble; those that write raise Refused for a request without merit."""
 
@@ -120,8 +124,10 @@ class Broker:
         if answer.status in {201, 204}:
             return
         said = f"{answer.url} answered {answer.status}: {answer.quoted()}"
-        if 400 <= answer.status < 500 or answer.status == 501:
-            raise Refused(f"{said}; {_NO_HISTORY}")
+        if answer.status in {404, 405, 501}:
+            raise NoHistory(f"{said}; {_NO_HISTORY}")
+        if 400 <= answer.status < 500:
+            raise Refused(said)
         raise TargetTrouble(f"{said}, which no temporal upsert does; look at the broker", ambiguous=True)
 
     def amend(self, entity: str, name: str, instance: str, value: Json) -> bool:

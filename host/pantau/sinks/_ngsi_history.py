@@ -11,6 +11,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 from pantau.sinks import _ngsi_entities as sdm
+from pantau.sinks._ngsi_broker import NoHistory
 from pantau.sinks.items import DUPLICATE, STORED, Outcome, Refused
 
 if TYPE_CHECKING:
@@ -18,16 +19,16 @@ if TYPE_CHECKING:
 
     from pantau.registry import Station
     from pantau.sinks._ngsi_broker import Broker, Instances
-    from pantau.sinks._ngsi_entities import Json, Reading
+    from pantau.sinks._ngsi_entities import Reading
+
+    Here = Callable[[str], Station | None]
 
 _MOST = 500  # readings of one request: some 200 kB
 _AHEAD = 4  # requests that are made and not yet answered
 _SPAN_MS = 3_600_000  # of one question; brokers hold back long answers
 
 
-def store(
-    broker: Broker, readings: Sequence[Reading], new: Callable[[Reading], bool], here: Callable[[str], Station | None]
-) -> list[Outcome]:
+def store(broker: Broker, readings: Sequence[Reading], new: Callable[[Reading], bool], here: Here) -> list[Outcome]:
     """Add to each entity's history what it does not hold, and return an outcome for each reading.
 
     `new` says which readings cannot be there yet and need not be asked for. `here` gives the place that an entity's current
@@ -40,17 +41,16 @@ def store(
     todo: list[list[int]] = []
     for entity, places in by_entity.items():
         held = _held(broker, entity, [readings[at] for at in places if not new(readings[at])])
-        missing: dict[
-            tuple[str, int], int
-        ] = {}  # of two readings of one instant the later record's, as in the current state
+        missing: dict[tuple[str, int], int] = {}  # of two readings of one instant the later record's
         for at in sorted(places, key=lambda at: readings[at].record):
             if (spot := (readings[at].name, readings[at].at_ms)) not in held:
                 missing[spot] = at
         some = sorted(missing.values(), key=lambda at: readings[at].at_ms)
         todo += [some[begin : begin + _MOST] for begin in range(0, len(some), _MOST)]
-    bodies = (sdm.history([readings[at] for at in some], here(readings[some[0]].entity)) for some in todo)
-    for some, outcome in zip(todo, _append(broker, bodies), strict=True):
-        for at in some:
+
+    requests = ([readings[at] for at in some] for some in todo)
+    for some, told in zip(todo, _append(broker, requests, here), strict=True):
+        for at, outcome in zip(some, told, strict=True):
             outcomes[at] = outcome
     return outcomes
 
@@ -64,27 +64,35 @@ def correct(broker: Broker, one: Reading, was_ms: int) -> bool:
     return False
 
 
-def _append(broker: Broker, bodies: Iterable[Json]) -> Iterator[Outcome]:
-    """Send each body, one after another on one connection, while the next are made; yield an outcome for each, in order."""
+def _append(broker: Broker, requests: Iterable[list[Reading]], here: Here) -> Iterator[list[Outcome]]:
+    """Send requests, one after another on one connection, while the next are made; yield their outcomes in order."""
     sender = ThreadPoolExecutor(1, thread_name_prefix="ngsi-ld-history")
-    sent: deque[Future[None]] = deque()
+    sent: deque[Future[list[Outcome]]] = deque()
     try:
-        for body in bodies:
-            sent.append(sender.submit(broker.append, body["type"], broker.dress(body)))
+        for some in requests:
+            sent.append(sender.submit(_send, broker, some, _body(broker, some, here), here))
             if len(sent) > _AHEAD:
-                yield _outcome(sent.popleft())
+                yield sent.popleft().result()
         while sent:
-            yield _outcome(sent.popleft())
+            yield sent.popleft().result()
     finally:
         sender.shutdown(cancel_futures=True)
 
 
-def _outcome(sent: Future[None]) -> Outcome:
+def _body(broker: Broker, some: Sequence[Reading], here: Here) -> bytes:
+    return broker.dress(sdm.history(some, here(some[0].entity)))
+
+
+def _send(broker: Broker, some: Sequence[Reading], body: bytes, here: Here) -> list[Outcome]:
+    """Send readings of one entity. Refused ones are sent in halves: for one bad reading, or because they were too many."""
     try:
-        sent.result()
+        broker.append(some[0].attribute.type, body)
     except Refused as refused:
-        return Outcome("rejected", str(refused))
-    return STORED
+        if len(some) == 1 or isinstance(refused, NoHistory):
+            return [Outcome("rejected", str(refused))] * len(some)
+        halves = (some[: len(some) // 2], some[len(some) // 2 :])
+        return [outcome for half in halves for outcome in _send(broker, half, _body(broker, half, here), here)]
+    return [STORED] * len(some)
 
 
 def _held(broker: Broker, entity: str, readings: Sequence[Reading]) -> Instances:
