@@ -119,7 +119,15 @@ class Bridge:
         broker = MqttSource(config.bridge.city, config.mqtt, expect_session=expect, on_settled=self._settled)
         self.member: Member | None = None
         if config.cluster is not None and isinstance(self.spool, SharedSpool):
-            self.member = Member(config.bridge.city, config.cluster, self.spool, self._ingest, broker, self._worker)
+            self.member = Member(
+                config.bridge.city,
+                config.cluster,
+                config.bridge.data_dir,
+                self.spool,
+                self._ingest,
+                broker,
+                self._worker,
+            )
         # The ports first: they know their nodes, while a broker takes a message for anybody.
         ports = [SerialSource(config.bridge.city, config.serial)] if config.serial else []
         self.source: Source = Several([*ports, broker]) if ports else broker

@@ -8,6 +8,7 @@ import logging
 from typing import TYPE_CHECKING
 
 from pantau import natslink
+from pantau.cluster.keeper import Keeper, identify
 from pantau.cluster.log import SharedLog
 from pantau.cluster.spool import adopt
 from pantau.log import event
@@ -16,8 +17,8 @@ from pantau.spool import SpoolUnavailable
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
+    from pathlib import Path
 
-    from pantau.cluster.keeper import Keeper
     from pantau.cluster.log import Message
     from pantau.cluster.settings import ClusterTable
     from pantau.cluster.spool import SharedSpool
@@ -33,10 +34,12 @@ class Member:
     """This bridge's part in the cluster: connection, leases, shared log, and the sessions that it holds because of them."""
 
     def __init__(
-        self, city: str, settings: ClusterTable, spool: SharedSpool, ingest: Ingest, source: MqttSource, worker: Worker
-    ) -> None:
-        """Nothing is held before a lease says so."""
+        self, city: str, settings: ClusterTable, folder: Path, spool: SharedSpool, ingest: Ingest, source: MqttSource,
+        worker: Worker,
+    ) -> None:  # fmt: skip
+        """Nothing is held before a lease says so. `folder` is the bridge's data folder, whose lock we hold."""
         self._city, self._settings = city, settings
+        self._who = identify(folder, settings.name)
         self._spool, self._ingest, self._source = spool, ingest, source
         self._keeper: Keeper | None = None
         self._trouble = "connecting"
@@ -83,14 +86,13 @@ class Member:
         return self.log.figures() | ({} if self._keeper is None else dict(self._keeper.figures()))
 
     async def _once(self) -> None:
-        from pantau.cluster.keeper import Keeper
-
         client = await natslink.connect(self._settings, "cluster", f"pantau bridge {self._settings.name}")
         try:
             await self.log.connect(client)
             self._keeper = Keeper(
-                client, self._city, self._settings, on_take=self._take, on_release=self._release, on_fenced=self._fenced
-            )
+                client, self._city, self._settings, on_take=self._take, on_release=self._release,
+                on_fenced=self._fenced, who=self._who,
+            )  # fmt: skip
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._keeper.run(), name="leases")
                 group.create_task(self._catch_up(), name="catch-up")

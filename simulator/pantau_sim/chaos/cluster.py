@@ -24,6 +24,7 @@ from pantau_sim.load import frames as load
 from pantau_sim.servers import nats
 from pantau_wire import frame as wire
 from pantau_wire import names as T
+from pantau_wire import topics
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -134,6 +135,12 @@ class Rig:
         return await self.until("every node is served", lambda: self.fleet.all_worked_since(since), within_s)
 
     @property
+    def shared(self) -> bool:
+        """Return whether every partition has a session, of one bridge or the other."""
+        held = [bridge.sessions for bridge in self.bridges]
+        return sum(held) == topics.PARTITIONS and all(held)
+
+    @property
     def store(self) -> Path:
         """Return the city store behind the shared log."""
         return self.folder / "city" / "data" / "city.sqlite3"
@@ -172,8 +179,9 @@ async def killed(rig: Rig, seconds: float) -> dict[str, Any]:
     assert rig.city is not None
     for process in (one, two, rig.city):
         rig.run(process)
+    shared = await rig.until("both bridges share the partitions", lambda: rig.shared, 40)
     rig.produce()
-    report: dict[str, Any] = {"served_after_s": await rig.works(40)}
+    report: dict[str, Any] = {"shared_after_s": shared, "served_after_s": await rig.works(40)}
     await asyncio.sleep(seconds / 4)
     _signal(one, signal.SIGSTOP)
     report["takeover_s"] = await rig.works(20 + 5 * rig.lease_s)
@@ -182,10 +190,11 @@ async def killed(rig: Rig, seconds: float) -> dict[str, Any]:
     report["without_a_server_s"] = await rig.works(40)
     await asyncio.sleep(seconds / 4)
     _signal(one, signal.SIGCONT)  # it wakes with what it had in hand: the log must not take it twice
+    await asyncio.sleep(seconds / 4)
     one.kill()  # and is started again
     await asyncio.to_thread(leader.start)
     await asyncio.sleep(seconds / 4)
-    report["both_again_s"] = await rig.works(40)
+    report["both_again_s"] = await rig.until("both bridges share again", lambda: rig.shared, 40)
     rig.fleet.stop_producing()
     report["emptied_s"] = await rig.until("every outbox is empty", lambda: not rig.fleet.held, 60)
     expected = account.observations_of(rig.fleet.produced)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import shutil
 import signal
 import socket
@@ -15,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pantau_sim.chaos import launcher
+from pantau_wire import topics
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
 _PATIENCE_S = 20.0
 _AGAIN_S = 0.05
 _STOP_S = 30.0
+_SESSIONS = re.compile(r"mqtt\.sessions.* connected=(\d+)")
 _EARLY_S = 5.0  # an end so soon after a fault is its consequence
 
 
@@ -122,7 +125,8 @@ class Bridge:
         self._last: list[str] = []
         self._hit_at = 0.0
         self._stopping = False
-        self.up = asyncio.Event()  # all its sessions stand
+        self.sessions = 0  # partition sessions that stand
+        self.up = asyncio.Event()  # all of them
         self.ended = asyncio.Event()  # since the last `ended.clear()`
         self.exits: Counter[str] = Counter()
         self.events: Counter[str] = Counter()  # of its log
@@ -195,11 +199,14 @@ class Bridge:
         words = line.split()
         if len(words) > 2 and words[1] in {"DEBUG", "INFO", "WARNING", "ERROR"}:
             self.events[words[2]] += 1
-        if "mqtt.sessions" in line and "connected=64" in line:
-            self.up.set()
+        if (found := _SESSIONS.search(line)) is not None:
+            self.sessions = int(found[1])
+            if self.sessions == topics.PARTITIONS:
+                self.up.set()
 
     def _over(self, code: int) -> None:
         self.up.clear()
+        self.sessions = 0
         self.ended.set()
         name = signal.Signals(-code).name if code < 0 else str(code)
         self.exits[name] += 1
