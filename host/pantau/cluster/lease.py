@@ -216,6 +216,13 @@ class Lessee:
         if self._held.pop(partition, None) is not None:
             self._given.add(partition)
 
+    def abandon(self) -> frozenset[int]:
+        """Return all that the edge believes to hold: it is ending, and so does the belief."""
+        ended = frozenset(self._held | dict.fromkeys(self._lost))
+        self._held.clear()
+        self._lost.clear()
+        return ended
+
     def failed(self, partition: int, now: float) -> None:
         """Note that nothing could be done with a partition that was taken: it is given back, and tried again later."""
         self.left(partition, now)
@@ -223,8 +230,8 @@ class Lessee:
 
     @property
     def holds_nothing(self) -> bool:
-        """Return whether nothing is held or still to be given back."""
-        return not self._held and not self._given
+        """Return whether nothing is held, being taken or still to be given back."""
+        return not (self._held or self._given or self._busy)
 
     def leave(self) -> None:
         """Give everything to the others from now on."""

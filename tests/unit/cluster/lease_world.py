@@ -54,6 +54,7 @@ class World:
     """Runs them, and looks after each event whether a partition is held twice."""
 
     def __init__(self, seed: int, names: list[str], *, delay_s: float = 0.3, loss: float = 0.0) -> None:
+        self.strays = 0.5  # of what is lost: it was only held up on its way
         self.rng = random.Random(seed)
         self.now = 0.0
         self.store = Store()
@@ -212,8 +213,8 @@ class World:
 
         if not bridge.cut and self.rng.random() >= self.loss:
             self.at(self._delay(), arrive)
-        elif self.rng.random() < 0.5:
-            self.at(self.rng.uniform(0, 5 * LEASE.lease_s), arrive)  # it was only held up on its way
+        elif self.rng.random() < self.strays:
+            self.at(self.rng.uniform(0, 5 * LEASE.lease_s), arrive)
         self.at(LEASE.beat_s / bridge.rate, self._for(bridge, lessee, lambda: answer(None)))
 
     def _delay(self) -> float:

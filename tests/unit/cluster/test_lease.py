@@ -118,6 +118,7 @@ def test_an_outage_of_the_store_ends_all_beliefs_in_time_and_everybody_gets_back
     world = quiet("a", "b", "c")
     world.run(3 * LEASE.lease_s)
     before = [world.held(bridge) for bridge in world.bridges]
+    world.strays = 0.0
     for bridge in world.bridges:
         bridge.cut = True
     world.run(LEASE.valid_s * 1.02)
@@ -127,6 +128,7 @@ def test_an_outage_of_the_store_ends_all_beliefs_in_time_and_everybody_gets_back
         world.at(number * LEASE.beat_s, lambda bridge=bridge: setattr(bridge, "cut", False))
     world.run(5 * LEASE.beat_s)
     assert [world.held(bridge) for bridge in world.bridges] == before
+    assert world.moves == 2 * PARTITIONS
 
 
 def test_a_newcomer_that_crashes_again_and_again_moves_nothing():
