@@ -170,6 +170,33 @@ def spool(sizes: tuple[float, ...], nodes: int, report: Path | None) -> None:
 
 
 @command.command()
+@click.option("--frames", type=click.IntRange(1_000), default=100_000, show_default=True, help="In each round.")
+@click.option("--nodes", type=click.IntRange(1, 100_000), default=10_000, show_default=True)
+@click.option("--rounds", type=click.IntRange(1, 9), default=3, show_default=True)
+@reports.option
+def cluster(frames: int, nodes: int, rounds: int, report: Path | None) -> None:
+    """What a log shared by several bridges costs: one bridge with its own spool, with one NATS server, with a cluster of three.
+
+    All on this machine, so that three servers share its processors. Exits 1 when a frame is lost or stored twice.
+    """
+    import tempfile
+
+    from pantau_sim.ingestbench.cluster import measure
+    from pantau_sim.servers import Missing
+
+    with tempfile.TemporaryDirectory(prefix="pantau-bench-", ignore_cleanup_errors=True) as folder:
+        try:
+            found = measure(frames, nodes, rounds, Path(folder), click.echo)
+        except Missing as error:
+            raise reports.MissingError(str(error)) from None
+        except RuntimeError as error:
+            raise reports.FailedError(str(error)) from None
+    reports.write(report, found)
+    if any(one["lost"] or one["twice"] for one in found["logs"].values()):
+        raise reports.FailedError("frames were lost or stored twice")
+
+
+@command.command()
 @click.option("--sink", "names", multiple=True, metavar="NAME", help="Only this one; may repeat.")
 @click.option("--rounds", type=click.IntRange(1, 9), default=3, show_default=True)
 @click.option("--scale", type=click.FloatRange(0.01, 100), default=1.0, show_default=True, help="Frames a round.")

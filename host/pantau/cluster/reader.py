@@ -136,20 +136,21 @@ class SharedReader:
 
         if self._consumer is None:
             await self._start(message.sequence_of(after))  # from the message that `after` stands in: some may be unread
-        assert self._consumer is not None
-        try:
-            some = await self._consumer.fetch(_MESSAGES, timeout=_WAIT_S)
+        frames: list[StoredFrame] = []
+        while not frames and self._consumer is not None:  # a holder's first word has no frames
+            try:
+                some = await self._consumer.fetch(_MESSAGES, timeout=_WAIT_S)
+            except NatsTimeoutError:
+                self._idle += 1
+                if self._idle % _ASK == 0:
+                    await self._alive()
+                break
+            except BaseException:
+                self._consumer = None
+                raise
             self._idle = 0
-        except NatsTimeoutError:
-            self._idle += 1
-            if self._idle % _ASK == 0:
-                await self._alive()
-            return []
-        except BaseException:
-            self._consumer = None
-            raise
-        frames = (frame for one in some for frame in _frames(one.data, one.metadata.sequence.stream))
-        return [frame for frame in frames if frame.id > after]
+            frames = [f for one in some for f in _frames(one.data, one.metadata.sequence.stream) if f.id > after]
+        return frames
 
     async def _alive(self) -> None:
         """Begin anew with a consumer that the servers have forgotten: nothing would ever come of it."""

@@ -122,14 +122,19 @@ def hear(running: subprocess.Popen[str], who: str, patience_s: float = PATIENCE_
 
 
 @contextmanager
-def bridge(port: int, fleet: Fleet, folder: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """Give a bridge in `folder` with all its sessions standing; it is stopped in order when nothing was raised."""
-    config = write_bridge(folder, fleet, f'host = "127.0.0.1"\nport = {port}\ntls = false\nlab_plain = true\n')
+def bridge(port: int, fleet: Fleet, folder: Path, *, cluster: str = "") -> Iterator[subprocess.Popen[bytes]]:
+    """Give a bridge in `folder` with all its sessions standing; it is stopped in order when nothing was raised.
+
+    `cluster` is TOML for its [cluster] table: then it has no second process.
+    """
+    mqtt = f'host = "127.0.0.1"\nport = {port}\ntls = false\nlab_plain = true\n'
+    extra = f"[web]\nenabled = false\n[cluster]\n{cluster}\n" if cluster else ""
+    config = write_bridge(folder, fleet, mqtt, extra=extra)
     log = folder / "bridge.log"
     with log.open("wb") as out:
         running = subprocess.Popen([sys.executable, "-m", "pantau", "bridge", "run", "-c", str(config)], stderr=out)
     try:
-        signs = ("connected=64", "city.ready")
+        signs = ("connected=64",) if cluster else ("connected=64", "city.ready")
         process.until(
             lambda: all(sign in log.read_text() for sign in signs), PATIENCE_S, f"the bridge did not start: see {log}"
         )
