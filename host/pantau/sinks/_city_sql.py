@@ -39,3 +39,10 @@ MAP = """INSERT INTO clock_maps (node, boot, utc_minus_uptime_ms, quality) VALUE
 # A replay delivers old frames again: the position never goes back.
 POSITION = """INSERT INTO meta VALUES ('position', ?)
     ON CONFLICT (key) DO UPDATE SET value = max(value, excluded.value)"""
+
+_NUMBER = "(SELECT id FROM nodes WHERE node = ?1)"
+FORGET = (
+    f"DELETE FROM observations WHERE node = {_NUMBER}",  # noqa: S608  fixed text, as below
+    f"DELETE FROM latest WHERE node = {_NUMBER}",  # noqa: S608
+    "DELETE FROM nodes WHERE node = ?1",
+)

@@ -10,11 +10,18 @@ from pantau.sinks.sqlite import CityStore
 if TYPE_CHECKING:
     from pantau.config import Config
     from pantau.sinks import Context, Sink
+    from pantau.sinks.about import About
 
 
 def configured(config: Config) -> list[str]:
     """Return the names of the sinks that `config` asks for; the embedded store is always among them."""
     return [name for name in type(config.sinks).model_fields if getattr(config.sinks, name) is not None]
+
+
+def about(name: str) -> About:
+    """Return what a kind of sink says of itself."""
+    said: About = importlib.import_module(f"pantau.sinks.{name}").ABOUT
+    return said
 
 
 def open_one(name: str, config: Config, context: Context) -> Sink:
