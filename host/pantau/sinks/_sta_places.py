@@ -126,7 +126,7 @@ class Places:
         if before == text:
             return
         if before is not None:
-            for kind, body in (("Locations", _location(station)), ("FeaturesOfInterest", _feature(station, name))):
+            for kind, body in (("FeaturesOfInterest", _feature(station, name)), ("Locations", _location(station))):
                 if (known := self._ids.get(kind, name)) is not None:
                     self._change(f"/{kind}({known})", body)
         self._ids.note("drawn", {name: text})

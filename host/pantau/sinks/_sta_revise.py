@@ -6,12 +6,12 @@ import logging
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pantau.log import event
-from pantau.sinks._sta_client import encoded, id_of, iot_id
+from pantau.sinks._sta_client import Broken, Gone, encoded, id_of, iot_id
 from pantau.sinks._sta_rows import Found, Identity, Row, found, identity, parameters, spans, times, within
 from pantau.sinks.items import Refused
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from pantau.model import Revision
     from pantau.sinks._sta_client import Client
@@ -95,8 +95,9 @@ class Reader:
 class Reviser:
     """Brings observations at the server up to what is known now."""
 
-    def __init__(self, reader: Reader, ids: Ids, recent: Recent) -> None:
-        self._reader, self._ids, self._recent = reader, ids, recent
+    def __init__(self, reader: Reader, ids: Ids, recent: Recent, *, writes: Callable[[], bool]) -> None:
+        """`writes` as for Sender."""
+        self._reader, self._ids, self._recent, self._writes = reader, ids, recent, writes
         self._client = reader.client
 
     def apply(self, changes: Sequence[Change]) -> None:
@@ -138,13 +139,21 @@ class Reviser:
         if moved and at_ms is not None:
             intervals = self._ids.get("server", "intervals") != "no"
             body["phenomenonTime"] = times(at_ms, 1000 * told.get("interval_s", 0), intervals=intervals)
-        if not self._client.change(f"/Observations({here.id})", body):
+        if not self._change(f"/Observations({here.id})", body):
             self._recent.forget()  # it went since; what the log says of it comes again with its frame
             return
         now = here._replace(parameters=told)
         if moved and at_ms is not None:
             now = self._moved(stream, now, at_ms, body["phenomenonTime"])
         self._recent.note(stream, _identity(now), now)
+
+    def _change(self, path: str, body: dict[str, Any]) -> bool:
+        try:
+            return self._client.change(path, body)
+        except Broken:
+            if not self._writes():
+                raise Gone("the server has none of our data any more") from None
+        return self._client.change(path, body)
 
     def _moved(self, stream: str, here: Found, at_ms: int, when: str) -> Found:
         """Make sure of a date that was changed: a server may say yes and keep the old. Then the observation is replaced."""
@@ -153,13 +162,15 @@ class Reviser:
         if whole is None or shown is None or shown.second == at_ms // 1000:
             return here._replace(second=at_ms // 1000)
         told = {**here.parameters, _REPLACES: here.id}
-        body: dict[str, Any] = {
-            name: whole[name] for name in ("result", "resultTime", "resultQuality") if name in whole
+        cells = {
+            "phenomenonTime": when,
+            "result": whole.get("result"),
+            "resultTime": whole.get("resultTime"),
+            "parameters": told,
         }
-        body |= {"phenomenonTime": when, "parameters": told, "Datastream": {"@iot.id": iot_id(stream)}}
         if isinstance(feature := whole.get("FeatureOfInterest"), dict):
-            body["FeatureOfInterest"] = {"@iot.id": iot_id(id_of(feature))}
-        number = self._client.create("Observations", body)
+            cells["FeatureOfInterest/id"] = iot_id(id_of(feature))
+        number = self._client.create_row(iot_id(stream), cells)
         self._client.delete(f"/Observations({here.id})")
         return Found(number, at_ms // 1000, told)
 

@@ -92,7 +92,7 @@ class SensorThings:
         self._recent, self._reader = Recent(), Reader(client)
         ids = self._catalog.ids
         self._sender = Sender(client, ids, most_rows=settings.batch, writes=self._writes, took=self._took)
-        self._reviser = Reviser(self._reader, ids, self._recent)
+        self._reviser = Reviser(self._reader, ids, self._recent, writes=self._writes)
         self._log = context.log
         self._sent, self._done = self._watermarks()
         self._unsure = True  # whether the server is the one that we know, with what we gave it
