@@ -11,6 +11,7 @@ import json
 import os
 import time
 import zlib
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
@@ -64,8 +65,14 @@ class Journal:
         """Add a delivery; it is on the disk when this returns. After an OSError the journal is to be closed and opened anew."""
         told = json.dumps({"position": position, "size": len(data), "runs": [run[:-1] for run in runs]}).encode()
         line = b"%b %08x\n" % (told, zlib.crc32(data, zlib.crc32(told)))
-        disk.extend(self.handle, line + data)
-        disk.sync(self.handle)
+        try:
+            disk.extend(self.handle, line + data)
+            disk.sync(self.handle)
+        except OSError:
+            # What could not be synced may be read back from memory and yet never reach the disk: it must not stay.
+            with suppress(OSError):
+                disk.truncate(self.handle, self.size)
+            raise
         self._take(position, runs, self.size + len(line))
         self.size += len(line) + len(data)
 

@@ -82,9 +82,13 @@ class Store:
         journal = self.open()
         aged = time.time() - journal.begun_s >= self._age_s
         if journal.runs and (journal.rows >= self._rows or aged):
-            path = self._path(journal.number + 1)
-            self._current = journals.begin(path, journal.number + 1, self._log, journal.position)
             self._full.append(journal)
+            self._current = None
+            try:
+                self._current = self._next(journal)
+            except OSError:
+                self.close()  # the next one may be there: only the disk knows which is written from now on
+                raise
         while self._full:
             self._finish(self._full[0])
             self._full.pop(0)
@@ -141,6 +145,9 @@ class Store:
         mine = self._journals(folder, self._name)
         self._full = [journals.reopen(path) for path in mine[:-1]]
         self._current = journals.reopen(mine[-1]) if mine else self._first()
+
+    def _next(self, journal: Journal) -> Journal:
+        return journals.begin(self._path(journal.number + 1), journal.number + 1, self._log, journal.position)
 
     def _first(self) -> Journal:
         """Begin to write here, after what older segments of this log hold: their journal may have been thrown away."""
