@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import tempfile
+from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from pantau import config as config_file
@@ -10,11 +13,13 @@ from pantau import keys as key_file
 from pantau import registry as registry_file
 from pantau.alerts import files as rule_file
 from pantau.problems import ConfigError, Problem
+from pantau.sinks import Context
+from pantau.sinks.opening import configured, open_one
+from pantau.sinks.sqlite import CityStore
 from pantau.sources.mqtt import read_password, tls_context
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from pantau.alerts.rules import RuleSet
     from pantau.config import Config
@@ -51,6 +56,10 @@ def survey(path: Path, *, running: Config | None = None) -> Survey:
     rules = _attempt(problems, lambda: rule_file.load(config.alerts.rules, stations))
     _attempt(problems, lambda: read_password(config.mqtt))
     _attempt(problems, lambda: tls_context(config.mqtt))
+    if registry is not None:
+        for name in configured(config):
+            if name != CityStore.name:
+                _attempt(problems, partial(_opens, name, config, registry))
     tried = running is not None and running.bridge.data_dir == config.bridge.data_dir
     if "bridge" not in own and not tried:  # else it may be a folder that nobody meant
         _attempt(problems, lambda: _writable(config.bridge.data_dir))
@@ -63,6 +72,12 @@ def _attempt(problems: list[Problem], part: Callable[[], _T]) -> _T | None:
     except ConfigError as error:
         problems.extend(error.problems)
         return None
+
+
+def _opens(name: str, config: Config, registry: Registry) -> None:
+    """Raise ConfigError when a sink lacks a package or a secret; nothing is connected."""
+    with tempfile.TemporaryDirectory(prefix="pantau-check-") as folder:
+        open_one(name, config, Context(config.bridge.city, "check", Path(folder), registry)).close()
 
 
 def _writable(folder: Path) -> None:
