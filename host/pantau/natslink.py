@@ -85,7 +85,10 @@ async def connect(link: NatsLink, key: str, name: str) -> Client:
     said: list[Exception] = []
 
     async def failed(error: Exception) -> None:
-        said[:] = [error]
+        if not said or not isinstance(
+            error, OSError
+        ):  # a word of the server's tells more than the pipe that then breaks
+            said[:] = [error]
 
     client = _client(plain=link.lab_plain)
     try:
@@ -103,8 +106,13 @@ async def connect(link: NatsLink, key: str, name: str) -> Client:
 async def close(client: Client) -> None:
     """Close a connection, however it is: a server that hangs does not keep it."""
     with contextlib.suppress(Exception):
+        if client.is_connected and client.pending_data_size:
+            await asyncio.wait_for(client.flush(), _RECONNECT_S)
+    # What the package would still wait for: that all is sent. It has had its time.
+    client._pending, client._pending_data_size = [], 0  # noqa: SLF001
+    with contextlib.suppress(Exception):
         await asyncio.wait_for(client.close(), _RECONNECT_S)
-    writer = getattr(client._transport, "_io_writer", None)  # noqa: SLF001  close() waits for what is unsent to be sent
+    writer = getattr(client._transport, "_io_writer", None)  # noqa: SLF001
     if writer is not None:
         writer.transport.abort()
         await asyncio.sleep(0)

@@ -99,8 +99,8 @@ class Kit:
             consumer = await js.pull_subscribe("", stream=stream, config=config)
             out: list[Told] = []
             while len(out) < left:
-                for one in await consumer.fetch(500, timeout=5):
-                    out.append(Told(one.subject, dict(one.headers or {}), json.loads(one.data)))
+                some = await consumer.fetch(500, timeout=5)
+                out += [Told(one.subject, dict(one.headers or {}), json.loads(one.data)) for one in some]
             return out
         finally:
             await client.close()

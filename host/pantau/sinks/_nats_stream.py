@@ -130,7 +130,11 @@ class Stream:
             await receipts.fewer(most, within_s)
             if receipts.failed:
                 break
-            await client.publish(message.subject, message.payload, receipts.reply(number), headers)
+            # With much unsent the package waits for the socket, as long as it likes, and swallows a cancellation.
+            async with asyncio.timeout(within_s if client.pending_data_size + size > _MIB else None) as patience:
+                await client.publish(message.subject, message.payload, receipts.reply(number), headers)
+            if patience.expired():
+                raise TimeoutError
         await receipts.fewer(1, within_s)
         if receipts.failed:
             raise OSError(receipts.failed)
