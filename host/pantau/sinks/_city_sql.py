@@ -1,6 +1,20 @@
-"""What the city store says to SQLite. The columns are those of schema.sql."""
+"""What the city store says to SQLite, and of itself. The columns are those of schema.sql."""
 
 from __future__ import annotations
+
+from pantau.sinks.about import About
+
+ABOUT = About(
+    title="SQLite, embedded",
+    key="identity",
+    late="a row like any other; the latest value stays the newest",
+    undated="a row without a date, which gets it when the boot's clock is known",
+    missing="a row whose value is NULL",
+    revisions="change the row; a date that changes moves the latest value with it",
+    receipt="the commit, which has the log's position in it",
+    holds_undated=True,
+    holds_null=True,
+)
 
 INSERT = """INSERT OR IGNORE INTO observations
     (node, boot, seq, idx, property, value, quality, reason, observed_at, uptime, clock, received, station, dated_later,

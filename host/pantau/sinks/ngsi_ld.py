@@ -143,7 +143,7 @@ class NgsiLd:
         work = self._read(batch, found)
         try:
             self._gates.ask(work.entities())
-            self._revise(batch, found, work)
+            self._revise(batch, work)
             refused = self._write(work)
         except TargetTrouble as trouble:
             self._gates.forget(work.entities())
@@ -206,14 +206,16 @@ class NgsiLd:
             return self._registry.station(seen.station, at_ms)
         return self._registry.station_of(seen.node, at_ms)
 
-    def _revise(self, batch: Sequence[Decoded], found: Sequence[Item], work: _Work) -> None:
+    def _revise(self, batch: Sequence[Decoded], work: _Work) -> None:
         """Apply revisions: to readings of this batch, to the current state, else to the history."""
         revisions = [revision for decoded in batch for revision in decoded.revisions]
         if not revisions:
             return
-        place: dict[_Key, int] = {
-            found[item].observation.key: at for at, item in enumerate(work.item_of) if item is not None
-        }
+        frames = {revision.key[:3] for revision in revisions}
+        place: dict[_Key, int] = {}
+        for here, one in enumerate(work.readings):
+            if (one.node, *one.record[:2]) in frames:
+                place[one.node, *one.record, one.observed] = here
         for revision in revisions:
             at = place.get(revision.key)
             if at is not None:

@@ -19,7 +19,6 @@ from pantau.ops.migrate import Schema, bring_up, run_script
 from pantau.sinks import Verdict
 from pantau.sinks import _city_sql as sql
 from pantau.sinks._city_stations import StationRow, station_rows
-from pantau.sinks.about import About
 from pantau.sinks.items import TargetTrouble
 
 if TYPE_CHECKING:
@@ -33,17 +32,6 @@ if TYPE_CHECKING:
     Row = tuple[Any, ...]
     Listener = Callable[[frozenset[str]], None]
 
-ABOUT = About(
-    title="SQLite, embedded",
-    key="identity",
-    late="a row like any other; the latest value stays the newest",
-    undated="a row without a date, which gets it when the boot's clock is known",
-    missing="a row whose value is NULL",
-    revisions="change the row; a date that changes moves the latest value with it",
-    receipt="the commit, which has the log's position in it",
-    holds_undated=True,
-    holds_null=True,
-)
 __all__ = ["CityStore", "StationRow", "station_rows"]
 
 
@@ -51,6 +39,7 @@ def _script(name: str) -> Callable[[sqlite3.Connection], None]:
     return lambda db: run_script(db, files(__package__).joinpath(name).read_text(encoding="utf-8"))
 
 
+ABOUT = sql.ABOUT
 SCHEMA = Schema("city store", 2, create=_script("schema.sql"), steps={1: _script("schema_1_to_2.sql")})
 # A node's clock may run ahead of the bridge's by transit and drift. A date beyond that is in the future: such a reading
 # must not hold the latest value against all that arrives after it.
