@@ -142,8 +142,7 @@ class Keeper:
                 self._empty.set()
             self._woken.clear()
             wait_s = max(0.0, min(self._core.next_at() - time.monotonic(), self._leases.beat_s))
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._woken.wait(), wait_s)
+            await _within(wait_s, self._woken)
 
     async def _write(self, core: Lessee, write: Write) -> None:
         """Write one key. What is not answered in a beat counts as unknown, and is seen in the view if it happened."""
@@ -239,7 +238,6 @@ class Keeper:
 
     async def _view(self) -> None:
         """Take in the bucket's entries in their order, until some are missing or our own heartbeat does not come."""
-        from nats.errors import TimeoutError as NatsTimeoutError
         from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
 
         await self._bucket()
@@ -247,23 +245,28 @@ class Keeper:
             deliver_policy=DeliverPolicy.LAST_PER_SUBJECT, ack_policy=AckPolicy.NONE, mem_storage=True, num_replicas=1,
             inactive_threshold=_IDLE_S,
         )  # fmt: skip
-        view = await self._js.subscribe(f"{self._prefix}>", stream=f"KV_{self.bucket}", config=config)
-        try:
-            self._core.looks_anew()
-            if not (await view.consumer_info()).num_pending and not view.delivered:
-                self._core.saw_all()  # of an empty bucket
-            self._woken.set()
-            expected, self._seen_at = 1, time.monotonic()
-            while time.monotonic() - self._seen_at < _VIEW_BEATS * self._leases.beat_s:
-                try:
-                    message = await view.next_msg(timeout=self._leases.beat_s)
-                except NatsTimeoutError:
-                    continue
-                if message.metadata.sequence.consumer != expected:
-                    return
-                expected += 1
+        ended = asyncio.Event()
+        expected = 1
+
+        async def seen(message: Msg) -> None:
+            nonlocal expected
+            if message.metadata.sequence.consumer != expected:
+                ended.set()  # some are missing
+            expected += 1
+            if not ended.is_set():
                 self._saw(message)
+
+        self._core.looks_anew()
+        view = await self._js.subscribe(f"{self._prefix}>", stream=f"KV_{self.bucket}", config=config, cb=seen)
+        try:
+            if not (await view.consumer_info()).num_pending and expected == 1:
+                self._core.saw_all()  # of an empty bucket
+                self._woken.set()
+            self._seen_at = time.monotonic()
+            while not ended.is_set() and time.monotonic() - self._seen_at < _VIEW_BEATS * self._leases.beat_s:
+                await _within(self._leases.beat_s, ended)
         finally:
+            ended.set()
             with contextlib.suppress(Exception):
                 await view.unsubscribe()
 
@@ -297,3 +300,11 @@ class Keeper:
             self._lose(self._core.abandon())
             self._core = self._begin()
         self._store = str(info.created)
+
+
+async def _within(seconds: float, happened: asyncio.Event) -> None:
+    """Return when `happened` is set, after `seconds` in any case."""
+    # Not wait_for: Python 3.11's may swallow a cancellation that comes together with the event.
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            await happened.wait()
