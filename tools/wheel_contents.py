@@ -4,7 +4,13 @@ import sys
 from importlib.resources import files
 
 wanted = {
-    "pantau": ("_firmware/main.py", "_firmware/pantau_boot.py", "_firmware/pantau_node/app.py"),
+    "pantau": (
+        "_firmware/main.py",
+        "_firmware/pantau_boot.py",
+        "_firmware/pantau_node/app.py",
+        "mapping/units.toml",
+        "mapping/properties.toml",
+    ),  # fmt: skip
     "pantau_wire": ("properties.toml", "frames.toml"),
 }
 missing = [
