@@ -10,7 +10,7 @@ wanted = {
         "_firmware/pantau_node/app.py",
         "mapping/units.toml",
         "mapping/properties.toml",
-    ),  # fmt: skip
+    ),
     "pantau_wire": ("properties.toml", "frames.toml"),
 }
 missing = [
