@@ -108,7 +108,9 @@ class Follower:
         self._decoder = decoder
         self.quality = quality
         self._ledger = ledger
-        self._assessed: dict[int, Decoded] = {}  # folded, and not yet taken by the sink
+        # Folded and not yet taken by the sink, by id and by the frame whose turn it was: the frame itself, or a later one
+        # that gave it its date. Both may fall into one delivery.
+        self._assessed: dict[tuple[int, int], Decoded] = {}
         self._unmarked: tuple[dict[int, int], _Step] | None = None
         self._saved = position
         self._saved_at = time.monotonic()
@@ -300,8 +302,8 @@ class Follower:
                     marks.append((frame, "undecodable", decoded.error))
                 elif verdict.kind == "rejected":
                     marks.append((frame, "sink_rejected", f"{self.name}: {verdict.reason}"))
-        for frame, _ in pairs:
-            self._assessed.pop(frame.id, None)
+        turns = {frame.id for frame in frames}
+        self._assessed = {key: known for key, known in self._assessed.items() if key[1] not in turns}
         return _Step(frames, marks, "", sum(len(decoded.observations) for _, decoded in pairs))
 
     def _lost_after(self, after: int) -> int | None:
@@ -319,19 +321,19 @@ class Follower:
 
     def _told(self, frame: StoredFrame) -> list[tuple[StoredFrame, Decoded]]:
         """Return a frame with what it says, and after it earlier ones that it gives a date to, told once more."""
-        decoded = self._assess(frame)
+        decoded = self._assess(frame, frame.id)
         told = [(frame, decoded)]
         for earlier in self._reader.get(decoded.dated):
-            again = self._assess(earlier)
+            again = self._assess(earlier, frame.id)
             revisions = tuple(
                 Revision(o.key, o.quality, o.reason, o.tests, o.observed_at_ms) for o in again.observations
             )
             told.append((earlier, replace(again, revisions=again.revisions + revisions)))
         return told
 
-    def _assess(self, frame: StoredFrame) -> Decoded:
-        """Decode and judge one frame, once: a sink that asks to retry gets the same again."""
-        known = self._assessed.get(frame.id)
+    def _assess(self, frame: StoredFrame, turn: int) -> Decoded:
+        """Decode and judge one frame, once in each turn: a sink that asks to retry gets the same again."""
+        known = self._assessed.get((frame.id, turn))
         if known is None:
             decoded = self._decode(frame)
             try:
@@ -341,7 +343,7 @@ class Follower:
             except Exception as error:  # noqa: BLE001  a defect of ours must cost flags, never the readings
                 event(_log, logging.ERROR, "quality.failed", node=frame.node, frame=frame.id, defect=repr(error))
                 known = decoded
-            self._assessed[frame.id] = known
+            self._assessed[frame.id, turn] = known
         return known
 
     def _decode(self, frame: StoredFrame) -> Decoded:

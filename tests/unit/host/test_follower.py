@@ -384,3 +384,28 @@ def test_frames_are_told_again_when_their_boot_gets_its_date(tmp_path, spool):
     asyncio.run(to_the_end(follow(tmp_path, spool, sink, 2, quality=Dates())))
     count = len(Decoder(kit.registry(tmp_path)).decode(SpoolReader(spool.path).get([1])[0]).observations)
     assert told == [(3, 0), (1, count), (2, count), (4, 0)]
+
+
+def test_a_frame_and_its_date_in_one_delivery_are_judged_apart(tmp_path, spool):
+    """A sink that asks for a retry between gets the same: each of the two tellings is folded once."""
+
+    class Dates(Plain):
+        def assess(self, decoded):
+            said = super().assess(decoded)
+            return replace(said, dated=(1,) if decoded.id == 3 else (), clock=self.seen)
+
+    fill(tmp_path, spool, *(kit.records(n) for n in range(1, 4)))
+    told = []
+    verdicts = iter([Verdict("retry", "later")])
+    sink = Target(lambda item: told.append((item.seq, item.clock)) or next(verdicts, Verdict("stored")))
+
+    async def run():
+        follower = follow(tmp_path, spool, sink, quality=Dates())
+        task = asyncio.create_task(follower.run())
+        await kit.until(lambda: follower.position == 3)
+        await follower.stop(5, task)
+        return follower
+
+    follower = asyncio.run(run())
+    assert told == 2 * [(1, 1), (2, 2), (3, 3), (1, 4)]
+    assert not follower._assessed
