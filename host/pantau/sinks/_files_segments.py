@@ -63,7 +63,7 @@ def prepare(root: Path, formats: Iterable[Format]) -> None:
         for table in rows.COLUMNS:
             path = root / kind / table / f"date={rows.day_of(0)}" / f"empty.{kind}"
             if not path.exists():
-                _put(path, b"" if kind == "ndjson" else _parquet(b"", table))
+                _put(path, b"" if kind == "ndjson" else as_parquet(b"", table))
 
 
 def write(journal: Journal, root: Path, formats: Iterable[Format]) -> list[Segment]:
@@ -79,7 +79,7 @@ def write(journal: Journal, root: Path, formats: Iterable[Format]) -> list[Segme
         name = f"{spelled(journal.log)}-{journal.number}-{first}-{last}{'-again' if again else ''}"
         for kind in formats:
             path = root / kind / table / f"date={day}" / f"{name}.{kind}"
-            _put(path, data if kind == "ndjson" else _parquet(data, table))
+            _put(path, data if kind == "ndjson" else as_parquet(data, table))
             made.append(Segment(path, spelled(journal.log), journal.number, first, last))
     return made
 
@@ -147,7 +147,7 @@ def _put(path: Path, data: bytes | memoryview) -> None:
     disk.sync_folder(path.parent)
 
 
-def _parquet(data: bytes, table: str) -> memoryview:
+def as_parquet(data: bytes, table: str) -> memoryview:
     """Return lines as a Parquet file: Arrow reads them in C++, no row becomes a Python object."""
     import pyarrow as pa
     from pyarrow import json as arrow_json

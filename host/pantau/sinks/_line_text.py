@@ -7,9 +7,9 @@ may be corrected in the registry and is therefore a field, as is all that a revi
 
 from __future__ import annotations
 
-import math
 from contextlib import suppress
 from functools import lru_cache
+from math import isfinite
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -30,22 +30,19 @@ def point(seen: Observation, *, texts: bool) -> str:
     Numbers are floats, always, for a measurement keeps the type that its first point had. `texts`: with the string fields.
     """
     value, at_ms = seen.value, seen.observed_at_ms
-    if value is None or at_ms is None or not math.isfinite(value):
+    if value is None or at_ms is None or not isfinite(value):
         raise ValueError(f"line protocol has no {value} at {at_ms}")
-    words = ""
-    if texts:
-        words = f",reason={_text(seen.reason)}"
-        if seen.station is not None:
-            words += f",station={_text(seen.station)}"
-    series = _series(seen.property, seen.node)
-    return f"{series} value={float(value)!r},quality={seen.quality}i{words} {_time(at_ms)}"
+    if not -_MOST_MS < at_ms < _MOST_MS:
+        raise ValueError(f"observed_at {at_ms} ms is beyond the year 2262, the last that line protocol can write")
+    words = _words(seen.reason, seen.station) if texts else ""
+    return f"{_series(seen.property, seen.node)} value={float(value)!r},quality={seen.quality}i{words} {at_ms}"
 
 
 def revised(revision: Revision, *, texts: bool) -> str:
     """Return the line that lays a new verdict over a point; the fields that it does not name stay."""
     node, _, _, _, name = revision.key
-    words = f",reason={_text(revision.reason)}" if texts else ""
-    return f"{_series(name, node)} quality={revision.quality}i{words} {_time(revision.observed_at_ms or 0)}"
+    words = _words(revision.reason, None) if texts else ""
+    return f"{_series(name, node)} quality={revision.quality}i{words} {revision.observed_at_ms}"
 
 
 def position(log: str, frame: int, at_ms: int) -> str:
@@ -94,12 +91,10 @@ def _series(name: str, node: str) -> str:
 
 
 @lru_cache(maxsize=_CACHED)
-def _text(text: str) -> str:
-    quoted = text.replace("\\", "\\\\").replace('"', '\\"')
-    return f'"{quoted}"'
+def _words(reason: str, station: str | None) -> str:
+    return f",reason={_quoted(reason)}" + ("" if station is None else f",station={_quoted(station)}")
 
 
-def _time(at_ms: int) -> int:
-    if abs(at_ms) >= _MOST_MS:
-        raise ValueError(f"observed_at {at_ms} ms is beyond the year 2262, the last that line protocol can write")
-    return at_ms
+def _quoted(text: str) -> str:
+    escaped_text = text.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped_text}"'

@@ -99,19 +99,36 @@ class LineSink:
         """Write the measured and dated observations, then what is revised and how far the log has come."""
         if not batch:
             return []
-        items = measured(batch)
         highest = max(self._highest, *(decoded.id for decoded in batch))
         now_ms = self._target.position_ms(time.time_ns() // 1_000_000)
-        revisions = text.revisions(batch, texts=self._target.texts)
-        outcomes: list[Outcome] = []
+        tail = text.revisions(batch, texts=self._target.texts)
+        position = text.position(self._log, highest, now_ms)
         try:
-            for at in range(0, len(items) - self._batch, self._batch):
-                outcomes += self._sift(items[at : at + self._batch])
-            outcomes += self._last(items[len(outcomes) :], revisions, text.position(self._log, highest, now_ms))
+            try:
+                self._post_all([*self._lines(batch), *tail, position])
+                items, outcomes = [], []
+            except (PointsRefused, ValueError):
+                # Something in it is bad. What was written before falls on itself.
+                items = measured(batch)
+                outcomes = self._one_by_one(items, tail, position)
         except TargetTrouble as error:
             return retry(batch, error)
         self._highest = highest
         return verdicts(batch, items, outcomes)
+
+    def _lines(self, batch: Sequence[Decoded]) -> list[str]:
+        """Return the lines of what is measured and dated. ValueError when one of them cannot be written."""
+        point, texts = text.point, self._target.texts
+        return [
+            point(seen, texts=texts)
+            for decoded in batch
+            for seen in decoded.observations
+            if seen.value is not None and seen.observed_at_ms is not None
+        ]
+
+    def _post_all(self, lines: Sequence[str]) -> None:
+        for at in range(0, len(lines), self._batch):
+            self._post(lines[at : at + self._batch])
 
     def close(self) -> None:
         """Close the connection."""
@@ -125,12 +142,11 @@ class LineSink:
         """There is nothing beside what every sink has."""
         return {}
 
-    def _last(self, items: Sequence[Item], revisions: Sequence[str], position: str) -> list[Outcome]:
-        """Send the last points with revisions and position in one request, one after another where something is refused."""
-        try:
-            return self._send(items, [*revisions, position])
-        except PointsRefused:
-            outcomes = self._sift(items)
+    def _one_by_one(self, items: Sequence[Item], revisions: Sequence[str], position: str) -> list[Outcome]:
+        """Send what can be sent and return an outcome for each item; the position last."""
+        outcomes: list[Outcome] = []
+        for at in range(0, len(items), self._batch):
+            outcomes += self._sift(items[at : at + self._batch])
         self._lay_over(revisions)
         try:
             self._post([position])
@@ -177,7 +193,7 @@ class LineSink:
         middle = len(items) // 2
         return self._halve(items[:middle]) + self._halve(items[middle:])
 
-    def _send(self, items: Sequence[Item], tail: Sequence[str] = ()) -> list[Outcome]:
+    def _send(self, items: Sequence[Item]) -> list[Outcome]:
         lines, outcomes, texts = [], [], self._target.texts
         for item in items:
             try:
@@ -185,7 +201,7 @@ class LineSink:
                 outcomes.append(STORED)
             except ValueError as unwritable:
                 outcomes.append(Outcome("rejected", str(unwritable)))
-        self._post([*lines, *tail])
+        self._post(lines)
         return outcomes
 
     def _post(self, lines: Sequence[str]) -> None:
