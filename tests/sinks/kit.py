@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import time
 from collections import Counter
 from dataclasses import replace
 from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
@@ -20,7 +21,7 @@ from pantau_wire import frame as wire
 from pantau_wire import names as T
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from pathlib import Path
 
     from pantau.sinks import Sink
@@ -271,6 +272,15 @@ def check(kit: Kit, town: Town, said: Iterable[Decoded] | None = None) -> None:
         + [f"  - {row} x{n}" for row, n in sorted(lost.items(), key=str)[:6]]
         + [f"  + {row} x{n}" for row, n in sorted(more.items(), key=str)[:6]]
     )
+
+
+def until(true: Callable[[], object], what: str | Callable[[], str], within_s: float = 20.0) -> None:
+    """Return once something holds that nothing signals; `what` says what was waited for."""
+    deadline = time.monotonic() + within_s
+    while not true():
+        said = what if isinstance(what, str) else what()
+        assert time.monotonic() < deadline, f"waited {within_s:g} s until {said}"
+        time.sleep(0.01)
 
 
 def _row(kit: Kit, row: Row) -> Row:
