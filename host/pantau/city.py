@@ -181,6 +181,7 @@ class City:
             figures[f"sink_rejected_total{label}"] = float(follower.rejected)
             figures[f"quality_defects_total{label}"] = float(sum(follower.quality.defects.values()))
             figures[f"sink_working{label}"] = float(not follower.trouble)
+            figures |= {f"{name}{label}": value for name, value in follower.figures().items()}
         return figures
 
     def _lag(self, follower: Follower) -> int:

@@ -183,6 +183,11 @@ class Follower:
             return [f"{hung}; frames wait in the spool"]
         return []
 
+    def figures(self) -> dict[str, float]:
+        """Return what the sink counts beside us, by names of pantau.ops.figures that begin with sink_."""
+        found = getattr(self._sink, "figures", dict)()
+        return {name: float(value) for name, value in found.items() if name.startswith("sink_")}
+
     def use(self, registry: Registry) -> Awaitable[None]:
         """Go on with another registry: between two deliveries, in the sink's thread."""
 
