@@ -100,11 +100,10 @@ class Delivery:
 
     def _take(self, at: int, decoded: Decoded) -> None:
         suspect = decoded.id in self._suspects
-        observe = self._observe_again if suspect else self._observe
-        outcomes = [observe(decoded, seen) for seen in decoded.observations]
-        if suspect or any(outcome is not STORED for outcome in outcomes):
+        if suspect or not self._whole(decoded):
+            observe = self._observe_again if suspect else self._observe
             self._items += [Item(at, seen) for seen in decoded.observations]
-            self._outcomes += outcomes
+            self._outcomes += [observe(decoded, seen) for seen in decoded.observations]
         if decoded.revisions:
             own = {seen.key for seen in decoded.observations}  # told whole, just now
             for revision in decoded.revisions:
@@ -113,6 +112,28 @@ class Delivery:
                     told == one._replace(version=0) for one in self._told[revision.key]
                 ):
                     self._revise(decoded, revision.key, told)
+
+    def _whole(self, decoded: Decoded) -> bool:
+        """Append a new frame at one go, as almost all can be: False when its readings are not all good and of one day."""
+        seen, interval_s = decoded.observations, decoded.interval_s
+        if not seen:
+            return True
+        dates = {one.observed_at_ms for one in seen}
+        if None in dates:
+            return False
+        try:
+            days = {
+                rows.day_of(at_ms)
+                for at_ms in ([decoded.received_ms] if self._by_receipt else dates)
+                if at_ms is not None
+            }
+            lines = [rows.observation_line(one, interval_s) for one in seen]
+        except ValueError:
+            return False
+        if len(days) > 1:
+            return False
+        self._put(rows.OBSERVATIONS, days.pop(), decoded.id, lines)
+        return True
 
     def _observe(self, decoded: Decoded, seen: Observation) -> Outcome:
         """Append a reading."""
@@ -125,7 +146,7 @@ class Delivery:
                 table, day = rows.OBSERVATIONS, rows.day_of(seen.received_ms if self._by_receipt else at_ms)
         except ValueError as error:
             return Outcome("rejected", str(error))
-        self._put(table, day, decoded.id, line)
+        self._put(table, day, decoded.id, [line])
         return STORED
 
     def _observe_again(self, decoded: Decoded, seen: Observation) -> Outcome:
@@ -157,20 +178,15 @@ class Delivery:
             day = rows.day_of(told.observed_at_ms or 0 if dated else decoded.received_ms)
         except ValueError as error:
             return Outcome("rejected", str(error))
-        self._put(rows.REVISIONS, day, decoded.id, line)
+        self._put(rows.REVISIONS, day, decoded.id, [line])
         self._told[key].append(told)
         return STORED
 
-    def _put(self, table: str, day: str, number: int, line: str) -> None:
+    def _put(self, table: str, day: str, number: int, lines: list[str]) -> None:
         group = (table, day, number <= self._before)
-        lines = self._lines.get(group)
-        if lines is None:
-            self._lines[group], self._spans[group] = [line], (number, number)
-            return
-        lines.append(line)
-        first, last = self._spans[group]
-        if not first <= number <= last:
-            self._spans[group] = (min(first, number), max(last, number))
+        self._lines.setdefault(group, []).extend(lines)
+        first, last = self._spans.get(group, (number, number))
+        self._spans[group] = (min(first, number), max(last, number))
 
 
 def _frames(batch: Sequence[Decoded]) -> set[Frame]:

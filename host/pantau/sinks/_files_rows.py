@@ -7,9 +7,9 @@ one form, without spaces and with the frame's identity first: what a frame left 
 from __future__ import annotations
 
 import json
-import math
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
+from math import isfinite
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
@@ -103,27 +103,24 @@ def correction(seen: Observation, position: int) -> Told:
 
 def observation_line(seen: Observation, interval_s: int) -> str:
     """Return the line of an observation. ValueError for a value or a date that JSON and calendars cannot hold."""
-    value = seen.value
+    value, at_ms, uptime_ms = seen.value, seen.observed_at_ms, seen.uptime_ms
     if value is None:
         number = "null"
-    elif math.isfinite(value):
+    elif isfinite(value):
         number = repr(float(value))
     else:
         raise ValueError(f"{value} is not a number that JSON can hold")
-    station = "null" if seen.station is None else _text(seen.station)
-    at = "null" if seen.observed_at_ms is None else iso(seen.observed_at_ms)
-    uptime = "null" if seen.uptime_ms is None else seen.uptime_ms
     return (
         f'{_head(seen.node, seen.boot, seen.seq)}"index":{seen.index},"property":{_text(seen.property)},"value":{number},'
-        f'"unit":{_text(seen.unit)},"quality":{seen.quality},"reason":{_text(seen.reason)},"tests":{_text(seen.tests)},'
-        f'"station":{station},"observed_at":{at},"uptime_ms":{uptime},"received_at":{iso(seen.received_ms)},'
-        f'"clock":{seen.clock},"interval_s":{interval_s}}}\n'
+        f"{_words(seen.unit, seen.quality, seen.reason, seen.tests, seen.station)}"
+        f'"observed_at":{"null" if at_ms is None else iso(at_ms)},"uptime_ms":{"null" if uptime_ms is None else uptime_ms},'
+        f"{_tail(seen.received_ms, seen.clock, interval_s)}"
     )
 
 
 def revision_line(key: Key, new: Told, revised_ms: int) -> str:
     """Return the line of a revision. ValueError as above."""
-    if new.value is not None and not math.isfinite(new.value):
+    if new.value is not None and not isfinite(new.value):
         raise ValueError(f"{new.value} is not a number that JSON can hold")
     fields = {
         "index": key[3], "property": key[4], "quality": new.quality, "reason": new.reason, "tests": new.tests,
@@ -200,5 +197,19 @@ def _head(node: str, boot: int, seq: int) -> str:
 
 
 @lru_cache(maxsize=1 << 14)
+def _words(unit: str, quality: int, reason: str, tests: str, station: str | None) -> str:
+    place = "null" if station is None else _text(station)
+    return (
+        f'"unit":{_text(unit)},"quality":{quality},"reason":{_text(reason)},"tests":{_text(tests)},"station":{place},'
+    )
+
+
+@lru_cache(maxsize=1 << 12)
+def _tail(received_ms: int, clock: int, interval_s: int) -> str:
+    return f'"received_at":{iso(received_ms)},"clock":{clock},"interval_s":{interval_s}}}\n'
+
+
+@lru_cache(maxsize=1 << 14)
 def _text(text: str) -> str:
+    text.encode()  # ValueError for half a character: no file could hold it
     return json.dumps(text, ensure_ascii=False)

@@ -79,6 +79,7 @@ def escaped(text: str) -> str:
     """
     if not text or "\\" in text or any(letter < " " for letter in text):
         raise ValueError(f"line protocol cannot spell {text!r} as a name")
+    text.encode()  # ValueError for half a character
     return text.replace(",", "\\,").replace("=", "\\=").replace(" ", "\\ ")
 
 
@@ -96,5 +97,6 @@ def _words(reason: str, station: str | None) -> str:
 
 
 def _quoted(text: str) -> str:
+    text.encode()  # ValueError for half a character
     escaped_text = text.replace("\\", "\\\\").replace('"', '\\"')
     return f'"{escaped_text}"'
