@@ -1,18 +1,22 @@
-"""Two MQTT sources share the partition sessions of one real Mosquitto, and hand one over while messages flow."""
+"""Two MQTT sources share the partition sessions of a real broker, and hand one over while messages flow."""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import functools
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from typing import NamedTuple
 
 import pytest
 
-from integration.bridge_env import Broker
+from integration.bridge_env import Broker, free_port
+from needs import missing
 from pantau.config import MqttTable
 from pantau.sources import Inbox, confirm
 from pantau.sources.mqtt import MqttSource
+from pantau_sim.servers import Missing, nats
 from pantau_wire import topics
 
 CITY = "tangerang"
@@ -32,17 +36,42 @@ def in_loop(test):
     return run
 
 
-@pytest.fixture(scope="module")
-def broker(tmp_path_factory):
-    made = Broker(tmp_path_factory.mktemp("broker")).start()
-    yield made
-    made.stop()
+class At(NamedTuple):
+    """A broker that runs. nats-server brings what is not confirmed only after its ack_wait, behind what came later."""
+
+    name: str
+    port: int
+
+    def expects(self, store: list[tuple[str, bytes]], count: int, *, once: bool) -> None:
+        """All of `count` messages of each node are there, in order where the broker keeps it."""
+        assert {topic.split("/")[4] for topic, _ in store} == set(NODES)
+        for node in NODES:
+            numbers = [int(payload) for topic, payload in store if topic.split("/")[4] == node]
+            if not once:
+                numbers = list(dict.fromkeys(numbers))
+            assert (numbers if self.name == "mosquitto" else sorted(numbers)) == list(range(count))
+
+
+@pytest.fixture(scope="module", params=["mosquitto", "nats"])
+def broker(request, tmp_path_factory):
+    folder = tmp_path_factory.mktemp(request.param)
+    if request.param == "mosquitto":
+        made = Broker(folder).start()
+        yield At("mosquitto", made.port)
+        made.stop()
+        return
+    try:
+        mqtt = {"listen": f"127.0.0.1:{(port := free_port())}", "max_ack_pending": 2000, "ack_wait": "1s"}
+        with nats.running(folder, config={"mqtt": mqtt}):
+            yield At("nats", port)
+    except Missing as error:
+        missing(error.what, error.package)
 
 
 class Bridge:
     """A source, and somebody behind it who stores and then confirms, unless frozen."""
 
-    def __init__(self, broker: Broker, prefix: str, version: str, store: list[tuple[str, bytes]]) -> None:
+    def __init__(self, broker: At, prefix: str, version: str, store: list[tuple[str, bytes]]) -> None:
         settings = MqttTable(
             host="127.0.0.1", port=broker.port, tls=False, lab_plain=True, client_prefix=prefix, version=version
         )
@@ -85,7 +114,7 @@ class Bridge:
 class Nodes:
     """Publishes numbered messages for the nodes of one partition, each confirmed by the broker before the next."""
 
-    def __init__(self, broker: Broker, prefix: str) -> None:
+    def __init__(self, broker: At, prefix: str) -> None:
         settings = MqttTable(host="127.0.0.1", port=broker.port, tls=False, lab_plain=True, client_prefix=prefix)
         self.source = MqttSource(CITY, settings, expect_session=False, on_settled=lambda: None)
         self.source.hold([PARTITION])
@@ -116,99 +145,88 @@ async def until(what: Callable[[], object]) -> None:
         await asyncio.sleep(0.005)
 
 
-def by_node(store: list[tuple[str, bytes]]) -> dict[str, list[int]]:
-    found: dict[str, list[int]] = {}
-    for topic, payload in store:
-        found.setdefault(topic.split("/")[4], []).append(int(payload))
-    return found
-
-
-async def two(broker: Broker, prefix: str, version: str = "3.1.1") -> tuple[Bridge, Bridge, Nodes]:
+@contextlib.asynccontextmanager
+async def two(broker: At, prefix: str, version: str = "3.1.1") -> AsyncIterator[tuple[Bridge, Bridge, Nodes]]:
     store: list[tuple[str, bytes]] = []
     one, other = (Bridge(broker, prefix, version, store) for _ in range(2))
+    nodes = Nodes(broker, f"{prefix}-nodes")
     one.source.hold(HERE)
     other.source.hold(THERE)
-    for bridge in (one, other):
-        bridge.start()
-    await until(lambda: one.source.connected == other.source.connected == 8)
-    nodes = Nodes(broker, f"{prefix}-nodes")
-    await nodes.start()
-    return one, other, nodes
+    try:
+        for bridge in (one, other):
+            bridge.start()
+        await until(lambda: one.source.connected == other.source.connected == 8)
+        await nodes.start()
+        yield one, other, nodes
+    finally:
+        for part in (one, other, nodes):
+            await part.stop()
 
 
 @in_loop
 async def test_a_partition_moves_while_messages_flow_and_nothing_is_lost_doubled_or_out_of_order(broker):
-    one, other, nodes = await two(broker, "moves")
-    assert one.settled and one.source.problems() == []
-    assert one.source.publish(NODES[0], "ack", b"") and not other.source.publish(NODES[0], "ack", b"")
-    sending = asyncio.create_task(nodes.send(400))
-    for giver, taker in ((one, other), (other, one)):
-        before = len(giver.mine)
-        await until(lambda giver=giver, before=before: len(giver.mine) > before + 100)
-        await giver.source.release([PARTITION])
-        assert PARTITION not in giver.source.held and not giver.source.publish(NODES[0], "ack", b"")
-        taker.source.hold(taker.source.held | {PARTITION})
-        taker.source.hold(taker.source.held)  # again is the same
-    await sending
-    await until(lambda: len(one.store) >= 1200)
-    assert by_node(one.store) == {node: list(range(400)) for node in NODES}
-    assert (
-        one.source.figures()["partitions_held"] == 8 and other.source.figures()["broker_sessions_forgotten_total"] == 0
-    )
-    for part in (one, other, nodes):
-        await part.stop()
+    async with two(broker, "moves") as (one, other, nodes):
+        assert one.settled and one.source.problems() == []
+        assert one.source.publish(NODES[0], "ack", b"") and not other.source.publish(NODES[0], "ack", b"")
+        sending = asyncio.create_task(nodes.send(400))
+        for giver, taker in ((one, other), (other, one)):
+            before = len(giver.mine)
+            await until(lambda giver=giver, before=before: len(giver.mine) > before + 100)
+            await giver.source.release([PARTITION])
+            assert PARTITION not in giver.source.held and not giver.source.publish(NODES[0], "ack", b"")
+            taker.source.hold(taker.source.held | {PARTITION})
+            taker.source.hold(taker.source.held)  # again is the same
+        await sending
+        await until(lambda: len(one.store) >= 1200)
+        broker.expects(one.store, 400, once=True)
+        assert one.source.figures()["partitions_held"] == 8
+        assert other.source.figures()["broker_sessions_forgotten_total"] == 0
 
 
-@pytest.mark.parametrize("version", ["3.1.1", "5"])
+@pytest.mark.parametrize(
+    "broker, version", [("mosquitto", "3.1.1"), ("mosquitto", "5"), ("nats", "3.1.1")], indirect=["broker"]
+)
 @in_loop
 async def test_an_heir_gets_what_a_frozen_bridge_did_not_confirm_and_is_not_fought(broker, version):
-    one, other, nodes = await two(broker, f"frozen{version[0]}", version)
-    await nodes.send(30)
-    await until(lambda: len(one.store) >= 90)
-    ours, asked = True, 0
+    async with two(broker, f"frozen{version[0]}", version) as (one, other, nodes):
+        await nodes.send(30)
+        await until(lambda: len(one.store) >= 90)
+        ours, asked = True, 0
 
-    def is_ours(number: int) -> bool:
-        nonlocal asked
-        asked += not ours and number == PARTITION
-        return ours or number != PARTITION
+        def is_ours(number: int) -> bool:
+            nonlocal asked
+            asked += not ours and number == PARTITION
+            return ours or number != PARTITION
 
-    one.source.ours = is_ours
-    one.frozen = True
-    await nodes.send(10)
-    await until(lambda: len(one.inbox) >= 30)  # received and not confirmed
+        one.source.ours = is_ours
+        one.frozen = True
+        await nodes.send(10)
+        await until(lambda: len(one.inbox) >= 30)  # received and not confirmed
 
-    ours = False  # its lease is over; it does not know that yet
-    other.source.hold([*THERE, PARTITION])
-    await until(lambda: len(other.mine) >= 30)
-    await until(lambda: one.source.connected == 7)  # the broker has put it out
-    assert "7 of 8 partition sessions are connected" in one.source.problems()[0]
-    one.frozen = False  # what it stores now, it confirms into nothing: its log has to refuse it
-    await until(lambda: not len(one.inbox) and asked >= 2)
-    await nodes.send(10)
-    await until(lambda: len(other.mine) >= 60)
-    assert other.source.connected == 9 and other.source.figures()["broker_reconnects_total"] == 0
-    stored = by_node(one.store)
-    assert stored.keys() == set(NODES)
-    assert all(list(dict.fromkeys(numbers)) == list(range(50)) for numbers in stored.values()), (
-        "in order, less what came twice"
-    )
-    one.source.drop([PARTITION])
-    assert one.source.problems() == [] and len(one.source.held) == 7
-    for part in (one, other, nodes):
-        await part.stop()
+        ours = False  # its lease is over; it does not know that yet
+        other.source.hold([*THERE, PARTITION])
+        await until(lambda: len(other.mine) >= 30)
+        await until(lambda: one.source.connected == 7)  # the broker has put it out
+        assert "7 of 8 partition sessions are connected" in one.source.problems()[0]
+        one.frozen = False  # what it stores now, it confirms into nothing: its log has to refuse it
+        await until(lambda: not len(one.inbox) and asked >= 2)
+        await nodes.send(10)
+        await until(lambda: len(other.mine) >= 60)
+        assert other.source.connected == 9 and other.source.figures()["broker_reconnects_total"] == 0
+        broker.expects(one.store, 50, once=False)
+        one.source.drop([PARTITION])
+        assert one.source.problems() == [] and len(one.source.held) == 7
 
 
 @in_loop
 async def test_a_release_is_bounded_and_the_heir_gets_the_rest(broker):
-    one, other, nodes = await two(broker, "bounded")
-    one.frozen = True
-    await nodes.send(5)
-    await until(lambda: len(one.inbox) >= 15)
-    began = time.monotonic()
-    await one.source.release([PARTITION], within_s=0.2)
-    assert time.monotonic() - began < 2.0
-    other.source.hold([*THERE, PARTITION])
-    await until(lambda: len(other.mine) >= 15)
-    assert by_node(other.store) == {node: list(range(5)) for node in NODES}
-    for part in (one, other, nodes):
-        await part.stop()
+    async with two(broker, "bounded") as (one, other, nodes):
+        one.frozen = True
+        await nodes.send(5)
+        await until(lambda: len(one.inbox) >= 15)
+        began = time.monotonic()
+        await one.source.release([PARTITION], within_s=0.2)
+        assert time.monotonic() - began < 2.0
+        other.source.hold([*THERE, PARTITION])
+        await until(lambda: len(other.mine) >= 15)
+        broker.expects(other.store, 5, once=True)
