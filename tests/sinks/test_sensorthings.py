@@ -143,7 +143,8 @@ def test_a_verdict_that_changes_nothing_costs_nothing(kit, town, sink, proxy):
     check(kit, town)
 
 
-def test_a_date_that_changes_moves_the_observation(kit, town, sink):
+@pytest.mark.parametrize("together", [False, True])
+def test_a_date_that_changes_moves_the_observation(kit, town, sink, together):
     first = town.level(1500, 1501)
     sink.deliver([first])
     moved = tuple(
@@ -151,7 +152,7 @@ def test_a_date_that_changes_moves_the_observation(kit, town, sink):
     )
     told = town.instead(town.state(), revisions=moved)
     for _ in range(2):
-        sink.deliver([told])
+        sink.deliver([first, told] if together else [told])
         check(kit, town)
     sink.deliver([first, told])
     check(kit, town)
@@ -247,7 +248,9 @@ def test_an_older_copy_of_the_server_is_noticed(kit, town, tmp_path):
     with closing(sqlite3.connect(kit.server.database)) as server, closing(sqlite3.connect(tmp_path / "copy")) as copy:
         server.backup(copy)
         sink = kit.open(tmp_path)
-        sink.deliver(more)
+        sink.deliver(more[:3])
+        sink.deliver(more[3:])
+        assert sink.position() == more[-1].id
         sink.close()
         check(kit, town)
         copy.backup(server)

@@ -6,7 +6,7 @@ import logging
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pantau.log import event
-from pantau.sinks._sta_client import Broken, Gone, encoded, id_of, iot_id
+from pantau.sinks._sta_client import Broken, Gone, encoded, id_of, iot_id, literal
 from pantau.sinks._sta_rows import Found, Identity, Row, found, identity, parameters, spans, times, within
 from pantau.sinks.items import Refused
 
@@ -43,7 +43,7 @@ class Recent:
         self._held: dict[str, dict[Identity, Found | tuple[str, Row]]] = {}
 
     def note(self, stream: str, which: Identity, what: Found | tuple[str, Row]) -> None:
-        """Remember one, as it was found, or by its id and what was sent."""
+        """Remember one, as it was found, or by its link and what was sent."""
         here = self._held.get(stream)
         if here is None:
             if len(self._held) >= _STREAMS:
@@ -58,8 +58,8 @@ class Recent:
         held = self._held.get(stream, {}).get(which)
         if held is None or isinstance(held, Found):
             return held
-        number, row = held
-        return Found(number, row.at_ms // 1000, parameters(row))
+        link, row = held
+        return Found(literal(link), row.at_ms // 1000, parameters(row))
 
     def forget(self) -> None:
         """Forget all."""

@@ -68,15 +68,12 @@ def unfit(seen: Observation) -> str:
     return ""
 
 
+@lru_cache(maxsize=16_384)  # the columns of a frame share their instants
 def iso(ms: int) -> str:
     """Return Unix ms as RFC 3339 in UTC; whole seconds without a fraction."""
     second, rest = divmod(ms, 1000)
-    return f"{_second(second)}.{rest:03d}Z" if rest else f"{_second(second)}Z"
-
-
-@lru_cache(maxsize=65_536)
-def _second(second: int) -> str:
-    return datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%S")
+    text = datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%S")
+    return f"{text}.{rest:03d}Z" if rest else f"{text}Z"
 
 
 def second_of(phenomenon_time: object) -> int:
@@ -126,8 +123,9 @@ def array(rows: Iterable[Row], *, intervals: bool) -> tuple[bytes, list[Row]]:
         ]
         if placed:
             components.append("FeatureOfInterest/id")
+            features = {row.feature: iot_id(row.feature or "") for row in group}
             for row, line in zip(group, cells, strict=True):
-                line.append(iot_id(row.feature or ""))
+                line.append(features[row.feature])
         body.append({
             "Datastream": {"@iot.id": iot_id(stream)}, "components": components,
             "dataArray@iot.count": len(cells), "dataArray": cells,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pantau.sinks._sta_client import Exists, Gone, literal, refused
+from pantau.sinks._sta_client import Exists, Gone, refused
 from pantau.sinks._sta_rows import Row, array, by_stream, single
 from pantau.sinks.items import DUPLICATE, STORED, Outcome, Refused, TargetTrouble, sift
 
@@ -24,7 +24,7 @@ _NO_ARRAYS = frozenset({404, 405, 501})
 
 
 class Sender:
-    """Sends rows that the server does not hold. `took` is told each that it stored, with the id that it gave."""
+    """Sends rows that the server does not hold. `took` is told each that it stored, with the link that it gave."""
 
     def __init__(
         self, client: Client, ids: Ids, *, most_rows: int, writes: Callable[[], bool], took: Callable[[Row, str], None]
@@ -110,9 +110,9 @@ class Sender:
             raise TargetTrouble(f"{said}: {answer.quoted()}", ambiguous=True)
         stored = set()
         for row, link in zip(order, links, strict=True):
-            if isinstance(link, str) and link.endswith(")"):
+            if isinstance(link, str) and link.endswith(")") and not link.endswith("()"):
                 stored.add(row.place)
-                self._took(row, literal(link))
+                self._took(row, link)
         if given and self.intervals is None and any(row.span_ms and row.place in stored for row in rows):
             self._ids.note("server", {"intervals": "yes"})
         return stored

@@ -161,6 +161,7 @@ class SensorThings:
         if not self._unsure:
             with contextlib.suppress(Gone):  # the next start sees that
                 self._write_mark(now=True)
+        self._note()
         self._http.close()
         self._kept.close()
 
@@ -194,7 +195,8 @@ class SensorThings:
         rows: dict[tuple[str, int, int, int, str], Row] = {}
         for place, item in enumerate(items):
             seen, decoded = item.observation, batch[item.frame]
-            if seen.key in rows:
+            key = seen.key
+            if key in rows:
                 continue
             if why := unfit(seen):
                 outcomes[place] = Outcome("rejected", why)
@@ -205,10 +207,10 @@ class SensorThings:
             except ValueError as error:
                 outcomes[place] = Outcome("rejected", str(error))
                 continue
-            revision = later.pop(seen.key, None)
+            revision = later.pop(key, None)
             span_ms = 1000 * decoded.interval_s if stream.period else 0
             row = Row(place, decoded.id, seen, stream.id, feature, span_ms, seen.observed_at_ms or 0)
-            rows[seen.key] = row if revision is None else row._replace(seen=_revised(seen, revision), revised=True)
+            rows[key] = row if revision is None else row._replace(seen=_revised(seen, revision), revised=True)
         return list(rows.values()), later
 
     def _missing(self, rows: Sequence[Row], before: int, outcomes: dict[int, Outcome]) -> list[Row]:
@@ -240,9 +242,9 @@ class SensorThings:
             if (stream := streams[key[0], key[4]]) is not None
         ]
 
-    def _took(self, row: Row, number: str) -> None:
+    def _took(self, row: Row, link: str) -> None:
         self._stored += 1
-        self._recent.note(row.stream, row.identity, (number, row))
+        self._recent.note(row.stream, row.identity, (link, row))
 
     # --- what the server holds
 
