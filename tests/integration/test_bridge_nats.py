@@ -6,7 +6,7 @@ import signal
 
 import pytest
 
-from integration.bridge_env import BridgeProcess, Client, free_port
+from integration.bridge_env import ROOT, BridgeProcess, Client, free_port
 from integration.test_bridge_tls import certify
 from needs import missing
 from pantau_sim.servers import Missing, nats
@@ -78,29 +78,40 @@ def test_sessions_outlive_bridge_and_broker_and_nothing_is_lost_or_doubled(serve
     assert not [line for line in bridge.log if "session_forgotten" in line]
 
 
-def test_tls_with_the_citys_ca_and_a_password_and_a_wrong_one_is_named(tmp_path):
+def test_the_configuration_of_the_page_with_tls_and_a_password_and_a_wrong_one_is_named(tmp_path):
+    page = (ROOT / "docs" / "targets" / "nats-as-broker.md").read_text()
+    text = page.split("```conf\n")[1].split("```")[0]
     certify(tmp_path, "server", certify(tmp_path, "ca"))
-    config = {
-        "authorization": {"users": [{"user": "bridge", "password": "secret"}]},
-        "mqtt": {
-            "listen": f"127.0.0.1:{(port := free_port())}",
-            "tls": {"cert_file": f"{tmp_path}/server.pem", "key_file": f"{tmp_path}/server.key"},
-        },
-    }
-    folder = tmp_path / "bridge"
-    folder.mkdir()
-    (folder / "password").write_text("secret\n")
-    (folder / "password").chmod(0o600)
-    bridge = BridgeProcess(folder, port, f'user = "bridge"\npassword_file = "password"\nca = "{tmp_path}/ca.pem"')
+    port = free_port()
     try:
-        with nats.running(tmp_path / "nats", config=config):
-            bridge.start().ready()
-            assert bridge.stop() == 0
-            (folder / "password").write_text("wrong\n")
-            said = bridge.call("bridge", "check")
-            assert said.returncode == 3 and "correct [mqtt] user and password_file" in said.stderr
+        server = nats.Server(tmp_path / "nats")
     except Missing as error:
         missing(error.what, error.package)
+    for there, here in {
+        "127.0.0.1:4222": server.url.removeprefix("nats://"), "127.0.0.1:8222": server.monitor.removeprefix("http://"),
+        "0.0.0.0:8883": f"127.0.0.1:{port}", "/var/lib/nats": f"{server.folder}/store", "/etc/pantau": f"{tmp_path}",
+    }.items():  # fmt: skip
+        assert there in text
+        text = text.replace(there, here)
+    (server.folder / "nats.conf").write_text(text)
+    folder = tmp_path / "bridge"
+    folder.mkdir()
+    password = folder / "password"
+    password.write_text("bridge-secret\n")
+    password.chmod(0o600)
+    bridge = BridgeProcess(folder, port, f'user = "bridge"\npassword_file = "password"\nca = "{tmp_path}/ca.pem"')
+    try:
+        server.start()
+        bridge.start().ready()
+        assert bridge.stop() == 0
+        bridge.until("bridge.stopped")
+        assert [line for line in bridge.log if "mqtt.window_unknown" in line]  # it may not hear its own commands
+        password.write_text("wrong\n")
+        said = bridge.call("bridge", "check")
+        assert said.returncode == 3 and "correct [mqtt] user and password_file" in said.stderr
+        bridge.config.write_text(bridge.config.read_text().replace("[mqtt]\n", '[mqtt]\nversion = "5"\n'))
+        assert "set [mqtt] version to the one that this broker speaks" in bridge.call("bridge", "check").stderr
     finally:
         if bridge.process is not None:
             bridge.stop(signal.SIGKILL)
+        server.stop()
