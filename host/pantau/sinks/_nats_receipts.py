@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from typing import TYPE_CHECKING
 
 from pantau.sinks.items import DUPLICATE, STORED, Outcome
@@ -55,6 +54,8 @@ class Receipts:
                 await self._moved.wait()
 
     async def _came(self, message: Msg) -> None:
+        import orjson
+
         run, _, number = message.subject.rpartition(".")[2].partition("-")
         if int(run) != self._run or int(number) not in self._out:
             return
@@ -63,7 +64,7 @@ class Receipts:
         if message.headers and message.headers.get("Status") == _NO_RESPONDERS:
             self.failed = self.failed or "no stream takes our subjects: it was deleted, or has no leader now"
             return
-        said = json.loads(message.data)
+        said = orjson.loads(message.data)
         if (error := said.get("error")) is None:
             self.sequence = max(self.sequence, said["seq"])
             if said.get("duplicate"):

@@ -6,7 +6,6 @@ Calls raise OSError, TimeoutError or nats.errors.Error; `drop` then, and the nex
 from __future__ import annotations
 
 import asyncio
-import math
 from typing import TYPE_CHECKING, NamedTuple
 
 from pantau import natslink
@@ -27,6 +26,8 @@ if TYPE_CHECKING:
 _MIB = 1 << 20
 _NO_STREAM, _TAKEN, _OVERLAP = 10059, 10058, 10065  # JetStream's codes
 _TICK_S = 0.02
+_BURST = 16  # messages
+_HEADERS = 1_024  # more than ours ever are: the log's name is the longest of them
 _AT_ONCE = 64  # questions under way
 _BEYOND = 200  # messages of a subject among which one may stand too late: those of one delivery that failed in part
 
@@ -53,19 +54,19 @@ class Stream:
 
     async def ready(self) -> StreamInfo:
         """Connect and make the stream, where need be, and return what it is."""
-        import nats.errors
-
-        if self._client is not None:
-            try:
-                await self._client.flush(
-                    math.ceil(self._settings.timeout_s)
-                )  # nobody has listened to it since the last call
-            except (OSError, nats.errors.Error):
-                await self.drop()
-        if self._client is None or self._js is None:
-            self._client = await natslink.connect(self._settings, self._key, f"pantau {self._subjects.city}")
-            self._js = self._client.jetstream(timeout=self._settings.timeout_s)
-            await self.receipts.listen(self._client.new_inbox(), self._client.subscribe)
+        if self._client is not None and self._js is not None:
+            asked = asyncio.ensure_future(self._ensure(self._js))
+            # Nobody has listened to the server since the last call: it may have left meanwhile.
+            while not asked.done() and self._client.is_connected:
+                await asyncio.wait({asked}, timeout=_TICK_S)
+            if asked.done() and not isinstance(asked.exception(), TimeoutError):
+                return asked.result()
+            asked.cancel()
+            await asyncio.wait({asked})
+            await self.drop()
+        self._client = await natslink.connect(self._settings, self._key, f"pantau {self._subjects.city}")
+        self._js = self._client.jetstream(timeout=self._settings.timeout_s)
+        await self.receipts.listen(self._client.new_inbox(), self._client.subscribe)
         return await self._ensure(self._js)
 
     async def drop(self) -> str:
@@ -122,17 +123,29 @@ class Stream:
         client = self._connected()
         receipts.begin(len(messages))
         for number, message in enumerate(messages):
-            headers = text.headers(self._log, message, through)
-            if (size := text.size(headers, message.payload)) > client.max_payload:
-                why = f"its message of {size} bytes is more than the {client.max_payload} that the server takes: max_payload"
-                receipts.outcomes[number] = Outcome("rejected", why)
+            if number % _BURST == 0:
+                await asyncio.sleep(0)  # what is written goes out: the server works while we write on
+            payload, refused = text.write(message)
+            headers, size = text.headers(self._log, message, through), len(payload)
+            if size + _HEADERS > client.max_payload and text.size(headers, payload) > client.max_payload:
+                refused = (
+                    f"its message of {size} bytes is more than the server takes: max_payload = {client.max_payload}"
+                )
+                payload = b""
+            if refused:
+                receipts.outcomes[number] = Outcome("rejected", refused)
+            if not payload:
                 continue
             await receipts.fewer(most, within_s)
             if receipts.failed:
                 break
+            sent = client.publish(message.subject, payload, receipts.reply(number), headers)
+            if client.pending_data_size + size < _MIB:
+                await sent
+                continue
             # With much unsent the package waits for the socket, as long as it likes, and swallows a cancellation.
-            async with asyncio.timeout(within_s if client.pending_data_size + size > _MIB else None) as patience:
-                await client.publish(message.subject, message.payload, receipts.reply(number), headers)
+            async with asyncio.timeout(within_s) as patience:
+                await sent
             if patience.expired():
                 raise TimeoutError
         await receipts.fewer(1, within_s)
@@ -197,17 +210,6 @@ class Stream:
         if self._client is None:
             raise OSError("the connection was lost")
         return self._client
-
-
-async def _lives(client: Client, within_s: float) -> bool:
-    """Return whether the server answers. Nobody has listened to it since the last call: it may have left meanwhile."""
-    answer = asyncio.ensure_future(client.flush(math.ceil(within_s)))
-    while not answer.done() and client.is_connected:
-        await asyncio.wait({answer}, timeout=_TICK_S)
-    if not answer.done():
-        answer.cancel()
-        await asyncio.wait({answer})
-    return not answer.cancelled() and answer.exception() is None
 
 
 def _unfit(config: StreamConfig, subjects: text.Subjects) -> str:

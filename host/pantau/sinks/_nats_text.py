@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import json
 import math
-from itertools import zip_longest
-from typing import TYPE_CHECKING, Any, NamedTuple
+from itertools import groupby, zip_longest
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -26,7 +26,7 @@ _NAMED = 3  # reasons that a verdict names; the rest is counted
 
 
 class Message(NamedTuple):
-    """One message. `name` says what it is, for ever.
+    """What a frame has to say of one kind about one node. `name` says what it is, for ever.
 
     `position` is where in the log it was told, `origin` where its frame stands: that is before it for a frame that is told
     again because a later one gave it a date.
@@ -36,13 +36,15 @@ class Message(NamedTuple):
     name: str
     position: int
     origin: int
+    kind: Literal["obs", "rev", "health"]
+    node: str
+    decoded: Decoded
+
+
+class Written(NamedTuple):
+    """The payload of a message, b"" when nothing is left to say; and why some of it cannot be said."""
+
     payload: bytes
-
-
-class Messages(NamedTuple):
-    """What one frame has to say, and why some of its observations cannot be said."""
-
-    messages: list[Message]
     refused: str = ""
 
 
@@ -91,21 +93,31 @@ def told_again(decoded: Decoded) -> bool:
     return first is not None and first.uptime_ms is not None and first.observed_at_ms is not None
 
 
-def messages(decoded: Decoded, position: int, subjects: Subjects) -> Messages:
-    """Return the messages about one frame, told at `position` of the log."""
+def messages(decoded: Decoded, position: int, subjects: Subjects) -> list[Message]:
+    """Return the messages about one frame, told at `position` of the log. They are written when their turn has come."""
     name = f"{decoded.node}/{decoded.boot}/{decoded.seq}" + ("/d" if told_again(decoded) else "")
-    out, refused = [], ""
+    place = (position, decoded.id)
+    out = []
     if decoded.observations:
-        payload, refused = _observations(decoded, decoded.observations)
-        if payload:
-            out.append(Message(subjects.of("obs", decoded.node), name, position, decoded.id, payload))
+        out.append(Message(subjects.of("obs", decoded.node), name, *place, "obs", decoded.node, decoded))
     if decoded.health is not None:
-        said = {**_head(decoded), "clock": decoded.clock, "health": decoded.health}
-        out.append(Message(subjects.of("health", decoded.node), f"{name}/h", position, decoded.id, _json(said)))
-    for node, revisions in _by_node(decoded).items():
-        said = {"node": node, "by": [decoded.node, decoded.boot, decoded.seq], "revisions": revisions}
-        out.append(Message(subjects.of("rev", node), f"{name}/r/{node}", position, decoded.id, _json(said)))
-    return Messages(out, refused)
+        out.append(Message(subjects.of("health", decoded.node), f"{name}/h", *place, "health", decoded.node, decoded))
+    frame = (decoded.node, decoded.boot, decoded.seq)
+    nodes = dict.fromkeys(revision.key[0] for revision in decoded.revisions if revision.key[:3] != frame)
+    return out + [Message(subjects.of("rev", n), f"{name}/r/{n}", *place, "rev", n, decoded) for n in nodes]
+
+
+def write(message: Message) -> Written:
+    """Return what a message says."""
+    decoded = message.decoded
+    if message.kind == "obs":
+        return _observations(decoded, decoded.observations)
+    if message.kind == "health":
+        return Written(_json({**_head(decoded), "clock": decoded.clock, "health": decoded.health}))
+    frame = (decoded.node, decoded.boot, decoded.seq)
+    # What is revised of the frame's own observations, they say already.
+    told = [_revision(r) for r in decoded.revisions if r.key[0] == message.node and r.key[:3] != frame]
+    return Written(_json({"node": message.node, "by": frame, "revisions": told}))
 
 
 def shown(payload: bytes, observation: Observation) -> str | None:
@@ -122,60 +134,44 @@ def shown(payload: bytes, observation: Observation) -> str | None:
         return None
 
 
-def _observations(decoded: Decoded, seen: Sequence[Observation]) -> tuple[bytes, str]:
-    """Return the payload, b"" for nothing to say, and why some cannot be said."""
-    try:
-        return _json(_columns(decoded, seen)), ""
-    except ValueError:  # JSON has no infinity and no NaN
-        bad = [o for o in seen if o.value is not None and not math.isfinite(o.value)]
+def _observations(decoded: Decoded, seen: Sequence[Observation]) -> Written:
+    if math.isfinite(sum(filter(None, [o.value for o in seen]))):
+        return Written(_json(_columns(decoded, seen)))
+    bad = [o for o in seen if o.value is not None and not math.isfinite(o.value)]
+    good = [o for o in seen if o.value is None or math.isfinite(o.value)]
+    payload = _json(_columns(decoded, good)) if good else b""
+    if not bad:  # it was only their sum
+        return Written(payload)
     named = "; ".join(f"{o.property}[{o.index}]: {o.value} is not a number that JSON can carry" for o in bad[:_NAMED])
     more = f" and {len(bad) - _NAMED} more" if len(bad) > _NAMED else ""
-    refused = f"{len(bad)} of {len(seen)} observations: {named}{more}"
-    good = [o for o in seen if o.value is None or math.isfinite(o.value)]
-    return (_json(_columns(decoded, good)) if good else b""), refused
+    return Written(payload, f"{len(bad)} of {len(seen)} observations: {named}{more}")
 
 
 def _columns(decoded: Decoded, seen: Sequence[Observation]) -> dict[str, Any]:
-    of: dict[str, list[Observation]] = {}
-    for observation in seen:
-        of.setdefault(observation.property, []).append(observation)
-    places = _places(next(iter(of.values())))
-    said = {
-        **_head(decoded), "station": seen[0].station, "clock": decoded.clock, "interval_s": decoded.interval_s, **places
-    }  # fmt: skip
-    said["properties"] = {name: _column(column, places) for name, column in of.items()}
-    return said
-
-
-def _column(column: list[Observation], places: dict[str, list[int | None]]) -> dict[str, Any]:
-    said: dict[str, Any] = {"unit": column[0].unit, "values": [o.value for o in column]}
-    if (own := _places(column)) != places:
-        said |= own
-    if flags := [[o.index, o.quality, o.reason, o.tests] for o in column if o.quality != _GOOD]:
-        said["flags"] = flags
-    return said
-
-
-def _places(column: list[Observation]) -> dict[str, list[int | None]]:
-    """Return which records of the frame these are, and when they were taken."""
-    said: dict[str, list[int | None]] = {
-        "index": [o.index for o in column], "observed_at": [o.observed_at_ms for o in column]
-    }  # fmt: skip
-    if column[0].uptime_ms is not None:
-        said["uptime_ms"] = [o.uptime_ms for o in column]
-    return said
-
-
-def _by_node(decoded: Decoded) -> dict[str, list[dict[str, Any]]]:
-    """Return the revisions by node, less those that this frame's own observations say already."""
-    if not decoded.revisions:
-        return {}
-    own = {o.key for o in decoded.observations}
-    of: dict[str, list[dict[str, Any]]] = {}
-    for revision in decoded.revisions:
-        if revision.key not in own:
-            of.setdefault(revision.key[0], []).append(_revision(revision))
-    return of
+    """Return the frame by columns. Attribute by attribute over all observations: this is most of what the sink does."""
+    runs = [(name, len(list(run))) for name, run in groupby([o.property for o in seen])]
+    if len(dict(runs)) != len(runs):  # a property stands in two places
+        return _columns(decoded, sorted(seen, key=lambda o: o.property))
+    values, qualities = [o.value for o in seen], [o.quality for o in seen]
+    rows, times = [o.index for o in seen], [o.observed_at_ms for o in seen]
+    uptimes = [o.uptime_ms for o in seen] if seen[0].uptime_ms is not None else None
+    common: dict[str, Any] = {}
+    columns: dict[str, dict[str, Any]] = {}
+    at = 0
+    for name, length in runs:
+        begin, at = at, at + length
+        column: dict[str, Any] = {"unit": seen[begin].unit, "values": values[begin:at]}
+        places: dict[str, Any] = {"index": rows[begin:at], "observed_at": times[begin:at]}
+        if uptimes is not None:
+            places["uptime_ms"] = uptimes[begin:at]
+        common = common or places
+        if places != common:
+            column |= places
+        if qualities[begin:at].count(_GOOD) != length:
+            column["flags"] = [[o.index, o.quality, o.reason, o.tests] for o in seen[begin:at] if o.quality != _GOOD]
+        columns[name] = column
+    head = {"station": seen[0].station, "clock": decoded.clock, "interval_s": decoded.interval_s}
+    return {**_head(decoded), **head, **common, "properties": columns}
 
 
 def _revision(revision: Revision) -> dict[str, Any]:
@@ -191,7 +187,12 @@ def _head(decoded: Decoded) -> dict[str, Any]:
 
 
 def _json(said: dict[str, Any]) -> bytes:
-    return json.dumps(said, separators=(",", ":"), allow_nan=False).encode()
+    import orjson
+
+    try:
+        return orjson.dumps(said)
+    except TypeError:  # numbers beyond 64 bits and halves of characters: nothing of ours, but JSON can carry them
+        return json.dumps(said, separators=(",", ":")).encode()
 
 
 def _covers(taken: list[str], wanted: list[str]) -> bool:

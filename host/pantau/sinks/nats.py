@@ -8,11 +8,13 @@ stood, so of a subject whose last message stands before ours, ours is new; else 
 from __future__ import annotations
 
 import asyncio
+from itertools import chain, islice
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
 from pantau.natslink import NatsLink
+from pantau.problems import ConfigError, Problem
 from pantau.sinks import Verdict
 from pantau.sinks import _nats_text as text
 from pantau.sinks._nats_stream import Stream
@@ -71,6 +73,10 @@ class NatsTable(NatsLink):
 
 def open_sink(settings: NatsTable, context: Context) -> Sink:
     """Return the sink; nothing is connected yet. ConfigError for files and the extra that are missing."""
+    try:
+        import orjson  # noqa: F401
+    except ImportError:
+        raise ConfigError([Problem("", _KEY, "needs the package orjson: install pantau[nats]")]) from None
     return NatsSink(settings, context)
 
 
@@ -104,13 +110,13 @@ class NatsSink:
 
     def deliver(self, batch: Sequence[Decoded]) -> list[Verdict]:
         """Publish what the batch says and the stream does not hold."""
-        said, turn = [], self._turn
+        told: list[list[Message]] = []
+        turn = self._turn
         for decoded in batch:
             # A frame that a later one gave its date to is told again after that one: there it stands in the stream too.
             turn = turn if text.told_again(decoded) else decoded.id
-            told = text.messages(decoded, max(turn, decoded.id), self._subjects)
-            said.append(text.Messages([]) if decoded.error else told)
-        messages = [message for one in said for message in one.messages]
+            told.append([] if decoded.error else text.messages(decoded, max(turn, decoded.id), self._subjects))
+        messages = list(chain.from_iterable(told))
         try:
             outcomes = iter(self._ask(self._deliver(messages)) if messages else [])
         except TargetTrouble as error:
@@ -118,10 +124,7 @@ class NatsSink:
         self._turn = turn
         if self._through is not None:
             self._through = max(self._through, turn)
-        return [
-            _verdict(decoded, one.refused, [next(outcomes) for _ in one.messages])
-            for decoded, one in zip(batch, said, strict=True)
-        ]
+        return [_verdict(decoded, list(islice(outcomes, len(one)))) for decoded, one in zip(batch, told, strict=True)]
 
     def close(self) -> None:
         """Leave the server."""
@@ -186,14 +189,14 @@ class NatsSink:
         for subject, last in zip(unknown, await self._stream.last(unknown), strict=True):
             self._highest[subject] = 0 if last is None else last.reach
         back = [message for message in messages if message.position <= self._highest[message.subject]]
-        held = await self._search_for({message: message.position for message in back}, info)
+        held = await self._search_for([(message, message.position) for message in back], info)
         # A frame that came when its boot could be dated already stands at its own place, whenever it comes again.
-        late = {m: m.origin for m in back if m.origin < m.position and m.name not in held}
+        late = [(m, m.origin) for m in back if m.origin < m.position and m.name not in held]
         return held | await self._search_for(late, info)
 
-    async def _search_for(self, places: Mapping[Message, int], info: StreamInfo) -> set[str]:
+    async def _search_for(self, places: Sequence[tuple[Message, int]], info: StreamInfo) -> set[str]:
         wanted: dict[str, dict[str, int]] = {}
-        for message, place in places.items():
+        for message, place in places:
             wanted.setdefault(message.subject, {})[message.name] = place
         held: set[str] = set()
         for subject, names in wanted.items():
@@ -238,15 +241,12 @@ class NatsSink:
         return shown
 
 
-def _verdict(decoded: Decoded, refused: str, outcomes: Sequence[Outcome]) -> Verdict:
-    reasons = [
-        reason for reason in (decoded.error, refused, *(o.reason for o in outcomes if o.kind == "rejected")) if reason
-    ]
-    if reasons:
-        return Verdict("rejected", "; ".join(dict.fromkeys(reasons)))
-    if outcomes and all(outcome.kind == "duplicate" for outcome in outcomes):
-        return Verdict("duplicate")
-    return Verdict("stored")
+def _verdict(decoded: Decoded, outcomes: Sequence[Outcome]) -> Verdict:
+    if decoded.error:
+        return Verdict("rejected", decoded.error)
+    if reasons := [outcome.reason for outcome in outcomes if outcome.kind == "rejected"]:
+        return Verdict("rejected", "; ".join(reasons))
+    return Verdict("duplicate" if outcomes and all(outcome is DUPLICATE for outcome in outcomes) else "stored")
 
 
 def _identity(info: StreamInfo) -> str:
