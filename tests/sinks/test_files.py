@@ -367,7 +367,8 @@ def test_parquet_has_types_units_and_meanings(tmp_path):
     assert str(schema.field("property").type).startswith("dictionary<values=string")
     assert b"QARTOD" in schema.field("quality").metadata[b"description"]
     rows = file.read().to_pylist()
-    assert [row["property"] for row in rows] == ["rain_amount"] * 6 + ["water_level"] * 12
+    assert [row["property"] for row in rows] == ["water_level"] * 12 + ["rain_amount"] * 6
+    assert [row["node"] for row in rows[:12]] == ["flood-01"] * 6 + ["air-02"] * 6
     assert {(row["property"], row["unit"]) for row in rows} == {("rain_amount", "mm"), ("water_level", "m")}
     whole = dataset.dataset(tmp_path / "parquet/observations", partitioning="hive").to_table().to_pandas()
     assert len(whole) == 18 and whole["value"].isna().sum() == 6 and set(whole["date"]) == {"2026-11-28"}

@@ -26,7 +26,6 @@ Format = Literal["ndjson", "parquet"]
 _NAME = re.compile(r"(?P<log>.+)-(?P<number>\d+)-(?P<first>\d+)-(?P<last>\d+)(-again)?\.(?P<format>ndjson|parquet)")
 _ROW_GROUP = 100_000  # rows: what a reader can pass over by its statistics
 _BLOCK = 1 << 22  # bytes that Arrow reads at a time, many lines
-_ORDER = ("property", "node", "observed_at")  # like beside like: a third of the size, and readers pass over the rest
 
 
 class Segment(NamedTuple):
@@ -153,23 +152,34 @@ def as_parquet(data: bytes, table: str) -> memoryview:
     from pyarrow import json as arrow_json
     from pyarrow import parquet
 
-    columns = rows.COLUMNS[table]
-    plain = pa.schema(
-        {name: pa.string() if kind == rows.TIME else pa.type_for_alias(kind) for name, kind in columns.items()}
-    )
-    read = (
-        plain.empty_table()
-        if not data
-        else arrow_json.read_json(
+    columns, kinds = rows.COLUMNS[table], schema(table)
+    plain = {name: pa.string() if kind == rows.TIME else pa.type_for_alias(kind) for name, kind in columns.items()}
+    if data:
+        read = arrow_json.read_json(
             io.BytesIO(data),
             read_options=arrow_json.ReadOptions(block_size=_BLOCK),
-            parse_options=arrow_json.ParseOptions(explicit_schema=plain, unexpected_field_behavior="error"),
+            parse_options=arrow_json.ParseOptions(explicit_schema=pa.schema(plain), unexpected_field_behavior="error"),
         )
-    )
-    ordered = read.sort_by([(name, "ascending") for name in _ORDER])
+        ready = _ordered(read.cast(kinds).unify_dictionaries().combine_chunks())
+    else:
+        ready = kinds.empty_table()
     out = io.BytesIO()
-    parquet.write_table(ordered.cast(schema(table)), out, compression="zstd", row_group_size=_ROW_GROUP)
+    parquet.write_table(ready, out, compression="zstd", row_group_size=_ROW_GROUP)
     return out.getbuffer()
+
+
+def _ordered(table: Any) -> Any:
+    """Return the rows with like beside like: half the size, and readers pass over what they do not look for."""
+    import pyarrow as pa
+    from pyarrow import compute
+
+    # Names by their number in the dictionary, which compares faster than the names and groups them as well.
+    keys = [table[name].chunk(0).indices for name in ("property", "node")]
+    order = compute.sort_indices(
+        pa.table([*keys, table["observed_at"]], names=["property", "node", "time"]),
+        sort_keys=[("property", "ascending"), ("node", "ascending"), ("time", "ascending")],
+    )
+    return table.take(order)
 
 
 def schema(table: str) -> Any:

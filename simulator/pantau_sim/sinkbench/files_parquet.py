@@ -1,27 +1,28 @@
-"""The reference of Parquet files: pyarrow, writing tables that were prepared beforehand, compressed as the sink's."""
+"""The reference of Parquet files: pyarrow, making columns of the same observations and writing them, compressed as the sink's."""
 
 from __future__ import annotations
 
-import io
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pantau.sinks import files
 from pantau.sinks._files_rows import OBSERVATIONS
-from pantau.sinks._files_segments import as_parquet
+from pantau.sinks._files_segments import schema
 from pantau.sinks.files import FilesTable
-from pantau_sim.sinkbench.files_ndjson import SEGMENT_ROWS, lines, serve
+from pantau_sim.sinkbench.files_ndjson import SEGMENT_ROWS, serve
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
     from pantau.decode import Decoded
+    from pantau.model import Observation
     from pantau.sinks import Context, Sink
 
 __all__ = ["REFERENCE", "open", "reference", "serve"]
 
-REFERENCE = "pyarrow, prepared tables"
+REFERENCE = "pyarrow, columns of the same observations"
+_ATTRIBUTES = {"observed_at": "observed_at_ms", "received_at": "received_ms"}  # where a column has another name
 
 
 def open(server: Path, context: Context) -> Sink:  # noqa: A001  the name that every bench of a sink has
@@ -30,20 +31,30 @@ def open(server: Path, context: Context) -> Sink:  # noqa: A001  the name that e
 
 
 def reference(server: Path, batches: Sequence[Sequence[Decoded]], folder: Path) -> float:
-    """Return the seconds in which pyarrow writes the rows, as tables of the sink's size that stand in memory already."""
-    from pyarrow import parquet as arrow
+    """Return the seconds that the shortest program takes: a list for each column, a table, a file of the sink's size.
 
-    rows = [line for batch in batches for line in lines(batch)]
-    tables = [
-        arrow.read_table(io.BytesIO(as_parquet("".join(rows[at : at + SEGMENT_ROWS]).encode(), OBSERVATIONS)))
-        for at in range(0, len(rows), SEGMENT_ROWS)
-    ]
-    paths = [server.with_name(f"{folder.name}-{number}.parquet") for number in range(len(tables))]
-    try:
-        began = time.perf_counter()
-        for path, table in zip(paths, tables, strict=True):
-            arrow.write_table(table, path, compression="zstd")
-        return time.perf_counter() - began
-    finally:
-        for path in paths:
-            path.unlink(missing_ok=True)
+    It syncs nothing, sorts nothing, and begins only when all observations are there.
+    """
+    from pyarrow import parquet
+
+    pairs = [(seen, frame.interval_s) for batch in batches for frame in batch for seen in frame.observations]
+    path = server.with_name(f"{folder.name}.parquet")
+    began = time.perf_counter()
+    for at in range(0, len(pairs), SEGMENT_ROWS):
+        parquet.write_table(_table(pairs[at : at + SEGMENT_ROWS]), path, compression="zstd")
+    took_s = time.perf_counter() - began
+    path.unlink()
+    return took_s
+
+
+def _table(pairs: Sequence[tuple[Observation, int]]) -> Any:
+    import pyarrow as pa
+
+    kinds = schema(OBSERVATIONS)
+    columns = {
+        name: [interval_s for _, interval_s in pairs]
+        if name == "interval_s"
+        else [getattr(seen, _ATTRIBUTES.get(name, name)) for seen, _ in pairs]
+        for name in kinds.names
+    }
+    return pa.table(columns, schema=kinds)
