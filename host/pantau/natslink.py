@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from nats.aio.client import Client
 
 _RECONNECT_S = 1.0
+_PING_S = 5  # a server that hangs is left for another one after three of these
 
 
 class NatsLink(Table):
@@ -63,6 +64,8 @@ def options(link: NatsLink, key: str) -> dict[str, Any]:
         "reconnect_time_wait": _RECONNECT_S,
         "max_reconnect_attempts": -1,
         "allow_reconnect": True,
+        "ping_interval": _PING_S,
+        "max_outstanding_pings": 2,
     }
     if not link.lab_plain:
         found["tls"] = _tls(link, key)

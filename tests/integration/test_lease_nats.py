@@ -193,5 +193,8 @@ async def test_what_cannot_be_begun_is_given_back_and_tried_again_and_a_namesake
     assert "give each its own" in other.keeper.problems()[0] and not other.working
     bridge.refuses.clear()
     await until(halves(bridge), "and that one too")
+    bridge.working.remove(9)
+    bridge.keeper.give_back([9])  # its log was another's
+    await until(halves(bridge), "and it is taken once more, in a later epoch")
     for one in (bridge, other):
         await one.crash()

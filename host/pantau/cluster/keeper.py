@@ -93,6 +93,12 @@ class Keeper:
             self._group = None
             self._lose(self._core.abandon())
 
+    def give_back(self, partitions: Collection[int]) -> None:
+        """Give back what turned out to be another bridge's, whatever the lease says; it is tried again later."""
+        for partition in partitions:
+            self._core.failed(partition, time.monotonic())
+        self._woken.set()
+
     async def leave(self) -> None:
         """Give everything to the others, in order, and return when that is done. Bound it by a time-out."""
         self._core.leave()
@@ -127,7 +133,8 @@ class Keeper:
 
     def _begin(self) -> Lessee:
         # Epochs rise above the clock, so that the log takes them even when the bucket was lost and they begin anew.
-        return Lessee(self._who, self._leases, floor=lambda: time.time_ns() // 1_000_000)
+        first = secrets.randbits(48)  # of our own earlier heartbeats none may be taken for one that was just sent
+        return Lessee(self._who, self._leases, floor=lambda: time.time_ns() // 1_000_000, first_beat=first)
 
     async def _beat(self) -> None:
         while True:

@@ -129,8 +129,12 @@ class Lessee:
 
     def __init__(
         self, who: Identity, settings: LeaseSettings, partitions: int = topics.PARTITIONS, floor: Callable[[], int] = lambda: 0,
+        first_beat: int = 0,
     ) -> None:  # fmt: skip
-        """Each epoch is above the last one and above `floor()`, so that they rise even when the store was lost and made anew."""
+        """Each epoch is above the last one and above `floor()`, so that they rise even when the store was lost and made anew.
+
+        `first_beat`: where our heartbeats are counted from, away from those of any other object with this identity.
+        """
         self._who, self._settings, self._count, self._floor = who, settings, partitions, floor
         self._bridges: dict[str, _Bridge] = {}
         self._holders = dict.fromkeys(range(partitions), Holder())
@@ -142,7 +146,7 @@ class Lessee:
         home = zlib.crc32(who.name.encode()) % partitions
         self._order = [(home + k) % partitions for k in range(partitions)]  # bridges begin at different places
         self._sent: OrderedDict[int, float] = OrderedDict()  # heartbeat -> when it was sent
-        self._beat = self._confirmed = self._generation = 0
+        self._beat, self._confirmed, self._generation = first_beat, 0, 0
         self._next_beat = self._valid_since = self._valid_until = self._own_seen = self._complete_until = -math.inf
         self._looked = self._beating = self._valid = self._leaving = False
 
