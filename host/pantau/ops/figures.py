@@ -62,6 +62,7 @@ _GAUGES: dict[str, tuple[str, ...]] = {
     "sink_lag_seconds": ("Age of the oldest frame that the sink has not taken; 0 when it has all", "sink"),
     "sink_dead_letters": ("Frames in the quarantine that the sink rejected", "sink"),
     "sink_working": ("Whether the sink takes what it is given, 1 or 0", "sink"),
+    "partitions_held": ("Partition sessions that this bridge is to hold",),
     "cluster_partitions": ("Partitions that this bridge appends to the shared log for",),
     "lease_valid": ("Whether this bridge's lease is confirmed, 1 or 0",),
     "lease_partitions_held": ("Partitions that this bridge holds by lease",),

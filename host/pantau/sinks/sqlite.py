@@ -113,10 +113,6 @@ class CityStore:
             else f"{self.path}, readings: {observation.property} = {row[0]} {row[1]}, quality {row[2]}"
         )
 
-    def figures(self) -> dict[str, float]:
-        """Return how large the file is."""
-        return {"store_bytes": float(self.path.stat().st_size)}
-
     def use(self, registry: Registry) -> None:
         """Take over stations and placements as they are now; a store that cannot take them gets them with a delivery."""
         self._waiting = station_rows(registry, time.time_ns() // 1_000_000)
