@@ -22,11 +22,12 @@ if TYPE_CHECKING:
 
 _GRACE_S = 2.0  # for the server's own word that it gave up, before the connection is cut
 
-# Every statement of ours finds its rows by a key. A month that was just begun has no statistics, and a plan that reads whole
-# partitions for want of them would stop the sink. No jit: by the costs that this pretends each statement would be compiled first.
-_SESSION = """SELECT set_config('statement_timeout', %s, false), set_config('enable_hashjoin', 'off', false),
-    set_config('enable_mergejoin', 'off', false), set_config('enable_seqscan', 'off', false),
-    set_config('jit', 'off', false)"""
+# Every statement of ours finds its rows by a key, and is planned once, perhaps while the tables are empty: it must not have
+# been planned to read them whole. Such costs look worth compiling, hence no jit. A commit does not wait for the server's
+# disk: what a crash takes back it takes back with its position, and it is delivered again.
+_SESSION = """SELECT set_config('statement_timeout', %s, false), set_config('enable_seqscan', 'off', false),
+    set_config('plan_cache_mode', 'force_generic_plan', false), set_config('jit', 'off', false),
+    set_config('synchronous_commit', 'off', false)"""
 
 # What to do about a refusal to connect: libpq gives these without a code, so the words of an English server help to say more.
 _ADVICE = {
@@ -134,9 +135,8 @@ class Link:
             return SchemaGone(said)
         if code[:2] in {"22", "23"} or (isinstance(error, psycopg.DataError) and not code):
             return Refused(f"{said} ({code})" if code else said)
-        advice = _OF_CODE.get(code)
-        if advice is None and not code:
-            advice = next((todo for words, todo in _ADVICE.items() if words in said.lower()), None)
-            advice = advice or ("check [sinks.postgres]" if self._db is None else "look at the server and its log")
-        shown = f"{self.where}: {said}{f' ({code})' if code else ''}"
-        return TargetTrouble(f"{shown}; {advice}" if advice else shown, ambiguous=self._db is not None)
+        advice = _OF_CODE.get(code, "look at the server and its log")
+        if self._db is None and not code:
+            advice = next((todo for words, todo in _ADVICE.items() if words in said.lower()), "check [sinks.postgres]")
+        shown = f"{self.where}: {said}{f' ({code})' if code else ''}; {advice}"
+        return TargetTrouble(shown, ambiguous=self._db is not None)

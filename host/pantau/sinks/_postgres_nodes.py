@@ -1,4 +1,4 @@
-"""What a batch says about the nodes themselves, as the JSON that _postgres_sql.NODES takes. I/O-free."""
+"""What a batch says about the nodes themselves, as the JSON that _postgres_sql.NODES takes it. I/O-free."""
 
 from __future__ import annotations
 
@@ -16,7 +16,9 @@ def seen(frames: Iterable[Decoded], ids: Mapping[str, int]) -> str:
     nodes: dict[str, dict[str, Any]] = {}
     for decoded in frames:
         at_ms = decoded.received_ms
-        node = nodes.setdefault(decoded.node, {"node": ids[decoded.node], "first_ms": at_ms, "last_ms": at_ms})
+        node = nodes.setdefault(
+            decoded.node, {"id": ids[decoded.node], "node": decoded.node, "first_ms": at_ms, "last_ms": at_ms}
+        )
         node["first_ms"] = min(node["first_ms"], at_ms)
         node["last_ms"] = max(node["last_ms"], at_ms)
         head = (decoded.boot, decoded.seq)

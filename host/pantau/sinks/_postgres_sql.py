@@ -33,8 +33,8 @@ FRAMES = """INSERT INTO {s}.frames (node, boot, seq, received_at)
     ON CONFLICT DO NOTHING RETURNING node, boot, seq, frame"""
 KNOWN = """SELECT f.node, f.boot, f.seq, f.frame,
         (extract(epoch FROM f.received_at - timestamptz '2000-01-01 00:00:00+00') * 1000000)::bigint
-    FROM unnest(%s::integer[], %s::bigint[], %s::bigint[]) AS t (node, boot, seq)
-    JOIN {s}.frames AS f ON f.node = t.node AND f.boot = t.boot AND f.seq = t.seq"""
+    FROM unnest(%s::integer[], %s::bigint[], %s::bigint[]) AS t (node, boot, seq) CROSS JOIN LATERAL (
+        SELECT * FROM {s}.frames AS x WHERE x.node = t.node AND x.boot = t.boot AND x.seq = t.seq LIMIT 1) AS f"""
 
 COPY_NEW = f"COPY {{s}}.observations ({COLUMNS}) FROM STDIN (FORMAT binary)"
 COPY_TOLD = f"COPY pg_temp.told ({COLUMNS}) FROM STDIN (FORMAT binary)"
@@ -52,7 +52,7 @@ def _best(of: str) -> str:
 # Of a frame that is there already only what it did not say before is taken: a property, a date.
 AGAIN = f"""WITH taken AS (
         INSERT INTO {{s}}.observations AS o ({COLUMNS}) SELECT {COLUMNS} FROM pg_temp.told
-        ON CONFLICT (frame, idx, property, received_at) DO UPDATE SET observed_at = excluded.observed_at,
+        ON CONFLICT (frame, property, idx, received_at) DO UPDATE SET observed_at = excluded.observed_at,
             quality = excluded.quality, reason = excluded.reason, tests = excluded.tests, station = excluded.station,
             uptime_ms = excluded.uptime_ms, clock = excluded.clock
         WHERE o.observed_at IS NULL AND excluded.observed_at IS NOT NULL
@@ -61,49 +61,30 @@ AGAIN = f"""WITH taken AS (
     SELECT DISTINCT frame FROM taken"""
 CLEAR = {"told": "DELETE FROM pg_temp.told", "revised": "DELETE FROM pg_temp.revised"}
 
-_REVISED_FRAMES = """pg_temp.revised AS r
-    JOIN {s}.frames AS f ON f.node = r.node AND f.boot = r.boot AND f.seq = r.seq"""
-# Latest values whose own date changes: the next best may stand before them then.
-MOVED = f"""SELECT n.node, n.property FROM {_REVISED_FRAMES}
-    JOIN {{s}}.newest AS n ON n.node = r.node AND n.property = r.property AND n.frame = f.frame AND n.idx = r.idx
-    WHERE r.observed_at <> n.observed_at"""
-REVISE = f"""WITH changed AS (
-        UPDATE {{s}}.observations AS o SET quality = r.quality, reason = r.reason, tests = r.tests,
-            observed_at = coalesce(r.observed_at, o.observed_at)
-        FROM {_REVISED_FRAMES}
-        WHERE o.frame = f.frame AND o.idx = r.idx AND o.property = r.property AND o.received_at = f.received_at
-            AND (o.quality, o.reason, o.tests, o.observed_at)
-                IS DISTINCT FROM (r.quality, r.reason, r.tests, coalesce(r.observed_at, o.observed_at))
-        RETURNING o.*)
-    {_best("changed")} OR (excluded.frame, excluded.idx) = (n.frame, n.idx)"""
-REFRESH = f"""INSERT INTO {{s}}.newest AS n ({_NEWEST})
-    SELECT {", ".join(f"b.{name}" for name in _NEWEST.split(", "))}
-    FROM unnest(%s::integer[], %s::smallint[]) AS k (node, property) CROSS JOIN LATERAL (
-        SELECT o.* FROM {{s}}.observations AS o
-        WHERE o.node = k.node AND o.property = k.property AND o.observed_at IS NOT NULL
-            AND o.observed_at <= o.received_at + {_TOLERANCE}
-        ORDER BY o.observed_at DESC LIMIT 1) AS b
-    ON CONFLICT (node, property) DO UPDATE SET {_TAKE}"""
+REVISE = "SELECT {s}.revise()"
 
 # Late frames come in any order: each fact says which frame it is from.
-NODES = """UPDATE {s}.nodes AS n SET
-        first_seen = least(n.first_seen, to_timestamp(t.first_ms / 1000.0)),
-        last_seen = greatest(n.last_seen, to_timestamp(t.last_ms / 1000.0)),
-        alarm = CASE WHEN newer.records THEN t.alarm ELSE n.alarm END,
-        clock = CASE WHEN newer.records THEN t.clock ELSE n.clock END,
-        records_boot = CASE WHEN newer.records THEN t.records_boot ELSE n.records_boot END,
-        records_seq = CASE WHEN newer.records THEN t.records_seq ELSE n.records_seq END,
-        firmware = CASE WHEN newer.health THEN coalesce(t.health ->> 'firmware', n.firmware) ELSE n.firmware END,
-        health = CASE WHEN newer.health THEN t.health ELSE n.health END,
-        health_at = CASE WHEN newer.health THEN to_timestamp(t.health_ms / 1000.0) ELSE n.health_at END,
-        health_boot = CASE WHEN newer.health THEN t.health_boot ELSE n.health_boot END,
-        health_seq = CASE WHEN newer.health THEN t.health_seq ELSE n.health_seq END
-    FROM jsonb_to_recordset(%s::jsonb) AS t (node integer, first_ms bigint, last_ms bigint, alarm boolean, clock smallint,
-            records_boot bigint, records_seq bigint, health jsonb, health_ms bigint, health_boot bigint, health_seq bigint)
-        JOIN {s}.nodes AS was ON was.id = t.node,
-        LATERAL (SELECT (t.records_boot, t.records_seq) > (was.records_boot, was.records_seq) IS TRUE AS records,
-            (t.health_boot, t.health_seq) > (was.health_boot, was.health_seq) IS TRUE AS health) AS newer
-    WHERE n.id = t.node"""
+_NEWER = "(excluded.{of}_boot, excluded.{of}_seq) > (n.{of}_boot, n.{of}_seq)"
+_FACTS = {
+    "records": ("alarm", "clock", "records_boot", "records_seq"),
+    "health": ("health", "health_at", "health_boot", "health_seq"),
+}
+_TAKE_NEWER = ", ".join(
+    f"{name} = CASE WHEN {_NEWER.format(of=of)} THEN excluded.{name} ELSE n.{name} END"
+    for of in _FACTS
+    for name in _FACTS[of]
+)
+NODES = f"""INSERT INTO {{s}}.nodes AS n (id, node, first_seen, last_seen, firmware, {", ".join(sum(_FACTS.values(), ()))})
+    SELECT t.id, t.node, to_timestamp(t.first_ms / 1000.0), to_timestamp(t.last_ms / 1000.0), t.health ->> 'firmware',
+        t.alarm, t.clock, coalesce(t.records_boot, -1), coalesce(t.records_seq, -1),
+        t.health, to_timestamp(t.health_ms / 1000.0), coalesce(t.health_boot, -1), coalesce(t.health_seq, -1)
+    FROM jsonb_to_recordset(%s::jsonb) AS t (id integer, node text, first_ms bigint, last_ms bigint,
+        alarm boolean, clock smallint, records_boot bigint, records_seq bigint,
+        health jsonb, health_ms bigint, health_boot bigint, health_seq bigint)
+    ON CONFLICT (id) DO UPDATE SET first_seen = least(n.first_seen, excluded.first_seen),
+        last_seen = greatest(n.last_seen, excluded.last_seen),
+        firmware = CASE WHEN {_NEWER.format(of="health")} THEN coalesce(excluded.firmware, n.firmware) ELSE n.firmware END,
+        {_TAKE_NEWER}"""
 
 # Interned texts, by the table that holds them.
 ADD = {

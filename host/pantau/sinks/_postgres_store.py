@@ -80,13 +80,25 @@ class Store:
         known = new | self._known(db, firsts.keys() - new.keys())
         taken = [Taken(new=False)] * len(frames)
         fresh = {firsts[identity]: stored for identity, stored in new.items()}
-        self._store(db, frames, dict(sorted(fresh.items())), taken)
+        then: list[tuple[str, tuple[str, ...]]] = []
+        if self._store(db, frames, dict(sorted(fresh.items())), taken):
+            then.append((sql.LATEST, ()))
         rest = [(at, known[identity]) for at, identity in enumerate(identities) if at not in fresh]
+        if rest:
+            self._run(db, then)
+            then.clear()
         for some in _rounds(rest):
             self._again(db, frames, some, taken)
-        self._revise(db, frames, taken)
-        db.execute(self._say(sql.NODES), (seen(frames, nodes),))
+        if self._revise(db, frames, taken):
+            then.append((sql.REVISE, ()))
+        self._run(db, [*then, (sql.NODES, (seen(frames, nodes),))])
         return taken
+
+    def _run(self, db: Connection, statements: Iterable[tuple[str, tuple[str, ...]]]) -> None:
+        """Execute statements without waiting between them."""
+        with db.pipeline():
+            for statement, given in statements:
+                db.execute(self._say(statement), given)
 
     def _register(self, db: Connection, frames: Mapping[Identity, int]) -> dict[Identity, Stored]:
         """Insert those of {identity: received} that are not there; return them with their numbers."""
@@ -103,8 +115,8 @@ class Store:
         self.ensure(db, {_month(rows.millis(received)) for *_, received in found})
         return {(n, b, s): Stored(number, n, received) for n, b, s, number, received in found}
 
-    def _store(self, db: Connection, frames: Sequence[Decoded], some: Mapping[int, Stored], taken: list[Taken]) -> None:
-        """Store frames whose identity is new: nothing of them can be there.
+    def _store(self, db: Connection, frames: Sequence[Decoded], some: Mapping[int, Stored], taken: list[Taken]) -> bool:
+        """Store frames whose identity is new: nothing of them can be there. Return whether `told` has latest values now.
 
         They are encoded while the server stores those before them. It cannot be asked for anything meanwhile, so frames with
         a text that is not known yet come after the others.
@@ -131,7 +143,7 @@ class Store:
                 taken[at] = Taken(new=True, bad=taken[at].bad)
         if encoder.newest:
             self._copy(db, sql.COPY_TOLD, [row for _, row in encoder.newest.values()], "told")
-            db.execute(self._say(sql.LATEST))
+        return bool(encoder.newest)
 
     def _again(self, db: Connection, frames: Sequence[Decoded], some: Mapping[int, Stored], taken: list[Taken]) -> None:
         """Add what frames that are there did not say before. No frame twice in `some`."""
@@ -166,8 +178,8 @@ class Store:
             taken[at] = Taken(taken[at].new, bad)
         return out
 
-    def _revise(self, db: Connection, frames: Sequence[Decoded], taken: list[Taken]) -> None:
-        """Change what became known later about stored observations; what is not there is left out.
+    def _revise(self, db: Connection, frames: Sequence[Decoded], taken: list[Taken]) -> bool:
+        """Put into `revised` what became known later about stored observations; return whether there is anything.
 
         The last word on each counts. Delivered again in the order of the log they end in the same rows.
         """
@@ -187,13 +199,9 @@ class Store:
             except (ValueError, struct.error) as error:
                 reason = f"revision of {told.key[4]}[{told.key[3]}] of frame {told.key[2]}: {error}"
                 taken[at] = Taken(taken[at].new, [*taken[at].bad, Bad(None, reason)])
-        if not out:
-            return
-        self._copy(db, sql.COPY_REVISED, out, "revised")
-        moved = db.execute(self._say(sql.MOVED)).fetchall()
-        db.execute(self._say(sql.REVISE))
-        if moved:
-            db.execute(self._say(sql.REFRESH), ([node for node, _ in moved], [number for _, number in moved]))
+        if out:
+            self._copy(db, sql.COPY_REVISED, out, "revised")
+        return bool(out)
 
     def _revision(self, db: Connection, told: Revision) -> bytes:
         node, *key, name = told.key

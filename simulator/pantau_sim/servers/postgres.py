@@ -6,6 +6,7 @@ import os
 import pwd
 import shutil
 import subprocess
+import time
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
 _HOMES = Path("/usr/lib/postgresql")
 _USER = "postgres"
+_PAUSE_S = 0.02
 PACKAGE = "postgresql-15 postgresql-15-postgis-3"
 
 
@@ -75,12 +77,15 @@ class Server:
         wait_for(self.port, self._process, log=log)
         ready = [str(self.home / "pg_isready"), "-q", "-h", self.host, "-p", str(self.port), "-t", "20"]
         while subprocess.run(ready, check=False).returncode == 1:  # 1: it starts up still
+            time.sleep(_PAUSE_S)
             wait_for(self.port, self._process, log=log)
 
-    def stop(self) -> None:
-        """Stop; data is kept."""
+    def stop(self, *, crash: bool = False) -> None:
+        """End it; data is kept. In a `crash` without what it had not yet written, as when the power goes."""
         if self._process is not None:
-            subprocess.run([*_as_postgres(), str(self.home / "pg_ctl"), "-D", str(self.data), "-m", "immediate", "-w", "stop"], check=False, capture_output=True, cwd=self.folder)  # fmt: skip
+            mode = "immediate" if crash else "fast"
+            command = [str(self.home / "pg_ctl"), "-D", str(self.data), "-m", mode, "-w", "stop"]
+            subprocess.run([*_as_postgres(), *command], check=False, capture_output=True, cwd=self.folder)
             self._process.wait(30)
             self._process = None
 
@@ -119,7 +124,7 @@ def running(folder: Path, port: int | None = None, settings: Sequence[str] = ())
         server.start()
         yield server
     finally:
-        server.stop()
+        server.stop(crash=True)
         shutil.rmtree(server.data, ignore_errors=True)
 
 
