@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import signal
 
 import pytest
@@ -9,6 +10,10 @@ import pytest
 from integration.bridge_env import ROOT, BridgeProcess, Client, free_port
 from integration.test_bridge_tls import certify
 from needs import missing
+from pantau import config
+from pantau.sources import Inbox
+from pantau.sources.mqtt import probe
+from pantau.sources.session import SourceLost
 from pantau_sim.servers import Missing, nats
 from pantau_wire import names as T
 from unit.host import bridge_kit as kit
@@ -106,11 +111,12 @@ def test_the_configuration_of_the_page_with_tls_and_a_password_and_a_wrong_one_i
         assert bridge.stop() == 0
         bridge.until("bridge.stopped")
         assert [line for line in bridge.log if "mqtt.window_unknown" in line]  # it may not hear its own commands
+        broker = config.load(bridge.config).mqtt
+        with pytest.raises(SourceLost, match="set .mqtt. version to the one that this broker speaks"):
+            asyncio.run(probe(kit.CITY, broker.model_copy(update={"version": "5"}), Inbox()))
         password.write_text("wrong\n")
-        said = bridge.call("bridge", "check")
-        assert said.returncode == 3 and "correct [mqtt] user and password_file" in said.stderr
-        bridge.config.write_text(bridge.config.read_text().replace("[mqtt]\n", '[mqtt]\nversion = "5"\n'))
-        assert "set [mqtt] version to the one that this broker speaks" in bridge.call("bridge", "check").stderr
+        with pytest.raises(SourceLost, match="correct .mqtt. user and password_file"):
+            asyncio.run(probe(kit.CITY, broker, Inbox()))
     finally:
         if bridge.process is not None:
             bridge.stop(signal.SIGKILL)
