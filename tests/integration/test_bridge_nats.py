@@ -112,10 +112,10 @@ def test_the_configuration_of_the_page_with_tls_and_a_password_and_a_wrong_one_i
         bridge.until("bridge.stopped")
         assert [line for line in bridge.log if "mqtt.window_unknown" in line]  # it may not hear its own commands
         broker = config.load(bridge.config).mqtt
-        with pytest.raises(SourceLost, match="set .mqtt. version to the one that this broker speaks"):
+        with pytest.raises(SourceLost, match=r"set \[mqtt\] version to the one that this broker speaks"):
             asyncio.run(probe(kit.CITY, broker.model_copy(update={"version": "5"}), Inbox()))
         password.write_text("wrong\n")
-        with pytest.raises(SourceLost, match="correct .mqtt. user and password_file"):
+        with pytest.raises(SourceLost, match=r"correct \[mqtt\] user and password_file"):
             asyncio.run(probe(kit.CITY, broker, Inbox()))
     finally:
         if bridge.process is not None:
