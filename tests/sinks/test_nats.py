@@ -325,7 +325,7 @@ def test_a_plain_server_is_told_nothing_unless_the_table_says_so(kit, tmp_path):
 
 
 def test_a_missing_package_is_named(monkeypatch, tmp_path):
-    for name in ("nats", "nkeys", "orjson"):
+    for name in ("nats", "nkeys"):
         with monkeypatch.context() as patch:
             patch.setitem(sys.modules, name, None)
             with pytest.raises(ConfigError, match=rf"{name}: install pantau\[nats\]"):

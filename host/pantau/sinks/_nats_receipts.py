@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
+from pantau.sinks._json import loads
 from pantau.sinks.items import DUPLICATE, STORED, Outcome
 
 if TYPE_CHECKING:
@@ -54,8 +55,6 @@ class Receipts:
                 await self._moved.wait()
 
     async def _came(self, message: Msg) -> None:
-        import orjson
-
         run, _, number = message.subject.rpartition(".")[2].partition("-")
         if int(run) != self._run or int(number) not in self._out:
             return
@@ -64,7 +63,7 @@ class Receipts:
         if message.headers and message.headers.get("Status") == _NO_RESPONDERS:
             self.failed = self.failed or "no stream takes our subjects: it was deleted, or has no leader now"
             return
-        said = orjson.loads(message.data)
+        said = loads(message.data)
         if (error := said.get("error")) is None:
             self.sequence = max(self.sequence, said["seq"])
             if said.get("duplicate"):

@@ -11,6 +11,8 @@ import math
 from itertools import groupby, zip_longest
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
+from pantau.sinks._json import dumps
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
@@ -113,11 +115,11 @@ def write(message: Message) -> Written:
     if message.kind == "obs":
         return _observations(decoded, decoded.observations)
     if message.kind == "health":
-        return Written(_json({**_head(decoded), "clock": decoded.clock, "health": decoded.health}))
+        return Written(dumps({**_head(decoded), "clock": decoded.clock, "health": decoded.health}))
     frame = (decoded.node, decoded.boot, decoded.seq)
     # What is revised of the frame's own observations, they say already.
     told = [_revision(r) for r in decoded.revisions if r.key[0] == message.node and r.key[:3] != frame]
-    return Written(_json({"node": message.node, "by": frame, "revisions": told}))
+    return Written(dumps({"node": message.node, "by": frame, "revisions": told}))
 
 
 def shown(payload: bytes, observation: Observation) -> str | None:
@@ -136,10 +138,10 @@ def shown(payload: bytes, observation: Observation) -> str | None:
 
 def _observations(decoded: Decoded, seen: Sequence[Observation]) -> Written:
     if math.isfinite(sum(filter(None, [o.value for o in seen]))):
-        return Written(_json(_columns(decoded, seen)))
+        return Written(dumps(_columns(decoded, seen)))
     bad = [o for o in seen if o.value is not None and not math.isfinite(o.value)]
     good = [o for o in seen if o.value is None or math.isfinite(o.value)]
-    payload = _json(_columns(decoded, good)) if good else b""
+    payload = dumps(_columns(decoded, good)) if good else b""
     if not bad:  # it was only their sum
         return Written(payload)
     named = "; ".join(f"{o.property}[{o.index}]: {o.value} is not a number that JSON can carry" for o in bad[:_NAMED])
@@ -184,15 +186,6 @@ def _revision(revision: Revision) -> dict[str, Any]:
 
 def _head(decoded: Decoded) -> dict[str, Any]:
     return {"node": decoded.node, "boot": decoded.boot, "seq": decoded.seq, "received_at": decoded.received_ms}
-
-
-def _json(said: dict[str, Any]) -> bytes:
-    import orjson
-
-    try:
-        return orjson.dumps(said)
-    except TypeError:  # numbers beyond 64 bits and halves of characters: nothing of ours, but JSON can carry them
-        return json.dumps(said, separators=(",", ":")).encode()
 
 
 def _covers(taken: list[str], wanted: list[str]) -> bool:

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import Field, model_validator
 
 from pantau.natslink import NatsLink
-from pantau.problems import ConfigError, Problem
 from pantau.sinks import Verdict
 from pantau.sinks import _nats_text as text
 from pantau.sinks._nats_stream import Stream
@@ -73,10 +72,6 @@ class NatsTable(NatsLink):
 
 def open_sink(settings: NatsTable, context: Context) -> Sink:
     """Return the sink; nothing is connected yet. ConfigError for files and the extra that are missing."""
-    try:
-        import orjson  # noqa: F401
-    except ImportError:
-        raise ConfigError([Problem("", _KEY, "needs the package orjson: install pantau[nats]")]) from None
     return NatsSink(settings, context)
 
 
