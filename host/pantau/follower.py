@@ -185,7 +185,7 @@ class Follower:
 
     def figures(self) -> dict[str, float]:
         """Return what the sink counts beside us, by names of pantau.ops.figures that begin with sink_."""
-        found = getattr(self._sink, "figures", dict)()
+        found: dict[str, float] = getattr(self._sink, "figures", dict)()
         return {name: float(value) for name, value in found.items() if name.startswith("sink_")}
 
     def use(self, registry: Registry) -> Awaitable[None]:

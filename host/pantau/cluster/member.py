@@ -49,6 +49,7 @@ class Member:
         )
         spool.attach(self.log)
         source.hold(())
+        source.ours = self._ours
 
     async def run(self) -> None:
         """Take part until cancelled, connecting again and again. Raises ConfigError."""
@@ -59,8 +60,11 @@ class Member:
         while not self._leaving:
             try:
                 await self._once()
-            except (OSError, TimeoutError, nats.errors.Error, nats.js.errors.Error, SpoolUnavailable) as error:
-                self._trouble = str(error) or type(error).__name__
+            except* (OSError, nats.errors.Error, nats.js.errors.Error, SpoolUnavailable) as group:
+                first: BaseException = group
+                while isinstance(first, BaseExceptionGroup):
+                    first = first.exceptions[0]
+                self._trouble = str(first) or type(first).__name__
                 event(_log, logging.WARNING, "cluster.away", reason=self._trouble)
             await asyncio.sleep(backoff.next())
 
@@ -69,11 +73,16 @@ class Member:
         self._leaving = True
         if self._keeper is not None:
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._keeper.leave(), _LEAVE_S)
+                async with asyncio.timeout(_LEAVE_S):
+                    await self._keeper.leave()
 
     def holds(self, partition: int) -> bool:
         """Return whether what comes of this partition is ours to store."""
         return self.log.holds(partition)
+
+    def _ours(self, partition: int) -> bool:
+        """Return whether a session that was lost may be opened again: not when an heir has taken it over."""
+        return self._keeper is not None and partition in self._keeper.held()
 
     def problems(self) -> list[str]:
         """Return what is wrong, each with what to do."""
@@ -124,6 +133,8 @@ class Member:
             if gone:
                 event(_log, logging.WARNING, "cluster.fenced", partitions=gone, meaning="another bridge holds them")
                 self._source.drop(gone)
+                if self._keeper is not None:
+                    self._keeper.give_back(gone)
 
     def _adopt(self, log: str, partition: int, messages: Sequence[Message]) -> None:
         adopt(self._spool, self._ingest, self._city, log, partition, messages)
