@@ -21,7 +21,6 @@ from pantau_sim.servers import mosquitto
 from sinks.kit import CITY, LOG, Row, registry
 
 _PATIENCE_S = 10.0
-_MARK = "kit/mark"
 
 
 class Store:
@@ -53,20 +52,21 @@ class Store:
 class Platform:
     """A subscriber with a session of its own at the broker, so that it misses nothing while the broker is away."""
 
-    def __init__(self, port: int, topics: str = "v1/gateway/#") -> None:
+    def __init__(self, port: int, topics: str = "v1/gateway/#", name: str = "platform") -> None:
         self.store = Store()
-        self._port, self._topics = port, topics
+        self._port, self._topics, self._name = port, topics, name
+        self._mark = f"kit/{name}"
         self._marks, self._moved = 0, threading.Condition()
         self._client: paho.Client | None = None
 
     def connect(self) -> None:
-        client = paho.Client(CallbackAPIVersion.VERSION2, client_id="platform", clean_session=False)
+        client = paho.Client(CallbackAPIVersion.VERSION2, client_id=self._name, clean_session=False)
         ready = threading.Event()
         client.on_message = lambda _c, _d, message: self._came(message.topic, message.payload)
         client.on_subscribe = lambda *_: ready.set()
         client.connect("127.0.0.1", self._port)
         client.loop_start()
-        client.subscribe([(self._topics, 1), (_MARK, 1)])
+        client.subscribe([(self._topics, 1), (self._mark, 1)])
         assert ready.wait(_PATIENCE_S)
         self._client = client
 
@@ -80,13 +80,13 @@ class Platform:
         """Return the store once it has all that the broker had confirmed before."""
         assert self._client is not None
         want = self._marks + 1
-        self._client.publish(_MARK, b"", qos=1).wait_for_publish(_PATIENCE_S)
+        self._client.publish(self._mark, b"", qos=1).wait_for_publish(_PATIENCE_S)
         with self._moved:
             assert self._moved.wait_for(lambda: self._marks >= want, _PATIENCE_S)
         return self.store
 
     def _came(self, topic: str, payload: bytes) -> None:
-        if topic != _MARK:
+        if topic != self._mark:
             self.store.take(topic, payload)
             return
         with self._moved:

@@ -198,6 +198,21 @@ def _tls(settings: MqttJsonTable) -> ssl.SSLContext | None:
     from pantau.sources.mqtt import tls_context
 
     try:
-        return tls_context(cast("MqttTable", settings))  # of which it reads what both tables have
+        context = tls_context(cast("MqttTable", settings))  # of which it reads what both tables have
     except ConfigError as error:
         raise ConfigError([Problem(p.file, f"sinks.{p.key}", p.message) for p in error.problems]) from None
+    if context is not None:
+        context.sslsocket_class = _Socket
+    return context
+
+
+class _Socket(ssl.SSLSocket):
+    """One that does not stay open when the other side is not whom we want: the package would leave it so."""
+
+    def do_handshake(self, block: bool = False) -> None:
+        """Do as the base does."""
+        try:
+            super().do_handshake(block)
+        except BaseException:
+            self.close()
+            raise
