@@ -1,8 +1,9 @@
-"""The files sink where it may break: every call to the disk, redelivery, other logs, files that are gone."""
+"""The files sink: redelivery, other logs, what others do to the folder, the files themselves."""
 
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from dataclasses import replace
 
@@ -13,175 +14,11 @@ from pydantic import ValidationError
 
 from pantau.model import Observation, Revision
 from pantau.problems import ConfigError
-from pantau.sinks import Context, _files_journal, _files_rows, _files_segments
-from pantau.sinks.files import FilesTable, open_sink
-from sinks.files_power import DeadError, Power
+from pantau.sinks import _files_journal, _files_rows, _files_segments
+from pantau.sinks.files import FilesTable
+from sinks.files_rows import DAY_MS, LEVEL, RAIN, keys, kinds, lines, names, opened
 from sinks.frames import NOW_MS, frame
-from sinks.kit import LOG, registry
-from sinks.kit_files import views
-
-DAY_MS = 86_400_000
-LEVEL = {"water_level": ("m", [1.25, None])}
-RAIN = {"rain_amount": ("mm", [0.2])}
-
-
-def opened(path, *, log=LOG, **given):
-    settings = {"format": "ndjson", "segment_s": 0, **given}
-    return open_sink(FilesTable(path=path, **settings), Context("tng", log, path / "unused", registry()))
-
-
-def kinds(verdicts):
-    return [verdict.kind for verdict in verdicts]
-
-
-def lines(path, table):
-    """All rows of a table in its files, as text is read."""
-    files = sorted((path / "ndjson" / table).glob("date=*/*.ndjson"))
-    return [json.loads(line) for file in files for line in file.read_text().splitlines()]
-
-
-def keys(path, table=_files_rows.OBSERVATIONS):
-    return Counter(_files_rows.key_of(row) for row in lines(path, table))
-
-
-def names(path, table=_files_rows.OBSERVATIONS, kind="ndjson"):
-    return sorted(f"{file.parent.name}/{file.name}" for file in (path / kind / table).glob("date=*/*-*"))
-
-
-# A log, as a follower tells it: what each frame brings, dates of earlier ones included
-
-
-def script():
-    early = [frame(2, LEVEL, boot=7, at_ms=None), frame(3, RAIN, boot=7, at_ms=None)]
-    dated = [
-        replace(d, observations=tuple(replace(o, observed_at_ms=o.uptime_ms + NOW_MS) for o in d.observations))
-        for d in early
-    ]
-    dated = [
-        replace(
-            d, revisions=tuple(Revision(o.key, o.quality, o.reason, o.tests, o.observed_at_ms) for o in d.observations)
-        )
-        for d in dated
-    ]
-    first = frame(1, LEVEL)
-    about = first.observations[0]
-    return [
-        [first],
-        [early[0]],
-        [early[1]],
-        [frame(4, {}, boot=7), *dated],
-        [frame(5, LEVEL, at_ms=NOW_MS - 3 * DAY_MS)],
-        [frame(6, RAIN, revisions=(Revision(about.key, 3, "spike", "spike=3", about.observed_at_ms),))],
-        [frame(7, LEVEL, at_ms=NOW_MS - 30_000)],  # over midnight
-        [frame(8, {}, node="air-02")],
-        [frame(9, LEVEL, node="air-02")],
-    ]
-
-
-def follow(sink, log, after, size):
-    """Deliver what lies above `after`, so many frames at a time."""
-    todo = [told for told in log if told[0].id > after]
-    for at in range(0, len(todo), size):
-        batch = [decoded for told in todo[at : at + size] for decoded in told]
-        assert "retry" not in kinds(sink.deliver(batch)), at
-
-
-def held_once(path):
-    """Assert that the files hold what the script says: each row once."""
-    said = [decoded for told in script() for decoded in told]
-    seen = [o for decoded in said for o in decoded.observations]
-    assert keys(path) == Counter({o.key: 1 for o in seen if o.observed_at_ms is not None})
-    assert keys(path, "undated") == Counter({o.key: 1 for o in seen if o.observed_at_ms is None})
-    assert [(row["quality"], row["position"]) for row in lines(path, "revisions")] == [(3, 6)]
-    assert not list(path.glob("ndjson/**/.*"))
-
-
-def run_until(power, path, given, size):
-    """Follow the script from the start on a disk that dies; return how far the follower noted it, and what was stored."""
-    noted, stored, log = 0, 0, script()
-    sink = None
-    with power.on():
-        try:
-            sink = opened(path, **given)
-            for at in range(0, len(log), size):
-                batch = [decoded for told in log[at : at + size] for decoded in told]
-                assert "retry" not in kinds(sink.deliver(batch))
-                noted, stored = at, max(decoded.id for decoded in batch)  # the cursor is saved now and then
-        except DeadError:
-            pass
-        finally:
-            if sink is not None:
-                sink.close()
-    return noted, stored
-
-
-def sweep(tmp_path, given, size, *, half, seeds, step=1):
-    alive = Power()
-    run_until(alive, tmp_path / "alive", given, size)
-    settle(tmp_path / "alive", given)
-    assert alive.calls > 40
-    for last in range(1, alive.calls + 1, step):
-        for mode in seeds:
-            path = tmp_path / f"{last}-{mode}"
-            power = Power(last, half=half)
-            noted, stored = run_until(power, path, given, size)
-            if mode != "killed":
-                power.cut(None if mode == "nothing" else last)
-            settle(path, given, noted, stored)
-
-
-def settle(path, given, noted=None, stored=0):
-    """Go on as a new process does; then everything is there once, and what was told to be stored was not lost."""
-    quiet = Power()
-    with quiet.on():
-        sink = opened(path, **given)
-        has = sink.position()
-        assert has >= stored
-        if noted is not None:
-            follow(sink, script(), min(noted, has), 2)
-        sink.close()
-        sink = opened(path, **{**given, "segment_s": 0})
-        sink.deliver([frame(10, {})])
-        sink.close()
-    held_once(path)
-
-
-@pytest.mark.parametrize("mode", ["killed", "nothing"])
-def test_whatever_call_to_the_disk_is_the_last_each_row_is_there_once(tmp_path, mode):
-    sweep(tmp_path, {"segment_rows": 5, "segment_s": 9999}, 2, half=mode == "killed", seeds=[mode])
-
-
-def test_with_parquet_beside_it(tmp_path):
-    sweep(tmp_path, {"format": "both", "segment_rows": 4, "segment_s": 9999}, 3, half=True, seeds=["nothing"], step=17)
-
-
-@pytest.mark.long
-@pytest.mark.parametrize("size", [1, 2, 5])
-@pytest.mark.parametrize("rows", [1, 3, 100])
-@pytest.mark.parametrize("mode", ["killed", "nothing", "some"])
-def test_in_other_cuts_and_sizes(tmp_path, size, rows, mode):
-    sweep(tmp_path, {"segment_rows": rows, "segment_s": 9999}, size, half=True, seeds=[mode])
-
-
-def test_whatever_call_fails_for_want_of_room_each_row_is_there_once(tmp_path):
-    given = {"segment_rows": 4, "segment_s": 9999}
-    alive = Power()
-    run_until(alive, tmp_path / "alive", given, 2)
-    told = set()
-    for last in range(1, alive.calls + 1):
-        path, power = tmp_path / str(last), Power(last, full=True)
-        log = script()
-        with power.on():
-            sink = opened(path, **given)
-            for at in range(0, len(log), 2):
-                batch = [decoded for one in log[at : at + 2] for decoded in one]
-                while "retry" in kinds(verdicts := sink.deliver(batch)):
-                    told.add(verdicts[0].reason)
-                    assert power.calls < last + 200
-            sink.close()
-        settle(path, given)
-    assert all("No space left" in reason and "nothing of the batch is lost" in reason for reason in told)
-
+from sinks.kit_files import DOCS, views
 
 # What is redelivered
 
@@ -372,6 +209,20 @@ def test_parquet_has_types_units_and_meanings(tmp_path):
     assert {(row["property"], row["unit"]) for row in rows} == {("rain_amount", "mm"), ("water_level", "m")}
     whole = dataset.dataset(tmp_path / "parquet/observations", partitioning="hive").to_table().to_pandas()
     assert len(whole) == 18 and whole["value"].isna().sum() == 6 and set(whole["date"]) == {"2026-11-28"}
+
+
+def test_the_page_asks_for_a_day_as_it_says(tmp_path):
+    sink = opened(tmp_path, format="both")
+    sink.deliver([frame(1, {**LEVEL, **RAIN}), frame(2, LEVEL, at_ms=NOW_MS - 30_000), frame(3, LEVEL, node="air-02")])
+    blocks = re.findall(r"```(sql|python)\n(.*?)```", DOCS.read_text(), re.DOTALL)
+    (day,) = [text for kind, text in blocks if kind == "sql" and "CREATE VIEW" not in text]
+    for kind in ("parquet", "ndjson"):
+        with views(tmp_path, kind) as db:
+            assert [row[1] for row in db.execute(day).fetchall()] == [1.25]
+    (program,) = [text for kind, text in blocks if kind == "python"]
+    said = {}
+    exec(program.replace("/srv/pantau", str(tmp_path)).replace("pandas.read", "rows = pandas.read"), said)
+    assert sorted(said["rows"]["seq"]) == [1, 1, 2, 3, 3]  # the second reading of 2 is after midnight
 
 
 def test_ndjson_is_what_the_schema_says(tmp_path):

@@ -114,7 +114,7 @@ class FilesSink:
         try:
             for place, row in self._store.everywhere(table, [rows.day_of(day)], seen.key[:3]):
                 if rows.key_of(row) == seen.key:
-                    return f"{place}: {rows.said_of(row)}"
+                    return f"{place}: value={row['value']} quality={row['quality']} reason={row['reason']}"
         except OSError as error:
             raise TargetTrouble(str(error)) from None
         return None
