@@ -177,7 +177,8 @@ class CityStore:
         """Apply all that `batch` says; return its verdicts and the nodes of which older observations were revised."""
         remapped = self._apply_clock_maps(batch)
         offsets = self._offsets(batch)
-        rows = [[self._row(seen, offsets) for seen in decoded.observations] for decoded in batch]
+        words: dict[str, int] = {}  # of this batch: a few texts and names in thousands of rows
+        rows = [self._rows(decoded, offsets, words) for decoded in batch]
         verdicts = self._insert(batch, rows)
         good = [rows[i] for i, verdict in enumerate(verdicts) if verdict.kind != "rejected"]
         self._raise_latest(good)
@@ -188,24 +189,31 @@ class CityStore:
             [decoded for decoded, verdict in zip(batch, verdicts, strict=True) if verdict.kind != "rejected"]
         )
         if batch:
-            position = max(decoded.id for decoded in batch)
-            self._db.execute(sql.POSITION, (position,))
+            self._db.execute(sql.POSITION, (max(decoded.id for decoded in batch),))
         return verdicts, revised
 
-    def _row(self, seen: Observation, offsets: dict[tuple[str, int], int]) -> Row:
-        observed_at, later = seen.observed_at_ms, 0
-        if (
-            observed_at is None
-            and seen.uptime_ms is not None
-            and (offset := offsets.get((seen.node, seen.boot))) is not None
-        ):
-            observed_at, later = seen.uptime_ms + offset, 1
-        station = self._word(seen.station) if seen.station is not None else None
-        return (
-            self._node(seen.node), seen.boot, seen.seq, seen.index, self._property(seen.property, seen.unit),
-            seen.value, seen.quality, self._word(seen.reason), observed_at, seen.uptime_ms, seen.clock,
-            seen.received_ms, station, later, self._word(seen.tests),
-        )  # fmt: skip
+    def _rows(self, decoded: Decoded, offsets: dict[tuple[str, int], int], words: dict[str, int]) -> list[Row]:
+        """Return a frame's rows as sql.INSERT takes them; `words` remembers ids from one frame to the next."""
+        if not decoded.observations:
+            return []
+        node, offset = self._node(decoded.node), offsets.get((decoded.node, decoded.boot))
+        properties: dict[str, int] = {}
+        rows: list[Row] = []
+        for seen in decoded.observations:
+            if (number := properties.get(seen.property)) is None:
+                number = properties[seen.property] = self._property(seen.property, seen.unit)
+            for text in (seen.reason, seen.tests, seen.station):
+                if text is not None and text not in words:
+                    words[text] = self._word(text)
+            observed_at, later = seen.observed_at_ms, 0
+            if observed_at is None and seen.uptime_ms is not None and offset is not None:
+                observed_at, later = seen.uptime_ms + offset, 1
+            rows.append((
+                node, seen.boot, seen.seq, seen.index, number, seen.value, seen.quality, words[seen.reason], observed_at,
+                seen.uptime_ms, seen.clock, seen.received_ms, None if seen.station is None else words[seen.station], later,
+                words[seen.tests],
+            ))  # fmt: skip
+        return rows
 
     def _insert(self, batch: Sequence[Decoded], rows: list[list[Row]]) -> list[Verdict]:
         """Insert all rows at once; only a batch with a row that is known or bad is gone through frame by frame."""
@@ -243,18 +251,19 @@ class CityStore:
         return Verdict("duplicate" if rows and self._db.total_changes == before else "stored")
 
     def _raise_latest(self, frames: list[list[Row]]) -> None:
-        best: dict[tuple[int, int], Row] = {}
+        # A date that its own receipt contradicts comes last.
+        best: dict[tuple[int, int], tuple[tuple[bool, int], Row]] = {}
         for rows in frames:
             for row in rows:
-                if row[_OBSERVED] is None:
+                if (at := row[_OBSERVED]) is None:
                     continue
-                key = (row[_NODE], row[_PROPERTY])
+                rank, key = (at <= row[_RECEIVED] + FUTURE_TOLERANCE_MS, at), (row[_NODE], row[_PROPERTY])
                 held = best.get(key)
-                if held is None or _rank(row) > _rank(held):
-                    best[key] = row
+                if held is None or rank > held[0]:
+                    best[key] = (rank, row)
         tolerance = (FUTURE_TOLERANCE_MS, FUTURE_TOLERANCE_MS)
         columns = (_VALUE, _QUALITY, _REASON, _OBSERVED, _RECEIVED, _CLOCK, _LATER, _TESTS)
-        picked = [(*key, *(row[i] for i in columns), *tolerance) for key, row in best.items()]
+        picked = [(*key, *(row[i] for i in columns), *tolerance) for key, (_, row) in best.items()]
         self._db.executemany(sql.LATEST, picked)
 
     def _apply_clock_maps(self, batch: Sequence[Decoded]) -> dict[tuple[int, int], int]:
@@ -389,8 +398,3 @@ class CityStore:
 def _not_a_number(rows: list[Row]) -> bool:
     """Return whether one of `rows` has NaN for a value, which SQLite would take for a missing one."""
     return any(row[_VALUE] != row[_VALUE] for row in rows)
-
-
-def _rank(row: Row) -> tuple[bool, int]:
-    """Order candidates for the latest value: a date that its own receipt contradicts comes last."""
-    return row[_OBSERVED] <= row[_RECEIVED] + FUTURE_TOLERANCE_MS, row[_OBSERVED]
