@@ -7,6 +7,8 @@ PYTHON ?= $(firstword $(shell command -v python3.11 python3.12 python3.13 python
 BIN := .venv/bin
 WASM := node_modules/.stamp
 ARGS ?=
+# Test files at a time, each in a process of its own with its own servers.
+JOBS ?= 2
 
 .PHONY: help setup servers demo test long check gen firmware bench clean
 
@@ -15,14 +17,14 @@ help: ## this list
 
 setup: .venv/.stamp .typings/.stamp $(WASM) ## .venv with everything, type stubs, the 32-bit VM (quick when up to date)
 
-servers: ## Mosquitto and Chromium from Debian's packages, as root (tests and benches talk to them)
+servers: .venv/.stamp ## the servers and the browser that tests and benches talk to, from Debian's packages (root) and in .servers
 	@tools/servers
 
 demo: .venv/.stamp ## a small city, sensed live: open the address that it prints
 	@$(BIN)/pantau demo $(ARGS)
 
 test: setup servers ## the short tier: unit, dual (three interpreters), scenarios, real servers
-	@$(BIN)/pytest -m "not long" $(ARGS)
+	@$(BIN)/pytest -m "not long" -n $(JOBS) --dist loadfile $(ARGS)
 
 long: setup servers ## the sweeps and hunts
 	@$(BIN)/pytest -m long --timeout=3600 $(ARGS)
