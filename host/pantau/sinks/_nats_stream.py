@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 _MIB = 1 << 20
 _NO_STREAM, _TAKEN, _OVERLAP = 10059, 10058, 10065  # JetStream's codes
 _TICK_S = 0.02
-_BURST = 16  # messages
+_BURST = 64  # messages
 _HEADERS = 1_024  # more than ours ever are: the log's name is the longest of them
 _AT_ONCE = 64  # questions under way
 _BEYOND = 200  # messages of a subject among which one may stand too late: those of one delivery that failed in part
