@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import contextlib
-import csv
-import io
 import shutil
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import psycopg
 
 from pantau.sinks import Context, postgres
 from pantau_sim.servers.postgres import running
 from sinks.kit import CITY, LOG, Row, registry
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from pantau.registry import Registry
     from pantau.sinks._postgres_sink import PostgresSink
 
-DATABASE = "city"
+DATABASE, _BLANK = "city", "blank"
 # Tests do not cut the power: without fsync a commit costs microseconds.
 SETTINGS = ("fsync=off", "full_page_writes=off", "max_connections=20", "shared_buffers=64MB", "autovacuum=off")
 _ROWS = """SELECT node, boot, seq, idx, property, value, (extract(epoch FROM observed_at) * 1000)::bigint, quality
@@ -42,7 +44,8 @@ class Kit:
         self._stack = contextlib.ExitStack()
         try:
             self.server = self._stack.enter_context(running(self._place, settings=SETTINGS))
-            self.server.create(DATABASE)
+            self.server.create(_BLANK)
+            self.lose()
         except BaseException:
             self.close()
             raise
@@ -57,19 +60,16 @@ class Kit:
         context = Context(CITY, log, folder or self.folder, places or registry())
         return postgres.open_sink(postgres.PostgresTable.model_validate(table), context)
 
-    def sql(self, words: str) -> list[list[str]]:
-        """What psql answers, as texts; \\N for null."""
-        said = self.server.psql(f"COPY ({words}) TO STDOUT (FORMAT csv, NULL '\\N')", DATABASE)
-        return list(csv.reader(io.StringIO(said)))
+    def ask(self, words: str) -> list[tuple]:
+        """What a statement answers; its changes stay."""
+        with psycopg.connect(f"{self.server.url}/{DATABASE}", autocommit=True) as db:
+            cursor = db.execute(words)
+            return cursor.fetchall() if cursor.description else []
 
     def rows(self) -> list[Row]:
-        if self.sql("SELECT to_regclass('pantau.readings')") == [["\\N"]]:
+        if self.ask("SELECT to_regclass('pantau.readings')") == [(None,)]:
             return []
-        kinds = (str, int, int, int, str, float, int, int)
-        return [
-            Row(*(None if text == "\\N" else kind(text) for kind, text in zip(kinds, row, strict=True)))
-            for row in self.sql(_ROWS)
-        ]
+        return [Row(*row) for row in self.ask(_ROWS)]
 
     def stop(self) -> None:
         self.server.stop()
@@ -78,7 +78,17 @@ class Kit:
         self.server.start()
 
     def lose(self) -> None:
-        self.server.create(DATABASE)
+        self.server.drop(DATABASE)
+        self.server.psql(f"CREATE DATABASE {DATABASE} TEMPLATE {_BLANK}")
+
+    @contextlib.contextmanager
+    def another(self) -> Iterator[None]:
+        """Another database of the same name meanwhile, that nobody has used."""
+        self.server.psql(f"ALTER DATABASE {DATABASE} RENAME TO kept")
+        self.lose()
+        yield
+        self.server.drop(DATABASE)
+        self.server.psql(f"ALTER DATABASE kept RENAME TO {DATABASE}")
 
     def close(self) -> None:
         self._stack.close()

@@ -67,6 +67,7 @@ CREATE TABLE frames (
     boot bigint NOT NULL,
     seq bigint NOT NULL,
     received_at timestamptz NOT NULL,
+    interval_s integer NOT NULL, -- what a count or an amount of it covers, up to observed_at; 0 for unknown
     PRIMARY KEY (node, boot, seq)
 );
 CREATE INDEX ON frames USING brin (received_at);
@@ -115,7 +116,7 @@ CREATE VIEW readings AS
 SELECT
     n.node, s.station, p.property, o.value, p.unit, o.quality, r.text AS reason, t.text AS tests,
     o.observed_at, o.received_at, o.uptime_ms, o.observed_at IS NOT NULL AND o.uptime_ms IS NOT NULL AS dated_later,
-    o.clock, f.boot, f.seq, o.idx
+    o.clock, f.interval_s, f.boot, f.seq, o.idx
 FROM observations AS o
 LEFT JOIN frames AS f ON f.frame = o.frame
 LEFT JOIN nodes AS n ON n.id = o.node
@@ -127,8 +128,9 @@ LEFT JOIN stations AS s ON s.id = o.station;
 CREATE VIEW latest AS
 SELECT
     n.node, s.station, p.property, o.value, p.unit, o.quality, r.text AS reason, t.text AS tests,
-    o.observed_at, o.received_at, o.uptime_ms IS NOT NULL AS dated_later, o.clock
+    o.observed_at, o.received_at, o.uptime_ms IS NOT NULL AS dated_later, o.clock, f.interval_s
 FROM newest AS o
+LEFT JOIN frames AS f ON f.frame = o.frame
 LEFT JOIN nodes AS n ON n.id = o.node
 LEFT JOIN properties AS p ON p.id = o.property
 LEFT JOIN words AS r ON r.id = o.reason

@@ -27,9 +27,10 @@ ABOUT = "SELECT a.made, p.position FROM {s}.about AS a LEFT JOIN {s}.positions A
 POSITION = """INSERT INTO {s}.positions AS p (log, position) VALUES (%s, %s)
     ON CONFLICT (log) DO UPDATE SET position = greatest(p.position, excluded.position), delivered_at = now()"""
 
-FRAMES = """INSERT INTO {s}.frames (node, boot, seq, received_at)
-    SELECT node, boot, seq, timestamptz '2000-01-01 00:00:00+00' + received_us * interval '1 microsecond'
-    FROM unnest(%s::integer[], %s::bigint[], %s::bigint[], %s::bigint[]) AS t (node, boot, seq, received_us)
+FRAMES = """INSERT INTO {s}.frames (node, boot, seq, received_at, interval_s)
+    SELECT node, boot, seq, timestamptz '2000-01-01 00:00:00+00' + received_us * interval '1 microsecond', interval_s
+    FROM unnest(%s::integer[], %s::bigint[], %s::bigint[], %s::bigint[], %s::integer[])
+        AS t (node, boot, seq, received_us, interval_s)
     ON CONFLICT DO NOTHING RETURNING node, boot, seq, frame"""
 KNOWN = """SELECT f.node, f.boot, f.seq, f.frame,
         (extract(epoch FROM f.received_at - timestamptz '2000-01-01 00:00:00+00') * 1000000)::bigint
@@ -110,7 +111,7 @@ UNPLACE = "DELETE FROM {s}.placements WHERE node = ANY(%s)"
 PLACE = """INSERT INTO {s}.placements (node, station, valid_from, valid_until)
     VALUES (%s, %s, coalesce(to_timestamp(%s / 1000.0), '-infinity'), to_timestamp(%s / 1000.0))"""
 
-SHOWN = """SELECT format('%%s %%s %%s of %%s [%%s], quality %%s (%%s), observed %%s, received %%s',
-        property, coalesce(value::text, 'nothing'), unit, node, station, quality, reason,
+SHOWN = """SELECT format('%%s %%s %%s of %%s%%s, quality %%s (%%s), observed %%s, received %%s',
+        property, coalesce(value::text, 'nothing'), unit, node, coalesce(' at ' || station, ''), quality, reason,
         coalesce(observed_at::text, 'at an unknown time'), received_at)
     FROM {s}.readings WHERE node = %s AND boot = %s AND seq = %s AND idx = %s AND property = %s"""

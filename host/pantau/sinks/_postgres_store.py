@@ -76,7 +76,7 @@ class Store:
         firsts: dict[Identity, int] = {}
         for at, identity in enumerate(identities):
             firsts.setdefault(identity, at)
-        new = self._register(db, {identity: received[at] for identity, at in firsts.items()})
+        new = self._register(db, {of: (received[at], frames[at].interval_s) for of, at in firsts.items()})
         known = new | self._known(db, firsts.keys() - new.keys())
         taken = [Taken(new=False)] * len(frames)
         fresh = {firsts[identity]: stored for identity, stored in new.items()}
@@ -100,11 +100,12 @@ class Store:
             for statement, given in statements:
                 db.execute(self._say(statement), given)
 
-    def _register(self, db: Connection, frames: Mapping[Identity, int]) -> dict[Identity, Stored]:
-        """Insert those of {identity: received} that are not there; return them with their numbers."""
+    def _register(self, db: Connection, frames: Mapping[Identity, tuple[int, int]]) -> dict[Identity, Stored]:
+        """Insert those of {identity: (received, interval)} that are not there; return them with their numbers."""
         nodes, boots, seqs = (list(part) for part in zip(*frames, strict=True))
-        found = db.execute(self._say(sql.FRAMES), (nodes, boots, seqs, list(frames.values())))
-        return {(n, b, s): Stored(number, n, frames[n, b, s]) for n, b, s, number in found}
+        received, intervals = (list(part) for part in zip(*frames.values(), strict=True))
+        found = db.execute(self._say(sql.FRAMES), (nodes, boots, seqs, received, intervals))
+        return {(n, b, s): Stored(number, n, frames[n, b, s][0]) for n, b, s, number in found}
 
     def _known(self, db: Connection, identities: Iterable[Identity]) -> dict[Identity, Stored]:
         """Return frames that are there, as they were received first; their month may have been dropped since."""

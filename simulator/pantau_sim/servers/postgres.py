@@ -45,6 +45,12 @@ class Server:
         """Return where the cluster lies, with its configuration."""
         return self.folder / "data"
 
+    @property
+    def owner(self) -> tuple[int, int]:
+        """Return user and group of the cluster's files."""
+        found = self.folder.stat()
+        return found.st_uid, found.st_gid
+
     def make(self) -> None:
         """Make an empty cluster."""
         command = [
