@@ -73,7 +73,7 @@ class Kit:
         return [row for known in rows.values() for row in known]
 
     def messages(self, stream: str = STREAM) -> list[Told]:
-        return asyncio.run(self._messages(stream))
+        return asyncio.run(messages_at(self.server.url, stream))
 
     def ask(self, what: Any) -> Any:
         """Return what `what`, an async function of a JetStream context, returns."""
@@ -86,24 +86,6 @@ class Kit:
                 await client.close()
 
         return asyncio.run(run())
-
-    async def _messages(self, stream: str) -> list[Told]:
-        client = await nats.connect(self.server.url)
-        try:
-            js = client.jetstream()
-            try:
-                left = (await js.stream_info(stream)).state.messages
-            except NotFoundError:
-                return []
-            config = ConsumerConfig(deliver_policy=DeliverPolicy.ALL, ack_policy=AckPolicy.NONE)
-            consumer = await js.pull_subscribe("", stream=stream, config=config)
-            out: list[Told] = []
-            while len(out) < left:
-                some = await consumer.fetch(500, timeout=5)
-                out += [Told(one.subject, dict(one.headers or {}), json.loads(one.data)) for one in some]
-            return out
-        finally:
-            await client.close()
 
     def stop(self) -> None:
         self.server.stop()
@@ -128,3 +110,23 @@ def observed(said: dict[str, Any]) -> list[Row]:
         for index, value, at_ms in zip(indexes, column["values"], times, strict=True):
             rows.append(Row(*head, index, name, value, at_ms, flags.get(index, 1)))
     return rows
+
+
+async def messages_at(url: str, stream: str = STREAM) -> list[Told]:
+    """Return all that a stream holds."""
+    client = await nats.connect(url)
+    try:
+        js = client.jetstream()
+        try:
+            left = (await js.stream_info(stream)).state.messages
+        except NotFoundError:
+            return []
+        config = ConsumerConfig(deliver_policy=DeliverPolicy.ALL, ack_policy=AckPolicy.NONE)
+        consumer = await js.pull_subscribe("", stream=stream, config=config)
+        out: list[Told] = []
+        while len(out) < left:
+            some = await consumer.fetch(500, timeout=5)
+            out += [Told(one.subject, dict(one.headers or {}), json.loads(one.data)) for one in some]
+        return out
+    finally:
+        await client.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import signal
@@ -12,6 +13,7 @@ from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
 
+import nats
 import nkeys
 import pytest
 from hypothesis import given
@@ -28,7 +30,7 @@ from pantau_sim.servers import nats as server
 from sinks import kit as kits
 from sinks.frames import NOW_MS, frame
 from sinks.kit import CITY, LOG, check, registry
-from sinks.kit_nats import STREAM, Kit, observed
+from sinks.kit_nats import STREAM, Kit, messages_at, observed
 
 ROOT = Path(__file__).resolve().parents[2]
 LEVEL = ("m", [1.25, None, 1.5])
@@ -232,6 +234,46 @@ def test_a_frame_that_the_server_finds_too_large_is_rejected_and_no_other(tmp_pa
             assert "2000" in verdicts[1].reason
             assert "max_payload" in verdicts[1].reason
             assert kinds(sink, log) == ["duplicate", "rejected", "duplicate"]
+
+
+@pytest.mark.long
+def test_the_leader_of_a_cluster_ends_in_the_middle_and_each_frame_is_there_once_in_order(tmp_path):
+    town = next(kits.towns())
+    log = [town.level(1500 + n, node=node, at_s=kits.T0_S + 60 * n) for n in range(100) for node in town.nodes[:3]]
+    with server.cluster(tmp_path) as servers:
+        table = NatsTable(
+            servers=[one.url for one in servers], lab_plain=True, timeout_s=2.0, replicas=3, duplicate_window_s=0.1
+        )
+        sink = open_sink(table, Context(CITY, LOG, tmp_path / "sink", registry()))
+        at, killed, began = 0, False, time.monotonic()
+        while at < len(log):
+            if at == 150 and not killed:
+                killed = True
+                leader = asyncio.run(_leader(servers[0].url))
+                next(one for one in servers if one.folder.name == leader).kill()
+            verdicts = sink.deliver(log[at : at + 10])
+            if any(verdict.kind == "retry" for verdict in verdicts):
+                assert time.monotonic() - began < 40, verdicts[0].reason
+                sink.position()
+                continue
+            at += 10
+        assert sink.position() == log[-1].id
+        sink.close()
+        left = next(one for one in servers if one.pid is not None)
+        told = asyncio.run(messages_at(left.url))
+    names = [one.headers["Nats-Msg-Id"] for one in told]
+    assert sorted(names) == sorted(f"{decoded.node}/{decoded.boot}/{decoded.seq}" for decoded in log)
+    for node in town.nodes[:3]:
+        seqs = [one.said["seq"] for one in told if one.said["node"] == node]
+        assert seqs == sorted(seqs)
+
+
+async def _leader(url):
+    client = await nats.connect(url)
+    try:
+        return (await client.jetstream().stream_info(STREAM)).cluster.leader
+    finally:
+        await client.close()
 
 
 @contextmanager

@@ -7,6 +7,7 @@ the target overwrites by device, key and time, so whatever is in doubt is sent a
 from __future__ import annotations
 
 import time
+import zlib
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field, model_validator
@@ -17,6 +18,7 @@ from pantau.sinks import Verdict
 from pantau.sinks import _mqtt_text as text
 from pantau.sinks._json import dumps
 from pantau.sinks._mqtt_link import Link
+from pantau.sinks.about import About
 from pantau.sinks.items import TargetTrouble, retry
 
 if TYPE_CHECKING:
@@ -27,6 +29,15 @@ if TYPE_CHECKING:
     from pantau.registry import Registry
     from pantau.sinks import Context, Sink
 
+ABOUT = About(
+    title="MQTT JSON, as a ThingsBoard gateway",
+    key="time",
+    late="telemetry like any other, with its own `ts`",
+    undated="skipped until the date is known",
+    missing="not sent",
+    revisions="`<property>_quality` at the same `ts`; the value stays",
+    receipt="PUBACK of the broker",
+)
 _PUBLISH = 4  # bytes of a PUBLISH beside topic and payload that a server counts: length of the topic, packet id
 _Topic = Annotated[str, Field(pattern=r"^[^+#\x00]{1,200}$")]
 
@@ -86,7 +97,9 @@ class MqttSink:
 
     def __init__(self, settings: MqttJsonTable, context: Context) -> None:
         self._settings, self._city, self._registry = settings, context.city, context.registry
-        self._link = Link(settings, settings.client_id or f"pantau-{context.city}")
+        # Two of one name would throw each other out: those of another log go by another.
+        log = zlib.crc32(context.log.encode())
+        self._link = Link(settings, settings.client_id or f"pantau-{context.city}-{log:08x}")
         self._introduced: set[str] = set()
         self._health: dict[str, tuple[int, int]] = {}  # by node: boot and seq of the newest that was told
         topic = max(len(topic.encode()) for topic in (settings.topic, settings.attributes_topic))
