@@ -92,7 +92,8 @@ CREATE TABLE observations (
     PRIMARY KEY (frame, property, idx, received_at) -- in the order of arrival
 ) PARTITION BY RANGE (received_at);
 CREATE INDEX ON observations (node, property, observed_at DESC) WHERE observed_at IS NOT NULL;
-CREATE INDEX ON observations USING brin (observed_at, received_at) WITH (autosummarize = on);
+-- Summed up by autovacuum; autosummarize would log a line for most of its requests at our rate.
+CREATE INDEX ON observations USING brin (observed_at, received_at);
 
 -- The newest dated observation of each property of a node: kept, not sought, for maps ask for all of them at once.
 CREATE TABLE newest (
