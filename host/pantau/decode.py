@@ -121,9 +121,7 @@ class Decoder:
             if frame.kind == T.K_RECORDS:
                 rows = self._observations(stored, frame)
                 alarm = bool(frame.alarm)
-                return Decoded(
-                    *head, observations=rows, clock=frame.clock, alarm=alarm, interval_s=frame.interval_s
-                )
+                return Decoded(*head, observations=rows, clock=frame.clock, alarm=alarm, interval_s=frame.interval_s)
         except WireError as error:
             return Decoded(*head, error=error.code)
         fields = frame.fields

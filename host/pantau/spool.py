@@ -373,7 +373,7 @@ class SpoolReader:
         query = "SELECT id, frames, received_ms, runs, data FROM blocks WHERE id"
         rows = self._rows(f"{query} <= ? ORDER BY id DESC LIMIT 1", (number,))
         if not rows or rows[0][0] + rows[0][1] <= number:
-                rows = self._rows(f"{query} >= ? ORDER BY id LIMIT 1", (number,))
+            rows = self._rows(f"{query} >= ? ORDER BY id LIMIT 1", (number,))
         self._held = self._expand(*rows[0]) if rows else []
         return self._held
 

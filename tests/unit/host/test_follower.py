@@ -3,47 +3,16 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from dataclasses import replace
 
 import pytest
 
 from pantau.decode import Decoder
-from pantau.follower import Follower
 from pantau.followers import FollowerStore
-from pantau.ingest import Ingest
 from pantau.sinks import Verdict
-from pantau.spool import Spool, SpoolReader, SpoolUnavailable
+from pantau.spool import Spool, SpoolUnavailable
 from pantau.worker import Worker
 from unit.host import bridge_kit as kit
-
-
-class Target:
-    """A sink whose answers a test decides."""
-
-    name = "target"
-
-    def __init__(self, answer=lambda _: Verdict("stored")):
-        self.answer = answer
-        self.holds = None  # as a target that cannot tell
-        self.got = []
-        self.asked = 0
-        self.closed = False
-
-    def position(self):
-        return self.holds
-
-    def use(self, registry):
-        pass
-
-    def deliver(self, batch):
-        self.asked += 1
-        verdicts = [self.answer(item) for item in batch]
-        if not any(v.kind == "retry" for v in verdicts):
-            self.got += [item.seq for item in batch]
-        return verdicts
-
-    def close(self):
-        self.closed = True
+from unit.host.follower_kit import Books, Plain, Target, fill, follow, to_the_end
 
 
 @pytest.fixture
@@ -51,62 +20,6 @@ def spool(tmp_path):
     made = Spool(tmp_path / "spool.sqlite3", max_mib=64, quarantine_rows=100, quarantine_mib=1)
     yield made
     made.close()
-
-
-def fill(tmp_path, spool, *payloads):
-    gate = Ingest(kit.CITY, kit.registry(tmp_path), kit.KEYS, spool)
-    for payload in payloads:
-        gate.offer(kit.up(), payload, kit.NOW_MS)
-    batch = gate.take()
-    spool.commit(batch)
-    gate.settle(batch)
-
-
-class Plain:
-    """A fold that counts what it sees: its state says how often."""
-
-    def __init__(self, seen=0):
-        self.seen = seen
-
-    def assess(self, decoded):
-        self.seen += 1
-        return decoded
-
-    def changed(self):
-        return {"seen": str(self.seen)}
-
-    def saved(self):
-        pass
-
-
-class Books:
-    """The writers of the real ones, without threads of their own."""
-
-    def __init__(self, spool, store=None):
-        self.spool, self.store = spool, store
-        self.saved = {}
-
-    async def mark(self, marks):
-        self.spool.mark(marks)
-
-    async def resolved(self, entries):
-        self.spool.resolve(entries)
-
-    async def save(self, sink, position, state):
-        self.saved[sink] = position
-        if self.store is not None:
-            self.store.save(sink, position, state)
-
-
-def follow(tmp_path, spool, sink, position=0, books=None, quality=None):
-    books = books or Books(spool)
-    return Follower(sink, SpoolReader(spool.path), Decoder(kit.registry(tmp_path)), quality or Plain(), books, position)
-
-
-async def to_the_end(follower, within_s=10.0):
-    task = asyncio.create_task(follower.run())
-    await follower.stop(within_s, task)
-    return task
 
 
 def test_it_delivers_in_order_from_its_cursor_and_remembers(tmp_path, spool):
@@ -339,73 +252,3 @@ def test_a_worker_carries_results_and_errors_in_order():
         worker.stop()
 
     asyncio.run(run())
-
-
-def test_it_starts_where_the_target_is_when_that_holds_less(tmp_path, spool):
-    fill(tmp_path, spool, *(kit.records(n) for n in range(1, 6)))
-    for holds, noted, first in ((2, 4, 3), (4, 2, 3), (3, None, 4), (None, None, 1), (None, 4, 5)):
-        sink = Target()
-        sink.holds = holds
-        asyncio.run(to_the_end(follow(tmp_path, spool, sink, noted)))
-        assert sink.got == list(range(first, 6)), (holds, noted)
-
-
-def test_a_target_that_lost_its_data_in_an_outage_gets_it_again(tmp_path, spool):
-    fill(tmp_path, spool, *(kit.records(n) for n in range(1, 6)))
-    sink, books = Target(), Books(spool)
-    sink.holds = 3
-    answers = iter([Verdict("retry", "database gone")])
-
-    def answer(_item):
-        sink.holds = max(sink.got, default=0)
-        return next(answers, Verdict("stored"))
-
-    sink.answer = answer
-
-    async def run():
-        follower = follow(tmp_path, spool, sink, 3, books)
-        task = asyncio.create_task(follower.run())
-        await kit.until(lambda: len(sink.got) == 5)
-        await follower.stop(5, task)
-
-    asyncio.run(run())
-    assert (sink.got, books.saved[sink.name]) == ([1, 2, 3, 4, 5], 5)
-
-
-def test_frames_are_told_again_when_their_boot_gets_its_date(tmp_path, spool):
-    class Dates(Plain):
-        def assess(self, decoded):
-            return replace(decoded, dated=(1, 2)) if decoded.id == 3 else super().assess(decoded)
-
-    fill(tmp_path, spool, *(kit.records(n) for n in range(1, 5)))
-    sink = Target()
-    told = []
-    sink.answer = lambda item: told.append((item.seq, len(item.revisions))) or Verdict("stored")
-    asyncio.run(to_the_end(follow(tmp_path, spool, sink, 2, quality=Dates())))
-    count = len(Decoder(kit.registry(tmp_path)).decode(SpoolReader(spool.path).get([1])[0]).observations)
-    assert told == [(3, 0), (1, count), (2, count), (4, 0)]
-
-
-def test_a_frame_and_its_date_in_one_delivery_are_judged_apart(tmp_path, spool):
-    """A sink that asks for a retry between gets the same: each of the two tellings is folded once."""
-
-    class Dates(Plain):
-        def assess(self, decoded):
-            said = super().assess(decoded)
-            return replace(said, dated=(1,) if decoded.id == 3 else (), clock=self.seen)
-
-    fill(tmp_path, spool, *(kit.records(n) for n in range(1, 4)))
-    told = []
-    verdicts = iter([Verdict("retry", "later")])
-    sink = Target(lambda item: told.append((item.seq, item.clock)) or next(verdicts, Verdict("stored")))
-
-    async def run():
-        follower = follow(tmp_path, spool, sink, quality=Dates())
-        task = asyncio.create_task(follower.run())
-        await kit.until(lambda: follower.position == 3)
-        await follower.stop(5, task)
-        return follower
-
-    follower = asyncio.run(run())
-    assert told == 2 * [(1, 1), (2, 2), (3, 3), (1, 4)]
-    assert not follower._assessed
