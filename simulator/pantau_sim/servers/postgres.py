@@ -92,7 +92,11 @@ class Server:
             mode = "immediate" if crash else "fast"
             command = [str(self.home / "pg_ctl"), "-D", str(self.data), "-m", mode, "-w", "stop"]
             subprocess.run([*_as_postgres(), *command], check=False, capture_output=True, cwd=self.folder)
-            self._process.wait(30)
+            try:
+                self._process.wait(20)
+            except subprocess.TimeoutExpired:  # its folder is gone, say: then pg_ctl does not find it
+                self._process.terminate()
+                self._process.wait(20)
             self._process = None
 
     def psql(self, script: str, database: str = _USER) -> str:
