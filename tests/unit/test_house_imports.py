@@ -28,6 +28,8 @@ ALLOWED = {
     "pantau/model.py": "import dataclasses",
     "pantau/quality/assessor.py": "from pantau import model",
     "pantau/alerts/engine.py": "from pantau import model",
+    "pantau/cluster/lease.py": "import json",
+    "pantau/cluster/records.py": "import json",
     "pantau_sim/world.py": "import random",
     "pantau_sim/node.py": "import subprocess",
     "pantau_sim/sensors/__init__.py": "",

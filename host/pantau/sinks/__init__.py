@@ -73,4 +73,4 @@ class Readable(Protocol):
         """Return how the target shows this observation, None when it does not hold it. Raises TargetTrouble."""
 
     def figures(self) -> Mapping[str, float]:
-        """Return numbers for the metrics, by the names of pantau.ops.figures without the label."""
+        """Return numbers for the metrics, by those names of pantau.ops.figures that begin with sink_."""
