@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import nats
+import nats.errors
 from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
 from nats.js.errors import NotFoundError
 
@@ -21,6 +23,7 @@ from pantau_sim.servers import nats as server
 from sinks.kit import CITY, LOG, Row, registry
 
 STREAM = "PANTAU_OBSERVATIONS"
+_PATIENCE_S = 20.0
 
 
 class Told(NamedTuple):
@@ -113,7 +116,17 @@ def observed(said: dict[str, Any]) -> list[Row]:
 
 
 async def messages_at(url: str, stream: str = STREAM) -> list[Told]:
-    """Return all that a stream holds."""
+    """Return all that a stream holds. A cluster that is choosing a leader is asked again."""
+    until = time.monotonic() + _PATIENCE_S
+    while True:
+        try:
+            return await _messages_at(url, stream)
+        except nats.errors.Error:
+            if time.monotonic() > until:
+                raise
+
+
+async def _messages_at(url: str, stream: str) -> list[Told]:
     client = await nats.connect(url)
     try:
         js = client.jetstream()
