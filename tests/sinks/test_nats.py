@@ -117,6 +117,8 @@ def test_a_hole_is_filled_though_later_ones_are_there(kit, town, tmp_path):
     with opened(kit, tmp_path) as sink:
         assert sink.position() == log[-1].id
         assert kinds(sink, log) == ["duplicate"] * 8
+    with opened(kit, tmp_path) as sink:
+        assert kinds(sink, [log[2]]) == ["duplicate"]  # it stands behind later ones
     check(kit, town)
 
 
