@@ -73,7 +73,9 @@ def sink_rows() -> list[str]:
 
 def page_name(sink: str) -> str:
     """Return the name of a sink's page: as people write it."""
-    return {"postgres": "postgresql", "ngsi_ld": "ngsi-ld", "line": "line-protocol", "mqtt": "mqtt-json"}.get(sink, sink)
+    return {"postgres": "postgresql", "ngsi_ld": "ngsi-ld", "line": "line-protocol", "mqtt": "mqtt-json"}.get(
+        sink, sink
+    )
 
 
 def property_rows() -> list[str]:
