@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 import needs
+from pantau.model import Revision
 from pantau.sinks import Verdict
 from pantau_sim.servers import Missing
 from pantau_wire import names as T
@@ -19,7 +20,7 @@ from sinks.kit import INTERVAL_S, T0_S, check, expected, held, told
 NAMES = sorted(path.stem.removeprefix("kit_") for path in Path(__file__).parent.glob("kit_*.py"))
 RETRY_S = 15.0  # that a delivery may take to find out that its target is away
 BACK_S = 20.0  # for a sink to work again once its target does
-ADVICE = re.compile(r"\b(start|check|correct|look|see|right|close|free|make|create|give|raise|set)\b")
+ADVICE = re.compile(r"\b(start|check|correct|look|see|right|is this|close|free|make|create|give|raise|set)\b")
 
 
 @pytest.fixture(scope="module", params=NAMES)
@@ -227,6 +228,22 @@ def test_a_bad_observation_is_rejected_or_held_as_it_is_and_costs_no_other(kit, 
     odd = bad.observations[1]
     seen = () if getattr(kit, "by_frame", False) else tuple(o for o in bad.observations if o is not odd)
     check(kit, town, [log[0], kits.replace(bad, observations=seen), log[2]])
+
+
+@pytest.mark.parametrize("wild", [2**62, -(10**15)], ids=["far future", "before all time"])
+def test_a_node_whose_clock_is_mad_stops_nothing(kit, town, sink, wild):
+    """It dates its own earlier readings, and a verdict moves another reading there: nothing can hold either."""
+    early, other = town.undated(1500, 1501), town.level(1502)
+    seen = tuple(kits.replace(o, observed_at_ms=wild) for o in early.observations)
+    moved = tuple(Revision(o.key, 3, "spike", "", wild) for o in (*early.observations, *other.observations))
+    log = [early, other, town.instead(town.state(), revisions=moved[-1:]), town.road(4)]
+    log.insert(3, kits.replace(early, observations=seen, revisions=moved[: len(seen)]))
+    for batch in (log[:2], log[2:], log):
+        verdicts = sink.deliver(batch)
+        assert not [verdict for verdict in verdicts if verdict.kind == "retry"], verdicts
+        assert verdicts[-1].kind in {"stored", "duplicate"}, verdicts
+    road = [row for row in held(kit, [town.traffic]) if row.value is not None]
+    assert len(road) == len(expected(kit, log[-1:]))
 
 
 def test_away_and_back(kit, town, sink):

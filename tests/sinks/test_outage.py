@@ -230,7 +230,9 @@ def test_what_waits_for_a_target_waits_on_the_disk(tmp_path):
     with closing(Spool(tmp_path / "spool.sqlite3", max_mib=64, quarantine_rows=100, quarantine_mib=1)) as spool:
         raws = list(range(1500, 1500 + RECORDS))
         frames = [
-            records({T.WATER_DISTANCE: raws, T.RAIN_TIPS: raws}, node="flood-00", seq=seq, base_s=T0_S + 900 * seq)
+            records(
+                {T.WATER_DISTANCE: raws, T.RAIN_TIPS: [0] * RECORDS}, node="flood-00", seq=seq, base_s=T0_S + 900 * seq
+            )
             for seq in range(1, LONG + 1)
         ]
         nodes, payloads = ["flood-00"] * LONG, [frame.payload for frame in frames]
