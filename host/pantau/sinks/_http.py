@@ -5,14 +5,18 @@ The status is not the verdict: a sink reads the body. Here only what concerns th
 
 from __future__ import annotations
 
+import base64
 import email.utils
 import json
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 from urllib.parse import urlsplit
 
 import urllib3
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
+
+from urllib3.util import parse_url
 
 from pantau import keys
 from pantau.problems import ConfigError, Problem, Table
@@ -47,6 +51,18 @@ class HttpTable(Table):
     timeout_s: Annotated[float, Field(gt=0, le=600)] = 30.0
     batch: Annotated[int, Field(ge=1, le=10_000)] = 1_000
 
+    @field_validator("url")
+    @classmethod
+    def _address(cls, value: str) -> str:
+        if "@" in value.split("/")[2]:  # it would stand in every message about the target
+            msg = "must hold no user or password: give user and password_file, or token_file"
+            raise ValueError(msg)
+        with suppress(ValueError):
+            if parse_url(value).host:
+                return value
+        msg = "is no address: it is https://HOST or https://HOST:PORT, with a path where the server has one"
+        raise ValueError(msg)
+
     @model_validator(mode="after")
     def _safe(self) -> Self:
         if self.url.startswith("http://") and not self.lab_plain:
@@ -64,10 +80,13 @@ class HttpTable(Table):
 
 
 def read_secret(path: Path, key: str) -> str:
-    """Return the one line of a secret's file. ConfigError when it is missing, open to others or not text."""
+    """Return the one line of a secret's file. ConfigError when it is missing, open to others or not one line of text."""
     keys.require_private(path)
+    what = "is empty, or more than one line of printable text"
     try:
-        return path.read_text(encoding="utf-8").strip()
+        secret = path.read_text(encoding="utf-8").strip()
+        if secret and secret.isprintable():  # else what it is sent with would quote it in its complaint
+            return secret
     except OSError as error:
         what = f"cannot be read ({error.strerror})"
     except UnicodeDecodeError:
@@ -109,10 +128,14 @@ class Http:
         self._headers = {"User-Agent": "pantau"}
         if settings.token_file is not None:
             token = read_secret(settings.token_file, f"{prefix}.token_file")
+            if not token.isascii():
+                what = f"{settings.token_file} holds characters that no header can; a token is ASCII"
+                raise ConfigError([Problem("", f"{prefix}.token_file", what)])
             self._headers["Authorization"] = f"Bearer {token}"
         elif settings.user is not None and settings.password_file is not None:
             password = read_secret(settings.password_file, f"{prefix}.password_file")
-            self._headers |= urllib3.make_headers(basic_auth=f"{settings.user}:{password}")
+            pair = base64.b64encode(f"{settings.user}:{password}".encode())  # UTF-8, as RFC 7617 advises
+            self._headers["Authorization"] = f"Basic {pair.decode()}"
         self._root = urlsplit(self.url).path
         tls: dict[str, Any] = {
             "ca_certs": None if settings.ca is None else str(settings.ca),

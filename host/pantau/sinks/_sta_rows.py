@@ -63,8 +63,13 @@ def unfit(seen: Observation) -> str:
     """Return why no server can hold this observation, "" when one can."""
     if seen.value is None or not math.isfinite(seen.value):
         return f"{seen.value} is not a finite number"
-    if seen.observed_at_ms is None or not 0 <= seen.observed_at_ms <= _LAST_MS:
-        return f"the date {seen.observed_at_ms} ms lies outside the years 1970 to 9999"
+    return unfit_date(seen.observed_at_ms)
+
+
+def unfit_date(at_ms: int | None) -> str:
+    """Return why no server can hold this date, "" when one can."""
+    if at_ms is None or not 0 <= at_ms <= _LAST_MS:
+        return f"the date {at_ms} ms lies outside the years 1970 to 9999"
     return ""
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
 from pydantic import Field
 
 from pantau.problems import Table
+from pantau.registry import NEVER_MS
 from pantau.sinks import Verdict, _ngsi_device, _ngsi_gate, _ngsi_history, items
 from pantau.sinks import _ngsi_entities as sdm
 from pantau.sinks._http import Http, HttpTable
@@ -208,7 +209,9 @@ class NgsiLd:
 
     def _revise(self, batch: Sequence[Decoded], work: _Work) -> None:
         """Apply revisions: to readings of this batch, to the current state, else to the history."""
-        revisions = [revision for decoded in batch for revision in decoded.revisions]
+        told = [revision for decoded in batch for revision in decoded.revisions]
+        revisions = [revision for revision in told if 0 <= (revision.observed_at_ms or 0) < NEVER_MS]
+        self._unrevised += len(told) - len(revisions)  # of dates that nothing can hold
         if not revisions:
             return
         frames = {revision.key[:3] for revision in revisions}

@@ -21,7 +21,7 @@ from pantau.sinks._sta_catalog import Catalog
 from pantau.sinks._sta_client import Client, Gone, encoded
 from pantau.sinks._sta_mark import Mark
 from pantau.sinks._sta_revise import Change, Reader, Recent, Reviser
-from pantau.sinks._sta_rows import Row, by_stream, unfit
+from pantau.sinks._sta_rows import Row, by_stream, unfit, unfit_date
 from pantau.sinks._sta_send import Sender
 from pantau.sinks.about import About
 from pantau.sinks.items import DUPLICATE, Item, Outcome, Refused, TargetTrouble, measured, retry, verdicts
@@ -191,7 +191,8 @@ class SensorThings:
         self, batch: Sequence[Decoded], items: Sequence[Item], outcomes: dict[int, Outcome]
     ) -> tuple[list[Row], dict[tuple[str, int, int, int, str], Revision]]:
         """Return the rows to send and the revisions of what was sent before; what cannot be sent gets its outcome."""
-        later = {revision.key: revision for decoded in batch for revision in decoded.revisions}
+        told = (revision for decoded in batch for revision in decoded.revisions)
+        later = {revision.key: revision for revision in told if not unfit_date(revision.observed_at_ms or 0)}
         rows: dict[tuple[str, int, int, int, str], Row] = {}
         for place, item in enumerate(items):
             seen, decoded = item.observation, batch[item.frame]
