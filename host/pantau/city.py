@@ -32,7 +32,7 @@ from pantau.owner import sole_owner
 from pantau.problems import ConfigError, Problem
 from pantau.quality.assessor import Assessor
 from pantau.sinks import Context
-from pantau.sinks.opening import followers, open_one
+from pantau.sinks.opening import followers, open_apart
 from pantau.sinks.sqlite import CityStore
 from pantau.spool import LOG, Spool, SpoolBroken, SpoolReader, SpoolUnavailable
 from pantau.worker import Worker
@@ -124,7 +124,7 @@ class City:
         name = spool.noted(LOG) or "" if shared is None else the_same_log(spool, shared.identity)
         context = Context(config.bridge.city, name, config.bridge.data_dir / "sinks", setup.registry)
         wanted = followers(config)
-        sinks = {name: open_one(name, config, context) for name in wanted if name != AlertStore.name}
+        sinks = {name: open_apart(name, config, context) for name in wanted if name != AlertStore.name}
         store = sinks.get(CityStore.name)
         self.store = store if isinstance(store, CityStore) else None
         self.alerts: AlertStore | None = None

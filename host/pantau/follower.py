@@ -227,7 +227,9 @@ class Follower:
         again, step = self._unmarked or ({}, None)
         if step is None:
             # What is folded goes first: the fold must not see other frames between.
-            again = {} if self._assessed else dict(itertools.islice(self._again.items(), _BATCH))
+            # What has not had its turn waits for it: else the target would say that it holds all before it.
+            ready = ((number, entry) for number, entry in self._again.items() if number <= self.position)
+            again = {} if self._assessed else dict(itertools.islice(ready, _BATCH))
             self._busy_since = time.monotonic()
             step = await self._worker.call(self._deliver, sorted(again) if again else None, self.position)
             self._busy_since = None
@@ -296,10 +298,11 @@ class Follower:
             some = pairs[at : at + _BATCH]
             try:
                 verdicts = self._sink.deliver([decoded for _, decoded in some])
+                answers = list(zip(some, verdicts, strict=True))
             except Exception as error:  # noqa: BLE001  a sink that breaks its contract must not take the bridge with it
                 reason = f"sink {self.name} failed: {type(error).__name__}: {error}"
                 return _Step([], [], reason)
-            for (frame, decoded), verdict in zip(some, verdicts, strict=True):
+            for (frame, decoded), verdict in answers:
                 if verdict.kind == "retry":
                     reason = verdict.reason or "asked to retry"
                     return _Step([], [], reason, wait_s=verdict.wait_s)
@@ -360,7 +363,10 @@ class Follower:
             return Decoded(frame.id, frame.node, frame.boot, frame.seq, frame.received_ms, error=defect)
 
     def _close(self) -> None:
-        self._sink.close()
+        try:
+            self._sink.close()
+        except Exception as error:  # noqa: BLE001  the others are still to be stopped in order
+            event(_log, logging.WARNING, "sink.not_closed", sink=self.name, reason=repr(error))
         self._reader.close()
 
     async def _save_position(self, *, now: bool) -> None:

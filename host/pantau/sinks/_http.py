@@ -15,7 +15,6 @@ from urllib.parse import urlsplit
 
 import urllib3
 from pydantic import Field, field_validator, model_validator
-
 from urllib3.util import parse_url
 
 from pantau import keys

@@ -216,6 +216,27 @@ def test_a_sink_that_breaks_its_contract_harms_only_itself(tmp_path, spool):
     asyncio.run(run())
 
 
+def test_a_sink_that_answers_for_fewer_frames_or_does_not_close_harms_only_itself(tmp_path, spool, caplog):
+    fill(tmp_path, spool, kit.records(1))
+
+    class Short(Target):
+        def deliver(self, batch):
+            return []
+
+        def close(self):
+            raise OSError("disk full")
+
+    async def run():
+        follower = follow(tmp_path, spool, Short())
+        task = asyncio.create_task(follower.run())
+        await kit.until(lambda: follower.trouble or task.done())
+        assert "ValueError" in follower.problems()[0]
+        await follower.stop(5, task)
+
+    asyncio.run(run())
+    assert "sink.not_closed" in caplog.text
+
+
 def test_a_sink_that_hangs_holds_up_neither_another_nor_the_stop(tmp_path, spool):
     fill(tmp_path, spool, kit.records(1))
     release = threading.Event()

@@ -87,3 +87,13 @@ def test_a_frame_and_its_date_in_one_delivery_are_judged_apart(tmp_path, spool):
     follower = asyncio.run(run())
     assert told == 2 * [(1, 1), (2, 2), (3, 3), (1, 4)]
     assert not follower._assessed
+
+
+def test_what_is_asked_for_again_before_its_turn_waits_for_it(tmp_path, spool):
+    """Else a target that keeps a position would say that it holds the frames between."""
+    fill(tmp_path, spool, *(kit.records(n) for n in range(1, 6)))
+    sink = Target()
+    follower = follow(tmp_path, spool, sink, 1)
+    follower.deliver_again({1: 0, 4: 0})
+    asyncio.run(to_the_end(follower))
+    assert (sink.got, follower.waiting_again) == ([1, 2, 3, 4, 5, 4], 0)

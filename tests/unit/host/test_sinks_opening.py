@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 from pydantic import ValidationError
 
+from pantau.decode import Decoded
 from pantau.problems import ConfigError
+from pantau.sinks import Context, Verdict
 from pantau.sinks._http import Http, HttpTable, read_secret
+from pantau.sinks.kept import Kept
+from pantau.sinks.opening import open_apart
+from pantau.sinks.sensorthings import SensorThingsTable
+from sinks.kit import registry
+
+FRAME = Decoded(1, "flood-01", 1, 1, 0)
 
 
 @pytest.mark.parametrize(
@@ -42,3 +52,34 @@ def test_a_token_is_ascii_and_a_password_may_be_any_text(tmp_path):
         Http(HttpTable(url="https://db.example", token_file=file), "sinks.line")
     assert "heim" not in str(said.value)
     Http(HttpTable(url="https://db.example", user="bridge", password_file=file), "sinks.line").close()
+
+
+def test_a_memory_that_is_damaged_is_begun_anew(tmp_path, caplog):
+    kept = Kept(tmp_path, "nats")
+    kept.put("stream", {str(n): "x" * 400 for n in range(100)})
+    kept.close()
+    file = tmp_path / "nats.sqlite3"
+    whole = file.read_bytes()
+    for damaged in (b"no database at all", whole[:8192] + bytes(len(whole) - 8192)):
+        file.write_bytes(damaged)
+        again = Kept(tmp_path, "nats")
+        assert again.all("stream") == {}
+        again.close()
+    assert caplog.text.count("sink.memory_damaged") == 2
+
+
+def test_a_memory_that_is_locked_or_not_ours_holds_up_its_own_sink_alone(tmp_path):
+    """The folder is a file until somebody sets it right; then the sink opens, and is asked for its position first."""
+    folder = tmp_path / "sinks"
+    folder.write_text("in the way")
+    table = SensorThingsTable(url="http://127.0.0.1:9/v1.1", lab_plain=True)
+    config = SimpleNamespace(sinks=SimpleNamespace(sensorthings=table))
+    sink = open_apart("sensorthings", config, Context("tng", "test", folder, registry()))
+    assert sink.position() is None and sink.figures() == {}
+    sink.use(registry())
+    (said,) = sink.deliver([FRAME])
+    assert said.kind == "retry" and str(folder) in said.reason and "look at" in said.reason
+    folder.unlink()
+    assert sink.deliver([FRAME])[0] == Verdict("retry", "opened")
+    assert "nothing listens" in sink.deliver([FRAME])[0].reason
+    sink.close()
