@@ -60,8 +60,9 @@ class Row(NamedTuple):
 class Kit(Protocol):
     """One target on its real server, in tests/sinks/kit_<name>.py as `Kit`.
 
-    `Kit(folder)` starts the server, or raises pantau_sim.servers.Missing. May have two more attributes:
-    `omits`, properties that the target is never told; `by_frame`, when one bad observation costs its whole frame.
+    `Kit(folder)` starts the server, or raises pantau_sim.servers.Missing. May have three more attributes: `omits`,
+    properties that the target is never told; `by_frame`, when one bad observation costs its whole frame; `overwrites`,
+    when an earlier frame that is delivered alone takes back the verdict that came later.
     """
 
     name: str

@@ -24,6 +24,7 @@ class Kit:
     holds_undated = False
     takes_revisions = True
     can_lose = True
+    overwrites = True
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder

@@ -165,6 +165,18 @@ def test_verdicts_that_came_later(kit, town, sink):
     check(kit, town)
 
 
+def test_an_earlier_frame_alone_comes_again_after_a_later_verdict(kit, town, sink):
+    first, early = town.level(1500, 1501, 1502), town.undated(1500)
+    taken(sink, [first, early])
+    taken(sink, [town.revised(first.observations[1], quality=4), town.state(boot=7), town.dated(early)])
+    check(kit, town)
+    said = list(town.said)
+    taken(sink, [first, early])  # as from the quarantine: what was told after it is not told again
+    if getattr(kit, "overwrites", False):
+        taken(sink, said)  # the whole span mends it
+    check(kit, town, said)
+
+
 def test_a_later_verdict_about_what_the_target_never_got(kit, town, sink):
     unknown = town.level(1500)
     town.said.clear()
