@@ -83,7 +83,9 @@ def options(link: NatsLink, key: str) -> dict[str, Any]:
 
 async def connect(link: NatsLink, key: str, name: str) -> Client:
     """Return a connected client that reconnects by itself. Raises ConfigError, or OSError with words within the time-out."""
+    given = options(link, key)
     import nats.errors
+    import nkeys
 
     said: list[Exception] = []
 
@@ -96,8 +98,8 @@ async def connect(link: NatsLink, key: str, name: str) -> Client:
     client = _client(plain=link.lab_plain)
     try:
         async with asyncio.timeout(link.timeout_s):
-            await client.connect(**options(link, key), name=name, error_cb=failed)
-    except (OSError, TimeoutError, nats.errors.Error) as error:
+            await client.connect(**given, name=name, error_cb=failed)
+    except (OSError, TimeoutError, ValueError, nats.errors.Error, nkeys.NkeysError) as error:  # the last: a bad seed
         why = said[0] if said and not str(error) else error
         await close(client)
         raise OSError(

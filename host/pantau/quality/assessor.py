@@ -64,7 +64,7 @@ class Assessor:
         try:
             if decoded.clock_map is not None:
                 state = self._states.get(_NODE + decoded.node)
-                dated = known.learn(state, decoded.clock_map)
+                dated = known.learn(state, decoded.clock_map, decoded.id)
                 return replace(decoded, dated=dated) if dated else decoded
             return self._records(decoded) if decoded.observations else decoded
         except Exception as error:  # noqa: BLE001  a defect costs flags, never the frame: it was acknowledged

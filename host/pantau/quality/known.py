@@ -55,8 +55,12 @@ def offset(state: dict[str, Any], boot: int) -> int | None:
     return next((int(found) for then, found, _ in state.get("maps", ()) if then == boot), None)
 
 
-def learn(state: dict[str, Any], clock: ClockMap) -> tuple[int, ...]:
-    """Take in a mapping and return the frames that waited for it, oldest first: they can be told with their dates now."""
+def learn(state: dict[str, Any], clock: ClockMap, by: int) -> tuple[int, ...]:
+    """Take in a mapping and return the frames that it dates, oldest first: they can be told with their dates now.
+
+    They are those that waited for it. The frame `by` of the log, which brings it, dates the same ones whenever it comes again,
+    for a target may have lost them.
+    """
     maps: list[list[int]] = state.setdefault("maps", [])
     known = next((entry for entry in maps if entry[0] == clock.boot), None)
     if known is None:
@@ -64,11 +68,15 @@ def learn(state: dict[str, Any], clock: ClockMap) -> tuple[int, ...]:
         del maps[: max(0, len(maps) - _MAPS)]
     elif clock.quality > known[2]:
         known[1:] = clock[1:]
-    waiting: list[list[int]] = state.get("undated", [])
-    if not waiting or offset(state, clock.boot) is None:
+    if offset(state, clock.boot) is None:
         return ()
-    state["undated"] = [entry for entry in waiting if entry[0] != clock.boot]
-    return tuple(frame for boot, frame in waiting if boot == clock.boot)
+    dated: list[list[int]] = state.get("dated", [])
+    frames = [frame for then, frame in dated if then == by]
+    waiting: list[list[int]] = state.get("undated", [])
+    if found := [frame for boot, frame in waiting if boot == clock.boot]:
+        state["undated"] = [entry for entry in waiting if entry[0] != clock.boot]
+        state["dated"] = [*dated, *([by, frame] for frame in found)][-_HELD:]
+    return (*frames, *found)
 
 
 def hold(state: dict[str, Any], boot: int, frame: int) -> None:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 from types import SimpleNamespace
 
 import pytest
 from pydantic import ValidationError
 
+from pantau import natslink
 from pantau.decode import Decoded
+from pantau.natslink import NatsLink
 from pantau.problems import ConfigError
 from pantau.sinks import Context, Verdict
 from pantau.sinks._http import Http, HttpTable, read_secret
@@ -83,3 +86,25 @@ def test_a_memory_that_is_locked_or_not_ours_holds_up_its_own_sink_alone(tmp_pat
     assert sink.deliver([FRAME])[0] == Verdict("retry", "opened")
     assert "nothing listens" in sink.deliver([FRAME])[0].reason
     sink.close()
+
+
+def test_a_seed_that_is_none_is_trouble_in_words(tmp_path):
+    pytest.importorskip("nkeys")
+    seed = tmp_path / "seed"
+    seed.write_text("SUgeheim")
+    seed.chmod(0o600)
+
+    async def greet(_reader, writer):
+        writer.write(
+            b'INFO {"server_id":"x","version":"2.11.0","max_payload":1,"auth_required":true,"nonce":"abc"}\r\n'
+        )
+
+    async def run():
+        async with await asyncio.start_server(greet, "127.0.0.1", 0) as server:
+            port = server.sockets[0].getsockname()[1]
+            link = NatsLink(servers=[f"nats://127.0.0.1:{port}"], lab_plain=True, nkey_file=seed)
+            await natslink.connect(link, "sinks.nats", "test")
+
+    with pytest.raises(OSError, match=r"seed.* check the server and \[sinks.nats\]") as said:
+        asyncio.run(run())
+    assert "geheim" not in str(said.value)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
@@ -177,7 +178,8 @@ def test_readings_without_a_date_get_it_when_the_boot_is_known():
         (T0_MS + 60_000, 60_000, 1), (T0_MS + 120_000, 120_000, 4),
     ]  # fmt: skip
     assert "flood_depth" in {s.property for s in again.observations}
-    assert city.take(mapping).dated == ()
+    assert city.take(mapping).dated == (undated.id,)  # for a target that lost what it was told
+    assert city.take(replace(mapping, id=99, seq=10)).dated == ()
     later = city.take(city.decoded({"water_distance": [5000] * 3}, clock=0, base_s=180, boot=7, seq=2))
     assert [s.observed_at_ms for s in later.observations][:3] == [T0_MS + 180_000 + 60_000 * i for i in range(3)]
     assert "flood_depth" in {s.property for s in later.observations}
