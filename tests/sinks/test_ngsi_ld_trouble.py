@@ -56,6 +56,18 @@ def test_half_a_batch_is_refused(stub, sink, town):
     assert FLOOD not in stub.store.entities
 
 
+@pytest.mark.parametrize("status", [400, 404])
+def test_a_broker_that_refuses_everything_is_waited_for(stub, sink, town, status):
+    """A tenant that was deleted, contexts that it cannot fetch: no reading is at fault."""
+    assert kinds(sink.deliver([town.level(1500)])) == ["stored"]
+    refusal = Reply(status, {"title": "no tenant, no context"})
+    stub.instead = lambda request: refusal if request.target == UPSERT else None
+    (said,) = sink.deliver([town.level(1501, at_s=T0_S + 60)])
+    assert said.kind == "retry" and "refuses even" in said.reason and "no tenant" in said.reason
+    stub.instead = lambda request: refusal if request.target == UPSERT and FLOOD in request.body.decode() else None
+    assert kinds(sink.deliver(town.said[-1:])) == ["rejected"]
+
+
 def test_only_what_the_broker_could_not_take_now_is_told_again(stub, sink, town):
     busy = [True]
 

@@ -317,6 +317,9 @@ class NgsiLd:
             )
         if self._marker in refused:
             raise TargetTrouble(f"the broker refuses even {self._marker}: {refused[self._marker]}")
+        if self._marked and bodies and refused.keys() >= bodies.keys():
+            self._marked = False
+            self._upsert({})  # the mark alone: are these refused, or are we?
         self._marked = True
         return refused
 
