@@ -148,6 +148,7 @@ class City:
             self._express = Express(config.spool_path, Decoder(setup.registry), self.alerts)
         self._alert_figures: dict[str, float] = {}
         self._aged = 0
+        self._changing: set[asyncio.Future[None]] = set()  # sinks that are still to take over another registry
         self._spans: dict[str, int] = {}  # by sink: through which frame a span was handed over
 
     def problems(self) -> list[str]:
@@ -293,7 +294,10 @@ class City:
         self._setup = setup
         log.set_up(setup.config.bridge.log_level, as_json=setup.config.bridge.log_json)
         for follower in self.followers:
-            await follower.use(setup.registry)
+            # Each when its delivery is through: one that hangs must not keep us from listening.
+            task = asyncio.ensure_future(follower.use(setup.registry))
+            self._changing.add(task)
+            task.add_done_callback(self._changing.discard)
         if self._express is not None:
             self._express.decoder = Decoder(setup.registry)
         if self.alerts is not None:
