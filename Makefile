@@ -7,7 +7,7 @@ PYTHON ?= $(firstword $(shell command -v python3.11 python3.12 python3.13 python
 BIN := .venv/bin
 WASM := node_modules/.stamp
 ARGS ?=
-# Test files at a time, each in a process of its own with its own servers.
+# Test files at a time, each with its own servers. In their order: the long ones come first and the many short ones fill the end.
 JOBS ?= 2
 
 .PHONY: help setup servers demo test long check gen firmware bench clean
@@ -24,7 +24,7 @@ demo: .venv/.stamp ## a small city, sensed live: open the address that it prints
 	@$(BIN)/pantau demo $(ARGS)
 
 test: setup servers ## the short tier: unit, dual (three interpreters), scenarios, real servers
-	@$(BIN)/pytest -m "not long" -n $(JOBS) --dist loadfile $(ARGS)
+	@$(BIN)/pytest -m "not long" -n $(JOBS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 long: setup servers ## the sweeps and hunts
 	@$(BIN)/pytest -m long --timeout=3600 $(ARGS)
