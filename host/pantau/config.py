@@ -184,21 +184,38 @@ def draft(path: Path) -> tuple[Config, list[Problem]]:
         config = Config.model_validate(tables, context=context)
     except ValidationError as error:
         problems = explain(path, Config, error.errors())
-        config = Config.model_validate(_without_mistakes(tables, error.errors()), context=context)
+        config = _without_mistakes(tables, error.errors(), context)
     return config, problems + [Problem(str(path), key, message) for key, message in _contradictions(tables)]
 
 
-def _without_mistakes(tables: dict[str, object], errors: Sequence[ErrorDetails]) -> dict[str, object]:
-    """Return a copy of `tables` less what `errors` name, with something in the place of what must be there."""
+def _without_mistakes(tables: dict[str, object], errors: Sequence[ErrorDetails], context: dict[str, Path]) -> Config:
+    """Return `tables` less what `errors` name, with something in the place of what must be there."""
     sound: dict[str, Any] = copy.deepcopy(tables)
-    for error in errors:
-        table: Any = sound
-        for part in error["loc"][:-1]:
-            table = table.get(part, {})
-        table.pop(error["loc"][-1], None)
-    sound.setdefault("bridge", {}).setdefault("city", "city")
-    sound.setdefault("mqtt", {}).setdefault("host", "localhost")
-    return sound
+    while True:
+        gone = [_cut(sound, error["loc"]) for error in errors]
+        if not any(gone):  # what is wrong is no single place: the two tables that are needed must do, or nothing
+            needed = {name: table for name, table in sound.items() if name in {"bridge", "mqtt"}}
+            sound = {} if needed == sound else needed
+        sound.setdefault("bridge", {}).setdefault("city", "city")
+        sound.setdefault("mqtt", {}).setdefault("host", "localhost")
+        try:
+            return Config.model_validate(sound, context=context)
+        except ValidationError as error:  # what was left out may be needed by what is around it
+            errors = error.errors()
+
+
+def _cut(tables: dict[str, Any], place: tuple[int | str, ...]) -> bool:
+    """Take out what stands at `place`, or the nearest around it that a table can be without; return whether it changed."""
+    for end in range(len(place), 0, -1):
+        holder: Any = tables
+        for part in place[: end - 1]:
+            inside = isinstance(holder, dict) and part in holder
+            inside = inside or (isinstance(holder, list) and isinstance(part, int) and part < len(holder))
+            holder = holder[part] if inside else None
+        if isinstance(holder, dict) and place[end - 1] in holder:
+            del holder[place[end - 1]]
+            return True
+    return False
 
 
 def _contradictions(tables: dict[str, object]) -> Iterator[tuple[str, str]]:

@@ -72,6 +72,28 @@ def test_mistakes_that_touch_are_all_named_beside_those_of_single_keys(tmp_path)
 
 
 @pytest.mark.parametrize(
+    "text, keys",
+    [
+        ("[sinks.postgres]\nport = 1\n", {"sinks.postgres.host", "sinks.postgres.dbname", "sinks.postgres.user"}),
+        ("[sinks.line]\nbatch = 0\n", {"sinks.line.url", "sinks.line.batch"}),
+        ("[sinks.nats]\nservers = [3]\n[web]\nlistn = 1\n", {"sinks.nats.servers[0]", "web.listn"}),
+        (
+            "[[serial]]\nfoo = 1\n[[serial]]\nbaud = 1\n",
+            {"serial[0].path", "serial[0].foo", "serial[1].path", "serial[1].baud"},
+        ),
+        ('[[serial]]\npath = "/dev/x"\n[cluster]\nname = "c"\nlab_plain = true\nservers = ["nats://h:1"]\n', {""}),
+    ],
+)
+def test_a_draft_does_without_a_table_that_lacks_what_it_needs(tmp_path, text, keys):
+    """As of a sink: the command that tells its mistakes must not fail over what they leave behind."""
+    path = write(tmp_path, f'[bridge]\ncity = "tng"\n[mqtt]\nhost = "h"\n{text}')
+    drafted, problems = config.draft(path)
+    assert {problem.key for problem in problems} >= keys
+    assert (drafted.bridge.city, drafted.mqtt.host) == ("tng", "h")
+    assert drafted.sinks == config.SinksTable() and drafted.serial == []
+
+
+@pytest.mark.parametrize(
     "text", ["mqtt = 3\n", "bridge = []\nmqtt = 1\n", '[sinks]\nsqlite = "x"\n', "[sinks.sqlite]\npath = 1\n"]
 )
 def test_a_draft_stands_whatever_is_wrong(tmp_path, text):
