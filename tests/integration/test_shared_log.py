@@ -73,7 +73,7 @@ class Half:
 @pytest.fixture
 def halves(nats, tmp_path, request):
     city = f"tng-{abs(hash(request.node.name)) % 10**8}"
-    settings = ClusterTable(servers=[nats.url], lab_plain=True, name="b1", replicas=1, max_mib=16, timeout_s=2.0)
+    settings = ClusterTable(servers=[nats.url], lab_plain=True, name="b1", replicas=1, max_mib=16, timeout_s=10.0)
 
     @asynccontextmanager
     async def opened(*names):
