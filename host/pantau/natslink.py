@@ -5,50 +5,31 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ssl
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from pantau import keys
-from pantau.problems import ConfigError, Problem, Table
-from pantau.settings import FilePath
-from pantau.sinks._http import read_secret
+from pantau.problems import ConfigError, Problem
+from pantau.settings import FilePath, Login, read_secret
 
 if TYPE_CHECKING:
-    from typing import Self
-
     from nats.aio.client import Client
 
 _RECONNECT_S = 1.0
+_LOOK_S = 1.0  # whether the package has given up
 _PING_S = 5  # a server that hangs is left for another one after three of these
 
 
-class NatsLink(Table):
+class NatsLink(Login):
     """How to reach NATS. TLS unless `lab_plain` admits plain; secrets stand in files of mode 0600."""
 
     servers: Annotated[
         list[Annotated[str, Field(pattern=r"^(nats|tls)://[^\s/@]+$")]], Field(min_length=1, max_length=16)
     ]
-    lab_plain: bool = False
-    ca: FilePath | None = None
-    certificate: FilePath | None = None
-    private_key: FilePath | None = None
-    user: str | None = None
-    password_file: FilePath | None = None
-    token_file: FilePath | None = None
     credentials_file: FilePath | None = None  # of nsc: user JWT and key
     nkey_file: FilePath | None = None  # a seed, SU...
     timeout_s: Annotated[float, Field(gt=0, le=60)] = 5.0
-
-    @model_validator(mode="after")
-    def _pairs(self) -> Self:
-        if (self.certificate is None) != (self.private_key is None):
-            msg = "certificate and private_key belong together: give both or none"
-            raise ValueError(msg)
-        if (self.user is None) != (self.password_file is None):
-            msg = "user and password_file belong together: give both or none"
-            raise ValueError(msg)
-        return self
 
 
 def options(link: NatsLink, key: str) -> dict[str, Any]:
@@ -106,6 +87,13 @@ async def connect(link: NatsLink, key: str, name: str) -> Client:
             f"NATS at {', '.join(link.servers)}: {why or 'no answer'}; check the server and [{key}]"
         ) from None
     return client
+
+
+async def ended(client: Client) -> NoReturn:
+    """Raise OSError when the connection has ended for good: after some words of a server the package gives up."""
+    while not client.is_closed:  # nobody else can be asked: one callback is not told why
+        await asyncio.sleep(_LOOK_S)
+    raise OSError(f"NATS ended the connection: {client.last_error or 'no word why'}")
 
 
 async def close(client: Client) -> None:

@@ -17,14 +17,12 @@ import urllib3
 from pydantic import Field, field_validator, model_validator
 from urllib3.util import parse_url
 
-from pantau import keys
-from pantau.problems import ConfigError, Problem, Table
-from pantau.settings import FilePath
+from pantau.problems import ConfigError, Problem
+from pantau.settings import Login, read_secret
 from pantau.sinks.items import TargetTrouble
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
     from typing import Self
 
 _MOST_BYTES = 64 << 20  # of an answer
@@ -36,17 +34,10 @@ _TOO_LARGE = 413
 _WHO = {401: "it does not accept our credentials", 403: "our credentials may not do this"}
 
 
-class HttpTable(Table):
+class HttpTable(Login):
     """How to reach a target over HTTP. TLS unless `lab_plain` admits plain; secrets stand in files of mode 0600."""
 
     url: Annotated[str, Field(pattern=r"^https?://[^\s/?#]+(/[^\s?#]*)?$")]
-    lab_plain: bool = False
-    ca: FilePath | None = None
-    certificate: FilePath | None = None
-    private_key: FilePath | None = None
-    user: str | None = None
-    password_file: FilePath | None = None
-    token_file: FilePath | None = None
     timeout_s: Annotated[float, Field(gt=0, le=600)] = 30.0
     batch: Annotated[int, Field(ge=1, le=10_000)] = 1_000
 
@@ -69,28 +60,7 @@ class HttpTable(Table):
                 "url is plain http: use https, or set lab_plain = true for a server on this machine or in a laboratory"
             )
             raise ValueError(msg)
-        if (self.certificate is None) != (self.private_key is None):
-            msg = "certificate and private_key belong together: give both or none"
-            raise ValueError(msg)
-        if (self.user is None) != (self.password_file is None):
-            msg = "user and password_file belong together: give both or none"
-            raise ValueError(msg)
         return self
-
-
-def read_secret(path: Path, key: str) -> str:
-    """Return the one line of a secret's file. ConfigError when it is missing, open to others or not one line of text."""
-    keys.require_private(path)
-    what = "is empty, or more than one line of printable text"
-    try:
-        secret = path.read_text(encoding="utf-8").strip()
-        if secret and secret.isprintable():  # else what it is sent with would quote it in its complaint
-            return secret
-    except OSError as error:
-        what = f"cannot be read ({error.strerror})"
-    except UnicodeDecodeError:
-        what = "is not UTF-8 text"
-    raise ConfigError([Problem("", key, f"{path} {what}; it holds the secret on one line")])
 
 
 class Answer(NamedTuple):

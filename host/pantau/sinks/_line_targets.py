@@ -10,7 +10,7 @@ import time
 from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 from urllib.parse import urlencode
 
-from pantau.sinks._http import read_secret
+from pantau.settings import read_secret
 from pantau.sinks._line_text import POSITIONS
 from pantau.sinks.items import Refused, TargetTrouble
 

@@ -10,7 +10,7 @@ import time
 from typing import TYPE_CHECKING, Any, cast
 
 from pantau.problems import ConfigError, Problem
-from pantau.sinks._http import read_secret
+from pantau.settings import read_secret
 from pantau.sinks.items import TargetTrouble
 
 if TYPE_CHECKING:

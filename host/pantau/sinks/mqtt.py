@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
-from pantau.problems import Table
-from pantau.settings import FilePath, Port
+from pantau.settings import FilePath, Port, Secured
 from pantau.sinks import Verdict
 from pantau.sinks import _mqtt_text as text
 from pantau.sinks._json import dumps
@@ -42,16 +41,12 @@ _PUBLISH = 4  # bytes of a PUBLISH beside topic and payload that a server counts
 _Topic = Annotated[str, Field(pattern=r"^[^+#\x00]{1,200}$")]
 
 
-class MqttJsonTable(Table):
+class MqttJsonTable(Secured):
     """The broker and what it is told. TLS unless said otherwise, and then only where the plain flag admits it."""
 
     host: Annotated[str, Field(min_length=1)]
     port: Port = 8883
     tls: bool = True
-    lab_plain: bool = False
-    ca: FilePath | None = None
-    certificate: FilePath | None = None
-    private_key: FilePath | None = None
     user: str | None = None
     password_file: FilePath | None = None
     token_file: FilePath | None = None  # of a ThingsBoard gateway: sent as the user's name
@@ -72,8 +67,6 @@ class MqttJsonTable(Table):
             problems.append(
                 "tls = false sends readings and passwords in the clear; set lab_plain = true to accept that in a lab"
             )
-        if (self.certificate is None) != (self.private_key is None):
-            problems.append("certificate and private_key belong together: give both or none")
         if self.password_file is not None and self.user is None:
             problems.append("password_file without user: give both or none")
         if self.token_file is not None and self.user is not None:

@@ -7,16 +7,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
-from pantau.problems import ConfigError, Problem, Table
-from pantau.settings import FilePath, Port
-from pantau.sinks._http import read_secret
+from pantau.problems import ConfigError, Problem
+from pantau.settings import FilePath, Port, Secured, read_secret
 from pantau.sinks.about import About
 
 if TYPE_CHECKING:
-    from typing import Self
-
     from pantau.sinks import Context, Sink
 
 ABOUT = About(
@@ -33,7 +30,7 @@ ABOUT = About(
 _TABLE = "sinks.postgres"
 
 
-class PostgresTable(Table):
+class PostgresTable(Secured):
     """How to reach it. TLS with a verified name unless `lab_plain` admits plain, or `host` is a folder with a Unix socket.
 
     `host` may name several, with commas: the one that can be written to is taken. Without `ca` the system's authorities
@@ -45,20 +42,9 @@ class PostgresTable(Table):
     dbname: Annotated[str, Field(min_length=1)]
     user: Annotated[str, Field(min_length=1)]
     password_file: FilePath | None = None
-    lab_plain: bool = False
-    ca: FilePath | None = None
-    certificate: FilePath | None = None
-    private_key: FilePath | None = None
     namespace: Annotated[str, Field(alias="schema", pattern=r"^[a-z_][a-z0-9_]{0,62}$")] = "pantau"
     connect_timeout_s: Annotated[int, Field(ge=2, le=60)] = 10  # libpq takes no less than 2
     timeout_s: Annotated[float, Field(gt=0, le=600)] = 30.0  # of one delivery
-
-    @model_validator(mode="after")
-    def _pairs(self) -> Self:
-        if (self.certificate is None) != (self.private_key is None):
-            msg = "certificate and private_key belong together: give both or none"
-            raise ValueError(msg)
-        return self
 
     def conninfo(self) -> dict[str, str | int]:
         """Return what libpq is told, without the password."""

@@ -12,8 +12,9 @@ from pantau import natslink
 from pantau.decode import Decoded
 from pantau.natslink import NatsLink
 from pantau.problems import ConfigError
+from pantau.settings import read_secret
 from pantau.sinks import Context, Verdict
-from pantau.sinks._http import Http, HttpTable, read_secret
+from pantau.sinks._http import Http, HttpTable
 from pantau.sinks.kept import Kept
 from pantau.sinks.opening import open_apart
 from pantau.sinks.sensorthings import SensorThingsTable
