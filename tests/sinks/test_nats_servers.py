@@ -206,6 +206,7 @@ def test_tls_is_demanded_and_the_secrets_are_used(tmp_path):
 
 def test_a_plain_server_is_told_nothing_unless_the_table_says_so(kit, tmp_path):
     (tmp_path / "token").touch(mode=0o600)
+    (tmp_path / "token").write_text("secret")
     with opened(kit, tmp_path, lab_plain=False, token_file=tmp_path / "token", timeout_s=0.5) as sink:
         verdict = sink.deliver([frame(1, {"water_level": LEVEL})])[0]
     assert verdict.kind == "retry"
