@@ -219,6 +219,7 @@ POISON = {
     "far future": {"observed_at_ms": 10**17},
     "before all time": {"observed_at_ms": -(10**17)},
     "beyond integers": {"observed_at_ms": 2**70},
+    "uptime beyond integers": {"uptime_ms": 2**70},
     "strange station": {"station": 'a,b=c "d"\\e\n\x00\';--'},
     "strange reason": {"reason": "\x00 \U0001f30a' \"\\"},
 }

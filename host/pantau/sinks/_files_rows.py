@@ -23,6 +23,7 @@ Key = tuple[str, int, int, int, str]
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _END_MS = 253_402_300_800_000  # year 10000
 _DAY_MS = 86_400_000
+_BEYOND_INT64 = 1 << 63
 LAST_DAY = _END_MS // _DAY_MS - 1
 
 # Arrow's names of the types, in the order of the columns.
@@ -110,6 +111,10 @@ def observation_line(seen: Observation, interval_s: int) -> str:
         number = repr(float(value))
     else:
         raise ValueError(f"{value} is not a number that JSON can hold")
+    if (
+        uptime_ms is not None and not -_BEYOND_INT64 <= uptime_ms < _BEYOND_INT64
+    ):  # a journal of it could become no Parquet
+        raise ValueError(f"an uptime of {uptime_ms} ms is beyond what a column can hold")
     return (
         f'{_head(seen.node, seen.boot, seen.seq)}"index":{seen.index},"property":{_text(seen.property)},"value":{number},'
         f"{_words(seen.unit, seen.quality, seen.reason, seen.tests, seen.station)}"
