@@ -74,6 +74,16 @@ def test_another_log_that_brings_the_same_frames_brings_nothing_twice(tmp_path):
     assert keys(tmp_path) == Counter({o.key: 1 for d in [*log, fresh] for o in d.observations})
 
 
+def test_what_no_column_holds_is_rejected_before_it_is_in_a_journal(tmp_path):
+    """Else that journal could never become a file, and no delivery would be taken any more."""
+    sink = opened(tmp_path, format="parquet")
+    bad = frame(1, LEVEL)
+    bad = replace(bad, observations=(replace(bad.observations[0], uptime_ms=2**63), *bad.observations[1:]))
+    assert kinds(sink.deliver([bad, frame(2, RAIN)])) == ["rejected", "stored"]
+    assert kinds(sink.deliver([frame(3, RAIN)])) == ["stored"]
+    sink.close()
+
+
 def test_files_of_one_day_are_in_its_folder_and_late_ones_beside_them(tmp_path):
     sink = opened(tmp_path)
     sink.deliver([frame(5, LEVEL)])
