@@ -111,9 +111,8 @@ def observation_line(seen: Observation, interval_s: int) -> str:
         number = repr(float(value))
     else:
         raise ValueError(f"{value} is not a number that JSON can hold")
-    if (
-        uptime_ms is not None and not -_BEYOND_INT64 <= uptime_ms < _BEYOND_INT64
-    ):  # a journal of it could become no Parquet
+    # A journal of it could never become Parquet.
+    if uptime_ms is not None and not -_BEYOND_INT64 <= uptime_ms < _BEYOND_INT64:
         raise ValueError(f"an uptime of {uptime_ms} ms is beyond what a column can hold")
     return (
         f'{_head(seen.node, seen.boot, seen.seq)}"index":{seen.index},"property":{_text(seen.property)},"value":{number},'
