@@ -66,10 +66,10 @@ def now_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
-def the_same_log(spool: Spool, identity: str) -> str:
+def the_same_log(spool: Spool, store: FollowerStore, identity: str) -> str:
     """Return `identity`, the log that this folder's positions count in. ConfigError when they count in another one."""
-    followed = spool.noted("follows")
-    if followed is not None and followed != identity:
+    followed = spool.noted("follows") or ("of its own bridge" if store.begun else identity)
+    if followed != identity:
         what = f"this folder has followed the log '{followed}', and [cluster] leads to '{identity}': positions differ"
         raise ConfigError([Problem("", "bridge.data_dir", f"{what}; give the new log a data_dir of its own")])
     spool.note("follows", identity)
@@ -121,7 +121,7 @@ class City:
             config.spool_path, max_mib=config.spool.max_mib, quarantine_rows=kept.max_rows, quarantine_mib=kept.max_mib
         )
         self._books = Books(FollowerStore(config.bridge.data_dir / FOLLOWERS), spool)
-        name = spool.noted(LOG) or "" if shared is None else the_same_log(spool, shared.identity)
+        name = spool.noted(LOG) or "" if shared is None else the_same_log(spool, self._books.store, shared.identity)
         context = Context(config.bridge.city, name, config.bridge.data_dir / "sinks", setup.registry)
         wanted = followers(config)
         sinks = {name: open_apart(name, config, context) for name in wanted if name != AlertStore.name}
@@ -204,6 +204,8 @@ class City:
             others.add(asyncio.create_task(self._express.run(lambda: self.followers[-1].position), name="express"))
         if self.page is not None:
             others.add(asyncio.create_task(self.page.run(), name="page"))
+        if self._shared is not None:
+            others.add(asyncio.create_task(natslink.ended(self._shared.client), name="nats"))
         peer.send(writer, "ready")
         parts = {*follow, *others}
         ended, _ = await asyncio.wait(parts, return_when=asyncio.FIRST_COMPLETED)

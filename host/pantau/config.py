@@ -152,6 +152,15 @@ class Config(Table):
             raise ValueError(msg)
         return self
 
+    @model_validator(mode="after")
+    def _known_followers(self) -> Self:
+        named = [] if self.cluster is None else self.cluster.followers or []
+        for name in named:
+            if name != "alerts" and getattr(self.sinks, name, None) is None:
+                msg = f'[cluster] followers names "{name}", which is neither "alerts" nor a sink with a table [sinks.{name}]'
+                raise ValueError(msg)
+        return self
+
     @property
     def spool_path(self) -> Path:
         """Return the spool's file."""

@@ -45,6 +45,11 @@ class FollowerStore:
         row = self._db.execute("SELECT position FROM cursors WHERE sink = ?", (sink,)).fetchone()
         return int(row[0]) if row else None
 
+    @property
+    def begun(self) -> bool:
+        """Return whether any sink is known to have something."""
+        return self._db.execute("SELECT 1 FROM cursors LIMIT 1").fetchone() is not None
+
     def state(self, sink: str) -> SavedState:
         """Return a view of the sink's state, as of that position and of every later one."""
         return SavedState(self.path, sink)

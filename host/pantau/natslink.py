@@ -91,7 +91,7 @@ async def connect(link: NatsLink, key: str, name: str) -> Client:
 
 async def ended(client: Client) -> NoReturn:
     """Raise OSError when the connection has ended for good: after some words of a server the package gives up."""
-    while not client.is_closed:  # nobody else can be asked: one callback is not told why
+    while not client.is_closed:  # noqa: ASYNC110  nothing of the package's can be awaited for it
         await asyncio.sleep(_LOOK_S)
     raise OSError(f"NATS ended the connection: {client.last_error or 'no word why'}")
 

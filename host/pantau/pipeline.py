@@ -17,6 +17,7 @@ from pantau.log import event
 from pantau.ops.figures import Histogram
 from pantau.pace import Pace
 from pantau.reconnect import Backoff
+from pantau.refusals import elsewhere
 from pantau.sources import Inbox, confirm, replay
 from pantau.spool import SpoolUnavailable
 from pantau_wire import topics
@@ -216,11 +217,17 @@ class Pipeline:
         return True
 
     def _ours(self, chunks: list[Chunk]) -> list[Chunk]:
-        """Return the chunks of partitions that are ours: a connection brings those of one partition."""
+        """Return the chunks of partitions that are ours: a connection brings those of one partition.
+
+        Those of connections that have ended come again. A partition may be lost and ours again within one commit: were some
+        of its chunks dropped and later ones stored, what comes again would stand behind them.
+        """
         holds = self._holds
         if holds is None:
             return chunks
-        return [chunk for chunk in chunks if holds(_partition(chunk.topics[0]))]
+        return [
+            c for c in chunks if not c.channel.ended and not elsewhere(c.topics[0].decode("ascii", "replace"), holds)
+        ]
 
     def _store(self, chunks: list[Chunk]) -> Stored:
         """Judge and commit, in the spool's thread. After a failure nothing is remembered: call it again."""
@@ -307,10 +314,10 @@ class Pipeline:
             self._on_stored()
 
     def _store_again(self, messages: Sequence[replay.Message]) -> list[Verdict]:
-        return replay.store(self._ingest, self._spool, messages)
+        return replay.store(self._ingest, self._spool, messages, self._holds)
 
     def _tried_again(self) -> Replayed:
-        return quarantine.replay(self._spool, self._ingest, stored_too=False)
+        return quarantine.replay(self._spool, self._ingest, stored_too=False, holds=self._holds)
 
     async def _stopped_within(self, seconds: float) -> bool:
         try:
@@ -318,8 +325,3 @@ class Pipeline:
         except TimeoutError:
             return False
         return True
-
-
-def _partition(topic: bytes) -> int:
-    """Return the partition in a topic that a partition's session subscribes to."""
-    return int(topic.split(b"/", 4)[3])

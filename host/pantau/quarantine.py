@@ -9,9 +9,11 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING, NamedTuple
 
+from pantau.refusals import elsewhere
+
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
     from typing import Any
 
     from pantau.batch import Refused
@@ -160,13 +162,21 @@ class Replayed(NamedTuple):
     again: list[Entry]
 
 
-def replay(spool: Spool, ingest: Ingest, *, stored_too: bool = True, limit: int = 1000) -> Replayed:
+def replay(
+    spool: Spool,
+    ingest: Ingest,
+    *,
+    stored_too: bool = True,
+    limit: int = 1000,
+    holds: Callable[[int], bool] | None = None,
+) -> Replayed:
     """Judge the requested messages again, with today's registry, keys and code.
 
-    Without `stored_too` the requests for stored frames are left standing, for a bridge with its followers to serve.
-    What is refused again stays, under today's reason. Raises SpoolUnavailable with the requests still standing.
+    Without `stored_too` the requests for stored frames are left standing, for a bridge with its followers to serve; so are
+    those of partitions that another bridge `holds`, until they are ours. What is refused again stays, under today's reason.
+    Raises SpoolUnavailable with the requests still standing.
     """
-    entries = spool.replay_wanted(limit, stored_too=stored_too)
+    entries = [e for e in spool.replay_wanted(limit, stored_too=stored_too) if not elsewhere(e.topic, holds)]
     if not entries:
         return Replayed(0, 0, [])
     again = [entry for entry in entries if entry.frame_id is not None]

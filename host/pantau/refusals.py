@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from pantau_wire import topics
 from pantau_wire.errors import WireError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 # The wire's own codes (truncated, bad_field ...) are used as they are.
 REASONS = {
@@ -24,7 +29,18 @@ REASONS = {
     "conflict": "other bytes than the frame stored under this boot and seq: a copied node or a boot counter that went back",
     "undecodable": "signed and stored, but its body cannot be decoded: update this bridge, then replay",
     "sink_rejected": "stored, but a sink refused it",
+    "elsewhere": "another bridge holds the node's partition: replay the same there; nothing of it was kept here",
 }
+
+
+def elsewhere(topic: str, holds: Callable[[int], bool] | None) -> bool:
+    """Return whether what came on `topic` is another bridge's to store. `holds` None: there is none."""
+    if holds is None:
+        return False
+    try:
+        return not holds(topics.parse(topic)[1])
+    except WireError:
+        return False  # refused, whoever takes it
 
 
 def topic_fault(topic: str) -> str:

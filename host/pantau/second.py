@@ -56,7 +56,7 @@ class SecondProcess:
     def problems(self) -> list[str]:
         """Return what is wrong with it and in it."""
         silent = time.monotonic() - self.heard_at
-        if silent > _SILENT_S:
+        if silent > _SILENT_S and (self.alive or not self._problems):  # else it is known why
             return [
                 f"the city process has said nothing for {silent:.0f} s: sinks, alerts and page stand still; see the log"
             ]

@@ -198,3 +198,27 @@ async def test_what_cannot_be_begun_is_given_back_and_tried_again_and_a_namesake
     await until(halves(bridge), "and it is taken once more, in a later epoch")
     for one in (bridge, other):
         await one.crash()
+
+
+class Deaf(Bridge):
+    """One whose beginning does not hear that it is cancelled, as Python 3.11's wait_for may not."""
+
+    async def take(self, partition: int, epoch: int) -> None:
+        if partition == 5 and 5 not in self.epochs:
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.sleep(PATIENCE_S)
+        await super().take(partition, epoch)
+
+
+@in_loop
+async def test_what_is_begun_after_its_lease_has_ended_is_ended_at_once(server):
+    bridge = await Deaf(server, next(_cities), "one").start()
+    await until(lambda: bridge.working == ALL - {5}, "the others are held")
+    server.hang()
+    try:
+        await until(lambda: 5 in bridge.epochs, "it begins all the same")
+        await until(lambda: not bridge.working, "and ends again")
+    finally:
+        server.resume()
+    await until(halves(bridge), "all are held again")
+    await bridge.crash()

@@ -161,8 +161,10 @@ def _tell(found: dict[str, Any]) -> None:
     wrong = []
     if found["unreadable"]:
         wrong.append(f"{found['unreadable']} places could not be read, the first: {found['first_error']}")
-    if found["refused"]:
+    if found["refused"] > found["reasons"].get("elsewhere", 0):
         wrong.append("what was refused is in the quarantine: pantau quarantine list")
+    elif found["refused"]:
+        wrong.append("what other bridges hold was not taken: replay the same at each of them")
     if not found["frames"] and not wrong:
         wrong.append(
             "no frame was found: a FILE is a pull file, a recorded serial line, or from mosquitto_sub -F '%t %x'"
@@ -179,6 +181,8 @@ def _ask(config: Config, span: str | None, times: tuple[datetime | None, datetim
     if span is not None and times != (None, None):
         raise UsageError("give --spool A-B or times, not both")
     known = [name for name in type(config.sinks).model_fields if getattr(config.sinks, name) is not None]
+    if config.cluster is not None:
+        raise UsageError("with [cluster] sinks follow the shared log, and spans are of a bridge's own log")
     if sink is not None and sink not in known:
         raise UsageError(f"there is no sink {sink}; this bridge has {', '.join(known)}")
     with opened(config) as spool:

@@ -190,6 +190,8 @@ class Keeper:
             core.failed(partition, time.monotonic())
         else:
             event(_log, logging.INFO, "lease.taken", partition=partition, epoch=epoch)
+            if core is not self._core or partition not in self.held():
+                self._on_fenced([partition])  # it was lost meanwhile, and the work did not hear of its cancellation
         self._woken.set()
 
     async def _release(self, core: Lessee, partition: int) -> None:

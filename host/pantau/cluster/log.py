@@ -1,9 +1,9 @@
 """The log that several bridges share: a NATS JetStream stream with one subject for each partition.
 
-A bridge's commit appends one message for each partition in it, each on the condition that the subject still ends where this
-bridge last saw it end (Nats-Expected-Last-Subject-Sequence). So two bridges that both believe to hold a partition cannot
-both append: the log itself is the fence, whatever clocks and leases say. What another one appended is adopted before
-anything is appended after it, so that no frame enters the log twice.
+A bridge's commit appends a message for each partition in it, or several where that is too large for one, each on the condition
+that the subject still ends where this bridge last saw it end (Nats-Expected-Last-Subject-Sequence). So two bridges that both
+believe to hold a partition cannot both append: the log itself is the fence, whatever clocks and leases say. What another one
+appended is adopted before anything is appended after it, so that no frame enters the log twice.
 """
 
 from __future__ import annotations
@@ -22,13 +22,17 @@ if TYPE_CHECKING:
 
     from nats.aio.client import Client
     from nats.js import JetStreamContext
+    from nats.js.api import StreamInfo
 
     from pantau.natslink import NatsLink
 
 _log = logging.getLogger("pantau.cluster")
 _WRONG_LAST = 10071  # JetStream's code for "the subject does not end where you said"
-_FETCH = 256  # messages of a catch-up under way
+_FETCH = 64  # messages of a catch-up under way
+_ADOPTED = 5_000  # frames adopted with one commit, and those of one message more
 _MIB = 1 << 20
+_MOST = 256 << 10  # bytes of a message, so that readers may have some in memory; less where the server takes less
+_HEADERS = 512  # bytes that the server counts beside our data
 
 
 class Stream(NamedTuple):
@@ -79,11 +83,19 @@ async def ensure(js: JetStreamContext, stream: Stream) -> str:
             discard=DiscardPolicy.NEW, allow_direct=True,
         )  # fmt: skip
         info = await js.add_stream(config)
-    return f"{stream.name} {info.created}"
+    return identity(info)
+
+
+def identity(info: StreamInfo) -> str:
+    """Return what tells a stream from one of the same name that was made anew."""
+    return f"{info.config.name} {info.created}"
 
 
 async def messages(js: JetStreamContext, stream: Stream, after: int, partition: int | None = None) -> AsyncIterator[Message]:  # fmt: skip
-    """Yield the messages with a sequence above `after`, of one partition or of all, up to the end as it is now."""
+    """Yield the messages with a sequence above `after`, of one partition or of all, up to the end as it is now.
+
+    It ends before that when some do not come, but never leaves one out between two others.
+    """
     from nats.errors import TimeoutError as NatsTimeoutError
     from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
 
@@ -95,6 +107,7 @@ async def messages(js: JetStreamContext, stream: Stream, after: int, partition: 
     consumer = await js.pull_subscribe(subject, stream=stream.name, config=config)
     try:
         left = (await consumer.consumer_info()).num_pending or 0
+        expected = 1
         while left > 0:
             try:
                 some = await consumer.fetch(min(left, _FETCH), timeout=5.0)
@@ -102,6 +115,9 @@ async def messages(js: JetStreamContext, stream: Stream, after: int, partition: 
                 return
             left -= len(some)
             for one in some:
+                if one.metadata.sequence.consumer != expected:
+                    return  # what went down with a connection the server does not send again
+                expected += 1
                 yield Message(one.metadata.sequence.stream, int(one.subject.rpartition(".")[2]), one.data)
     finally:
         with contextlib.suppress(Exception):
@@ -116,7 +132,7 @@ class _Held:
     def __init__(self, epoch: int, last: int) -> None:
         self.epoch = epoch
         self.last = last  # sequence at which the subject ends, as far as we know
-        self.open: bytes | None = None  # appended, and not yet in our own spool
+        self.open: list[bytes] = []  # messages appended that are not yet in our own spool
         self.behind = False  # something stands in the log that is not in our own spool
 
 
@@ -175,7 +191,7 @@ class SharedLog:
                 continue
             try:
                 held.last = await self._catch_up(partition, held.epoch)
-                held.open, held.behind = None, False
+                held.open, held.behind = [], False
             except FencedError:
                 self.leave(partition)
                 gone.append(partition)
@@ -195,7 +211,7 @@ class SharedLog:
         """Note that our own spool has what was appended."""
         for partition in parts:
             if (held := self._partitions.get(partition)) is not None:
-                held.open = None
+                held.open = []
 
     async def _append(self, parts: Mapping[int, Sequence[tuple[str, bytes, int]]]) -> dict[int, int]:
         foreign = sorted(set(parts) - set(self._partitions))
@@ -210,20 +226,22 @@ class SharedLog:
         return {p: int(sequence) for p, sequence in zip(parts, done, strict=True) if isinstance(sequence, int)}
 
     async def _one(self, partition: int, frames: Sequence[tuple[str, bytes, int]]) -> int:
+        """Append what is not there yet of one partition's frames; return the sequence of the last message."""
+        assert self._client is not None
         held = self._partitions[partition]
-        data = message.pack(held.epoch, frames)
-        if held.open == data:
-            return held.last
-        if held.behind or held.open is not None:
+        most = min(_MOST, self._client.max_payload - _HEADERS)
+        parts = [message.pack(held.epoch, some) for some in message.cut(frames, most)]
+        if held.behind or held.open != parts[: len(held.open)]:
             self._fall_behind(held)
             raise SpoolUnavailable(f"partition {partition} has moved on; it is caught up with first")
-        try:
-            held.last = await self._publish(partition, held.last, data)
-        except _MovedError:
-            if not await self._ours(partition, held, data):
-                self._fall_behind(held)
-                raise SpoolUnavailable(f"partition {partition} has moved on; it is caught up with first") from None
-        held.open = data
+        for data in parts[len(held.open) :]:
+            try:
+                held.last = await self._publish(partition, held.last, data)
+            except _MovedError:
+                if not await self._ours(partition, held, data):
+                    self._fall_behind(held)
+                    raise SpoolUnavailable(f"partition {partition} has moved on; it is caught up with first") from None
+            held.open.append(data)
         return held.last
 
     def _fall_behind(self, held: _Held) -> None:
@@ -244,7 +262,7 @@ class SharedLog:
     async def _publish(self, partition: int, last: int, data: bytes) -> int:
         """Append one message after the sequence `last`; return its own. Raises _MovedError or SpoolUnavailable."""
         import nats.errors
-        from nats.js.errors import APIError
+        from nats.js.errors import APIError, NoStreamResponseError
         from nats.js.errors import Error as JetStreamError
 
         assert self._js is not None
@@ -256,9 +274,25 @@ class SharedLog:
                 raise _MovedError from None
             raise SpoolUnavailable(f"the shared log refuses: {error.description or error}") from None
         except (JetStreamError, nats.errors.Error, OSError, TimeoutError) as error:
+            if isinstance(error, NoStreamResponseError) and await self._gone():
+                raise _MovedError from None
             why = str(error) or type(error).__name__
             raise SpoolUnavailable(f"the shared log does not answer: {why}; check the NATS servers") from None
         return int(ack.seq)
+
+    async def _gone(self) -> bool:
+        """Return whether nobody answered because the stream was deleted, and not because it has no leader now."""
+        import nats.errors
+        from nats.js.errors import Error, NotFoundError
+
+        assert self._js is not None
+        try:
+            await self._js.stream_info(self._stream.name)
+        except NotFoundError:
+            return True
+        except (Error, nats.errors.Error, OSError):
+            return False
+        return False
 
     async def _end(self, partition: int) -> int:
         """Return the sequence of the subject's last message, 0 when there is none, or none any more."""
@@ -272,28 +306,37 @@ class SharedLog:
         return last.seq or 0
 
     async def _catch_up(self, partition: int, epoch: int) -> int:
-        """Put into our spool what it does not have of the partition; return where its subject ends."""
+        """Put into our spool what it does not have of the partition; return where its subject ends, as far as that came."""
         assert self._js is not None
+        self.identity = log = await ensure(self._js, self._stream)  # it may have been made anew since
         end = await self._end(partition)
-        noted: int = await self._in_spool(self._noted, self.identity, partition)
+        noted: int = await self._in_spool(self._noted, log, partition)
+        if 0 < end < noted:
+            event(_log, logging.WARNING, "cluster.log_lost_its_end", partition=partition, ends=end, known=noted)
+            noted = 0  # what has come since may have the numbers of what was lost
         last = noted
         some: list[Message] = []
+        frames = 0
         async for one in messages(self._js, self._stream, noted, partition):
-            if message.unpack(one.data).epoch > epoch:
+            part = message.unpack(one.data)
+            if part.epoch > epoch:
                 raise FencedError(f"partition {partition} is held by another bridge")
             some.append(one)
             last = one.sequence
-            if len(some) >= _FETCH:
-                await self._in_spool(self._adopt, self.identity, partition, some)
-                self.adopted += len(some)
-                some = []
+            frames += len(part.frames)
+            if len(some) >= _FETCH or frames >= _ADOPTED:
+                await self._take_in(log, partition, some)
+                some, frames = [], 0
         if some:
-            await self._in_spool(self._adopt, self.identity, partition, some)
-            self.adopted += len(some)
+            await self._take_in(log, partition, some)
         if last != noted:
             event(_log, logging.INFO, "cluster.caught_up", partition=partition, through=last)
             return last
-        return last if end else 0  # the stream has let go of the last one that we know: the subject is empty
+        return min(noted, end)  # 0 when the stream has let go of all: the subject is empty
+
+    async def _take_in(self, log: str, partition: int, some: list[Message]) -> None:
+        await self._in_spool(self._adopt, log, partition, some)
+        self.adopted += len(some)
 
     def figures(self) -> dict[str, float]:
         """Return numbers for the metrics."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import time
 from typing import TYPE_CHECKING
 
 from pantau import natslink
@@ -58,6 +59,7 @@ class Member:
 
         backoff = Backoff()
         while not self._leaving:
+            began = time.monotonic()
             try:
                 await self._once()
             except* (OSError, nats.errors.Error, nats.js.errors.Error, SpoolUnavailable) as group:
@@ -66,6 +68,7 @@ class Member:
                     first = first.exceptions[0]
                 self._trouble = str(first) or type(first).__name__
                 event(_log, logging.WARNING, "cluster.away", reason=self._trouble)
+            backoff.worked(time.monotonic() - began)
             await asyncio.sleep(backoff.next())
 
     async def leave(self) -> None:
@@ -105,6 +108,7 @@ class Member:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._keeper.run(), name="leases")
                 group.create_task(self._catch_up(), name="catch-up")
+                group.create_task(natslink.ended(client), name="connection")
         finally:
             self._keeper = None
             await natslink.close(client)

@@ -1,4 +1,4 @@
-"""One message of the shared log: what one commit of one bridge made durable of one partition. I/O-free.
+"""One message of the shared log: what one commit of one bridge made durable of one partition, or a part of it. I/O-free.
 
 Little-endian: version u8, epoch u64 (of the holder's lease), frames u16, nodes u16, runs u16, first receipt i64 (Unix ms),
 then each node's id as u8 length and ASCII, the runs of receipt and the frames as pantau.blocks packs them. A message
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 _HEAD = struct.Struct("<BQHHHq")
 _VERSION = 1
 MOST = 65_535  # frames a message
+_EACH = 6 + 12 + 1  # bytes of a frame at most, beside payload and node: its place in the block, its run, a length
 
 
 class Part(NamedTuple):
@@ -54,6 +55,18 @@ def pack(epoch: int, frames: Sequence[tuple[str, bytes, int]]) -> bytes:
     names = b"".join(bytes((len(node),)) + node.encode("ascii") for node in numbers)
     head = _HEAD.pack(_VERSION, epoch, len(frames), len(numbers), len(spans) // 12, first_ms)
     return head + names + spans + blocks.pack(order, [payload for _, payload, _ in frames])
+
+
+def cut(frames: Sequence[tuple[str, bytes, int]], most: int) -> Iterator[Sequence[tuple[str, bytes, int]]]:
+    """Yield the frames in order, in parts that `pack` makes no more than `most` bytes of; one frame at least."""
+    begin, size = 0, _HEAD.size
+    for at, (node, payload, _) in enumerate(frames):
+        more = len(payload) + len(node) + _EACH
+        if at > begin and (size + more > most or at - begin == MOST):
+            yield frames[begin:at]
+            begin, size = at, _HEAD.size
+        size += more
+    yield frames[begin:]
 
 
 def unpack(data: bytes) -> Part:

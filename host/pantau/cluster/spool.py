@@ -44,7 +44,7 @@ class SharedSpool(Spool):
             super().commit(batch)
             return
         if self._shared is None:
-            raise SpoolUnavailable("the shared log is not connected yet")
+            raise SpoolUnavailable("with [cluster] only a running bridge stores frames: start it, then try again")
         parts = message.split(batch)
         for partition, sequence in self._shared.append(parts).items():
             batch.notes[_key(self._shared.identity, partition)] = str(sequence)
@@ -61,17 +61,17 @@ def adopt(spool: SharedSpool, ingest: Ingest, city: str, log: str, partition: in
 
     What our registry or keys refuse was accepted by a bridge that knew better; it is in the log, only not known here.
     """
-    for one in messages:
-        for received_ms, some in groupby(message.unpack(one.data).frames, key=itemgetter(2)):
-            frames = list(some)
-            names = [topics.topic(city, node, "up").encode() for node, _, _ in frames]
-            ingest.offer_many(names, [payload for _, payload, _ in frames], received_ms)
-    batch = ingest.take()
-    batch.refused.clear()
-    batch.notes[_key(log, partition)] = str(messages[-1].sequence)
     try:
+        for one in messages:
+            for received_ms, some in groupby(message.unpack(one.data).frames, key=itemgetter(2)):
+                frames = list(some)
+                names = [topics.topic(city, node, "up").encode() for node, _, _ in frames]
+                ingest.offer_many(names, [payload for _, payload, _ in frames], received_ms)
+        batch = ingest.take()
+        batch.refused.clear()
+        batch.notes[_key(log, partition)] = str(messages[-1].sequence)
         Spool.commit(spool, batch)
     except BaseException:
-        ingest.abandon(batch)
+        ingest.abandon(ingest.take())
         raise
     ingest.settle(batch)

@@ -17,6 +17,10 @@ MAX_BYTES = 16 << 20
 class Channel(Protocol):
     """The connection that messages came in on."""
 
+    @property
+    def ended(self) -> bool:
+        """Return whether it is over: what it brought and was not confirmed comes again on another one."""
+
     def confirm(self, pids: Sequence[bytes]) -> None:
         """Confirm these messages, in order of receipt; nothing happens when the connection has ended since."""
 

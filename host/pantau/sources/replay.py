@@ -15,7 +15,9 @@ import time
 from collections import Counter
 from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
+from pantau.batch import Verdict
 from pantau.log import event
+from pantau.refusals import elsewhere
 from pantau_wire import topics
 from pantau_wire.errors import WireError
 from pantau_wire.line import Reader
@@ -24,7 +26,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
     from pathlib import Path
 
-    from pantau.batch import Verdict
     from pantau.ingest import Ingest
     from pantau.spool import Spool
 
@@ -35,6 +36,7 @@ _REQUEST, _STATE = ".jsonl", ".json"
 _RESULTS = 20  # results that nobody has fetched
 _LONGEST = 16 << 10  # of one line: a frame in hexadecimal digits and its topic eight times over
 _PIECE = 64 << 10
+_ELSEWHERE = Verdict("quarantined", "elsewhere")
 
 
 class Message(NamedTuple):
@@ -45,13 +47,20 @@ class Message(NamedTuple):
     error: str = ""
 
 
-def store(ingest: Ingest, spool: Spool, messages: Sequence[Message]) -> list[Verdict]:
-    """Judge messages and make them durable. Raises SpoolUnavailable with nothing changed. In the spool's thread."""
+def store(
+    ingest: Ingest, spool: Spool, messages: Sequence[Message], holds: Callable[[int], bool] | None = None
+) -> list[Verdict]:
+    """Judge messages and make them durable. Raises SpoolUnavailable with nothing changed. In the spool's thread.
+
+    `holds`, where bridges share partitions, says which are ours; what is of others is refused and not kept.
+    """
     if not messages:
         return []
     received_ms = time.time_ns() // 1_000_000
     try:
-        verdicts = [ingest.offer(message.topic, message.payload, received_ms) for message in messages]
+        verdicts = [
+            _ELSEWHERE if elsewhere(m.topic, holds) else ingest.offer(m.topic, m.payload, received_ms) for m in messages
+        ]
         batch = ingest.take()
         spool.commit(batch)
     except BaseException:

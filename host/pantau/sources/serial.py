@@ -83,6 +83,8 @@ def stable_name(path: str, by_id: Path = Path("/dev/serial/by-id")) -> str | Non
 class Port:
     """One port and what is known of it; a Channel that has nothing to confirm."""
 
+    ended = False  # nothing of what it brought is brought again by anybody but the node
+
     def __init__(self, settings: SerialTable, city: str) -> None:
         self.path = settings.path
         self.trouble = "not opened yet"

@@ -163,6 +163,11 @@ class Session(asyncio.Protocol):
 
     # --- pantau.sources.Channel
 
+    @property
+    def ended(self) -> bool:
+        """Return whether the connection is over; the broker has what was not confirmed."""
+        return self.lost.done()
+
     def confirm(self, pids: Sequence[bytes]) -> None:
         """Send the PUBACKs of these messages, those of one chunk."""
         self._chunks -= 1
