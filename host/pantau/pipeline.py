@@ -140,9 +140,9 @@ class Pipeline:
         for _ in range(-(-min(most, self._ingest.due) // _ACKS)):
             made = await self._worker.call(self._acks)
             unsent = [ack for ack, data in made if data is not None and not source.publish(ack.node, "ack", data)]
+            self.counts["acks_sent"] += len(made) - len(unsent)
             if self._holds is not None:  # an heir acknowledges what it finds in the log
                 unsent = [ack for ack in unsent if self._holds(topics.partition(ack.node))]
-            self.counts["acks_sent"] += len(made) - len(unsent)
             if unsent:
                 with contextlib.suppress(SpoolUnavailable):  # the node asks again by sending again
                     await self._worker.call(self._ingest.ack_again, unsent)

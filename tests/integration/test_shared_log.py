@@ -219,7 +219,7 @@ def test_a_reader_goes_back_and_starts_in_the_middle_of_a_message(halves):
                 assert await shared.last_id() >= first[-1].id
                 assert await shared.held_at(0) == 0
                 await shared.js.delete_consumer(shared.stream.name, (await reader._consumer.consumer_info()).name)
-                reader._idle = 9
+                reader._idle = 2
                 await one.offer(kit.records(9))
                 while not (found := await asyncio.to_thread(_patient, reader, first[-1].id)):
                     pass

@@ -175,7 +175,9 @@ def test_a_log_made_anew_under_a_bridge_is_appended_to_from_its_start(halves):
     assert asyncio.run(run()) == [3]
 
 
-def test_a_log_that_lost_its_end_is_read_anew(halves):
+def test_a_log_that_lost_its_end_is_read_anew(halves, monkeypatch):
+    monkeypatch.setattr(reader_module, "_SHORT_S", 0.1)
+
     async def run():
         async with halves("one") as (one,):
             await one.log.take(PART, 1)
@@ -185,6 +187,9 @@ def test_a_log_that_lost_its_end_is_read_anew(halves):
             assert await one.offer(kit.records(2), kit.records(3)) == {"redelivered": 1, "new": 1}
             shared = await SharedReaders.connect(halves.city, halves.settings)
             reader = shared.reader()
+            with pytest.raises(SpoolUnavailable, match="and 1000 was delivered"):
+                await asyncio.to_thread(reader.read, 1000 << 16, 9)
+            await asyncio.sleep(0.1)
             found = await asyncio.to_thread(reader.read, 1000 << 16, 9)
             while len(found) < 3:
                 found += await asyncio.to_thread(reader.read, found[-1].id, 9)

@@ -32,6 +32,7 @@ _FETCH = 64  # messages of a catch-up under way
 _ADOPTED = 5_000  # frames adopted with one commit, and those of one message more
 _MIB = 1 << 20
 _MOST = 256 << 10  # bytes of a message, so that readers may have some in memory; less where the server takes less
+_GONE_S = 1.0  # for an answer whether there is a stream at all
 _HEADERS = 512  # bytes that the server counts beside our data
 
 
@@ -228,7 +229,8 @@ class SharedLog:
     async def _one(self, partition: int, frames: Sequence[tuple[str, bytes, int]]) -> int:
         """Append what is not there yet of one partition's frames; return the sequence of the last message."""
         assert self._client is not None
-        held = self._partitions[partition]
+        if (held := self._partitions.get(partition)) is None:
+            raise SpoolUnavailable(f"partition {partition} is not ours any more")
         most = min(_MOST, self._client.max_payload - _HEADERS)
         parts = [message.pack(held.epoch, some) for some in message.cut(frames, most)]
         if held.behind or held.open != parts[: len(held.open)]:
@@ -287,7 +289,8 @@ class SharedLog:
 
         assert self._js is not None
         try:
-            await self._js.stream_info(self._stream.name)
+            async with asyncio.timeout(_GONE_S):
+                await self._js.stream_info(self._stream.name)
         except NotFoundError:
             return True
         except (Error, nats.errors.Error, OSError):

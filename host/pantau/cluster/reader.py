@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import time
 from collections import deque
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -29,7 +30,8 @@ _log = logging.getLogger("pantau.cluster")
 _T = TypeVar("_T")
 _MESSAGES = 32  # asked for at a time
 _WAIT_S = 1.0  # that `read` waits for something to come
-_ASK = 10  # such waits in vain before the consumer is looked at
+_ASK = 3  # such waits in vain before the consumer is looked at
+_SHORT_S = 30.0  # that the log may end before what was delivered: a leader that is new may not know all yet
 _LAST_PLACE = (1 << 16) - 1
 
 
@@ -106,6 +108,7 @@ class SharedReader:
         self._held: list[StoredFrame] = []  # of the message before those, not yet read
         self._last = 0  # the id that was read last; whoever asks for anything else has gone back
         self._idle = 0
+        self._short_since: float | None = None  # the log has ended before what was delivered
 
     def read(self, after: int, limit: int) -> list[StoredFrame]:
         """Return up to `limit` frames above `after`, in order; waits a second for the first.
@@ -179,7 +182,7 @@ class SharedReader:
                 break
             self._expected += 1
             fetched.append((about.stream, one.data))
-        return fetched
+        return fetched or (await self._fetch() if some else [])
 
     async def _alive(self) -> None:
         """Begin anew with a consumer that the servers have forgotten: nothing would ever come of it."""
@@ -200,7 +203,12 @@ class SharedReader:
         if identity(info) != self._shared.identity:
             raise SpoolBroken(f"the shared log was made anew: it is {identity(info)} now, not {self._shared.identity}")
         sequence = message.sequence_of(self._last)
-        if sequence > info.state.last_seq:
+        if sequence <= info.state.last_seq:
+            self._short_since = None
+        else:
+            self._short_since = self._short_since or time.monotonic()
+            if time.monotonic() - self._short_since < _SHORT_S:
+                raise SpoolUnavailable(f"the shared log ends with {info.state.last_seq}, and {sequence} was delivered")
             event(_log, logging.WARNING, "cluster.log_lost_its_end", ends=info.state.last_seq, delivered_through=sequence,
                 meaning="everything is delivered once more; targets know what they have")  # fmt: skip
             self._last = sequence = 0

@@ -50,3 +50,11 @@ def test_a_batch_is_split_by_partition_in_order_of_receipt(runs):
 def test_ids_grow_with_the_stream_and_say_their_message():
     assert message.frame_id(7, 0) > message.frame_id(6, message.MOST)
     assert message.sequence_of(message.frame_id(7, message.MOST)) == 7
+
+
+@given(FRAMES.filter(bool), st.integers(0, 2000))
+def test_frames_are_cut_into_messages_of_no_more_than_asked(frames, most):
+    parts = list(message.cut(frames, most))
+    assert [frame for part in parts for frame in part] == frames
+    assert all(parts)
+    assert all(len(message.pack(7, part)) <= most or len(part) == 1 for part in parts)
