@@ -40,7 +40,8 @@ LAST = "last-backup"  # in the data folder; its date is that of the last backup
 _BUSY_S = 30.0
 _CHUNK = 1 << 20
 SPOOL, CITY, FOLLOWERS = "spool.sqlite3", "city.sqlite3", "followers.sqlite3"
-_SECRET_KEYS = ("bridge.keys", "mqtt.private_key", "mqtt.password_file")
+_SECRETS = {"keys", "private_key", "password_file", "token_file", "credentials_file", "nkey_file"}  # ends of key paths
+_DATA = {"bridge.data_dir", "sinks.sqlite.path", "sinks.files.path"}  # paths that are no part of the configuration
 _TRIES = 3
 
 
@@ -187,7 +188,7 @@ def _fill(folder: Path, config: Config, config_file: Path, stores: list[Path], *
     texts = [
         _copy_file(source, folder, f"config/{name}", role)
         for role, source, name in _texts(config, config_file)
-        if keys or role not in _SECRET_KEYS
+        if keys or not _secret(role)
     ]
     files = (*texts, *data)
     made = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
@@ -252,8 +253,12 @@ def named_files(model: BaseModel, prefix: str = "") -> Iterator[tuple[str, Path]
         key = f"{prefix}{name}"
         if isinstance(value, BaseModel):
             yield from named_files(value, f"{key}.")
-        elif isinstance(value, Path) and key not in {"bridge.data_dir", "sinks.sqlite.path"}:
+        elif isinstance(value, Path) and key not in _DATA:
             yield key, value
+
+
+def _secret(role: str) -> bool:
+    return role.rpartition(".")[2] in _SECRETS
 
 
 def _copy_store(source: Path, target: Path) -> Entry:
@@ -279,7 +284,7 @@ def _copy_file(source: Path, folder: Path, place: str, role: str) -> Entry:
         target.chmod(0o600)
         shutil.copyfileobj(file, copy)
     _sync(target)
-    return _entry(target, role, place, secret=role in _SECRET_KEYS)
+    return _entry(target, role, place, secret=_secret(role))
 
 
 def _entry(path: Path, role: str, place: str, *, secret: bool = False, version: int | None = None) -> Entry:

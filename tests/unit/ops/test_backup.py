@@ -248,3 +248,26 @@ def test_the_commands_say_what_was_done_and_what_comes(running, tmp_path, monkey
     monkeypatch.setattr(shutil, "disk_usage", lambda _path: shutil._ntuple_diskusage(0, 0, 10))
     said = call("backup", tmp_path / "c", "-c", running.config_path)
     assert (said.exit_code, "another disk" in said.output) == (1, True)
+
+
+def test_without_keys_no_secret_of_targets_or_cluster_is_in_it_and_never_what_a_target_holds(running, tmp_path):
+    folder = running.config_path.parent
+    secrets = ("mqtt_token", "nats_nkey", "cluster_pw")
+    for name in secrets:
+        (folder / name).write_text("s3cret")
+        (folder / name).chmod(0o600)
+    (folder / "parquet").mkdir()
+    (folder / "parquet" / "day.parquet").write_text("much data")
+    running.config_path.write_text(
+        running.config_path.read_text()
+        + '[sinks.files]\npath = "parquet"\n[sinks.mqtt]\nhost = "h"\ntoken_file = "mqtt_token"\n'
+        '[sinks.nats]\nservers = ["tls://h:1"]\nnkey_file = "nats_nkey"\n'
+        '[cluster]\nname = "one"\nservers = ["tls://h:1"]\nuser = "u"\npassword_file = "cluster_pw"\n'
+    )
+    config = config_file.load(running.config_path)
+    for keys, count in ((True, 5), (False, 0)):
+        made = backups.make(config, running.config_path, tmp_path / f"backup-{keys}", keys=keys)
+        texts = [(made.target / entry.path).read_bytes() for entry in made.manifest.files]
+        assert sum(entry.secret for entry in made.manifest.files) == count
+        assert (b"s3cret" in texts) == keys
+        assert b"much data" not in texts
