@@ -118,6 +118,7 @@ class Follower:
         self._wake = asyncio.Event()
         self._again: dict[int, int] = {}  # spool id: entry of the quarantine (0 for none), to deliver out of order
         self._stop = asyncio.Event()
+        self._closed = False  # the sink is, and can be asked nothing any more
         self._busy_since: float | None = None
         self.rest = 0.0  # after each delivery, in units of what it took
         self.trouble = ""
@@ -185,7 +186,7 @@ class Follower:
 
     def figures(self) -> dict[str, float]:
         """Return what the sink counts beside us, by names of pantau.ops.figures that begin with sink_."""
-        found: dict[str, float] = getattr(self._sink, "figures", dict)()
+        found: dict[str, float] = {} if self._closed else getattr(self._sink, "figures", dict)()
         return {name: float(value) for name, value in found.items() if name.startswith("sink_")}
 
     def use(self, registry: Registry) -> Awaitable[None]:
@@ -363,6 +364,7 @@ class Follower:
             return Decoded(frame.id, frame.node, frame.boot, frame.seq, frame.received_ms, error=defect)
 
     def _close(self) -> None:
+        self._closed = True
         try:
             self._sink.close()
         except Exception as error:  # noqa: BLE001  the others are still to be stopped in order

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 
 import pytest
 from click.testing import CliRunner
 
 from integration.bridge_env import free_port
 from needs import missing
-from pantau import keys
-from pantau.city import the_same_log
+from pantau import keys, natslink
+from pantau.city import City, the_same_log
 from pantau.cli import pantau
 from pantau.cluster.member import Member
+from pantau.cluster.reader import SharedReaders
 from pantau.cluster.settings import ClusterTable
 from pantau.cluster.spool import SharedSpool
 from pantau.config import MqttTable
@@ -21,12 +23,18 @@ from pantau.ingest import Ingest
 from pantau.problems import ConfigError
 from pantau.sources.mqtt import MqttSource
 from pantau.spool import Spool
+from pantau.watcher import Watcher
 from pantau.worker import Worker
 from pantau_sim.servers import Missing
 from pantau_sim.servers import nats as server
 from unit.host import bridge_kit as kit
 
 ALL = frozenset(range(64))
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch):
+    monkeypatch.setattr(natslink, "_LOOK_S", 0.05)
 
 
 @pytest.fixture
@@ -72,19 +80,47 @@ def test_a_member_without_nats_says_so_holds_nothing_and_comes_back(nats, tmp_pa
     asyncio.run(run())
 
 
-def test_a_city_refuses_a_folder_that_followed_another_log(nats, tmp_path):
-    nats.start()
-    (tmp_path / "pantau.toml").write_text(
+def written(folder, nats):
+    """A configuration of a city behind the shared log."""
+    (folder / "pantau.toml").write_text(
         f'[bridge]\ncity = "{kit.CITY}"\n[mqtt]\nhost = "localhost"\ntls = false\nlab_plain = true\n[web]\nenabled = false\n'
         f'[cluster]\nname = "city"\nservers = ["{nats.url}"]\nlab_plain = true\nreplicas = 1\nmax_mib = 16\n'
     )
-    (tmp_path / "registry.toml").write_text(kit.REGISTRY)
-    keys.save(tmp_path / "keys.json", kit.KEYS)
-    (tmp_path / "data").mkdir()
+    (folder / "registry.toml").write_text(kit.REGISTRY)
+    keys.save(folder / "keys.json", kit.KEYS)
+    (folder / "data").mkdir()
+    return folder / "pantau.toml"
+
+
+def test_a_city_whose_connection_has_ended_for_good_ends_and_says_why(nats, tmp_path):
+    nats.start()
+    setup = Watcher(written(tmp_path, nats)).setup
+
+    async def run():
+        shared = await SharedReaders.connect(kit.CITY, setup.config.cluster)
+        ours, theirs = socket.socketpair()
+        reader, writer = await asyncio.open_connection(sock=ours)
+        task = asyncio.create_task(City(setup, shared).run(reader, writer))
+        await shared.client._send_publish("x", "", bytes(2 << 20), 2 << 20, None)
+        try:
+            with pytest.raises(OSError, match="maximum payload"):
+                await asyncio.wait_for(task, 15)
+        finally:
+            await natslink.close(shared.client)
+            writer.close()
+            await writer.wait_closed()
+            theirs.close()
+
+    asyncio.run(run())
+
+
+def test_a_city_refuses_a_folder_that_followed_another_log(nats, tmp_path):
+    nats.start()
+    config = written(tmp_path, nats)
     spool = Spool(tmp_path / "data" / "spool.sqlite3", max_mib=64, quarantine_rows=100, quarantine_mib=1)
     spool.note("follows", "pantau-log-tng of last year")
     spool.close()
-    done = CliRunner().invoke(pantau, ["city", "run", "-c", str(tmp_path / "pantau.toml")])
+    done = CliRunner().invoke(pantau, ["city", "run", "-c", str(config)])
     assert done.exit_code == 1, done.output
     assert "followed the log 'pantau-log-tng of last year'" in done.output
 

@@ -33,6 +33,13 @@ def nats(tmp_path_factory):
         missing(error.what, error.package)
 
 
+@pytest.fixture(autouse=True)
+def quick(monkeypatch):
+    """Nothing here needs a second's patience."""
+    monkeypatch.setattr(reader_module, "_WAIT_S", 0.2)
+    monkeypatch.setattr(natslink, "_LOOK_S", 0.05)
+
+
 async def steal(js, stream):
     """Take the next message from the newest consumer, as a connection that breaks does."""
     consumer = max(await js.consumers_info(stream), key=lambda info: info.created)
@@ -233,3 +240,46 @@ def test_trouble_of_the_servers_is_told_in_words_to_whoever_asks_in_the_loop(hal
             await natslink.close(shared.client)
 
     asyncio.run(run())
+
+
+def test_a_full_log_refuses_and_takes_again_when_there_is_room(halves):
+    async def run():
+        async with halves("one") as (one,):
+            js, stream = one.log._js, halves.settings.stream(halves.city)
+            config = (await js.stream_info(stream.name)).config
+            config.max_bytes = 2000
+            await js.update_stream(config)
+            await one.log.take(PART, 1)
+            while (await js.stream_info(stream.name)).state.bytes < 1800:
+                await one.offer(kit.records(one.spool.last_id + 1))
+            with pytest.raises(SpoolUnavailable, match=r"refuses: .*maximum bytes"):
+                await one.offer(*(kit.records(one.spool.last_id + 1 + n) for n in range(3)))
+            had = one.spool.last_id
+            await js.purge_stream(stream.name)  # as when its messages have had their days
+            with pytest.raises(SpoolUnavailable, match="moved on"):
+                await one.offer(kit.records(had + 1))
+            assert await one.log.catch_up() == []
+            assert await one.offer(kit.records(had), kit.records(had + 1)) == {"redelivered": 1, "new": 1}
+            return had, await whole(halves)
+
+    had, seqs = asyncio.run(run())
+    assert 3 < had < 30
+    assert seqs == [had + 1]
+
+
+def test_a_message_that_nobody_can_read_keeps_a_bridge_from_the_partition_and_nothing_else(halves):
+    async def run():
+        async with halves("one") as (one,):
+            await one.log.take(PART, 1)
+            await one.offer(kit.records(1))
+            await one.log._js.publish(halves.settings.stream(halves.city).subject(PART), b"hello")
+            with pytest.raises(SpoolUnavailable, match="moved on"):
+                await one.offer(kit.records(2))
+            with pytest.raises(SpoolUnavailable, match=r"message 3 of the shared log.*delete the message"):
+                await one.log.catch_up()
+            await one.log._js.delete_msg(halves.settings.stream(halves.city).name, 3)
+            await one.log.take(PART, 2)
+            assert await one.offer(kit.records(2)) == {"new": 1}
+            return await whole(halves)
+
+    assert asyncio.run(run()) == [1, 2]

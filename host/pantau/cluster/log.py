@@ -321,7 +321,11 @@ class SharedLog:
         some: list[Message] = []
         frames = 0
         async for one in messages(self._js, self._stream, noted, partition):
-            part = message.unpack(one.data)
+            try:
+                part = message.unpack(one.data)
+            except ValueError as error:
+                what = f"message {one.sequence} of the shared log: {error}; update this bridge, or delete the message"
+                raise SpoolUnavailable(what) from None
             if part.epoch > epoch:
                 raise FencedError(f"partition {partition} is held by another bridge")
             some.append(one)
