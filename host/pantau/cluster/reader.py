@@ -7,6 +7,7 @@ import contextlib
 import logging
 import time
 from collections import deque
+from concurrent.futures import CancelledError
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from pantau import natslink
@@ -64,7 +65,10 @@ class SharedReaders:
 
     def call(self, coroutine: Coroutine[Any, Any, _T]) -> _T:
         """Run a coroutine in the loop, from another thread. Raises SpoolUnavailable for trouble of the servers."""
-        return asyncio.run_coroutine_threadsafe(_in_words(coroutine), self._loop).result()
+        try:
+            return asyncio.run_coroutine_threadsafe(_in_words(coroutine), self._loop).result()
+        except CancelledError:  # the package does so to what waits for a message when it gives up a connection
+            raise SpoolUnavailable("the connection to the shared log has ended; check the NATS servers") from None
 
     async def last_id(self) -> int:
         """Return an id that no frame of the stream is above, 0 for an empty stream. Raises SpoolUnavailable."""
