@@ -122,7 +122,9 @@ def status(context: click.Context, path: Path, *, as_json: bool, watch: bool) ->
 @_config
 @click.argument("target", type=click.Path(path_type=Path))
 @click.option("--check", "verify", is_flag=True, help="Verify the backup TARGET instead of making one.")
-@click.option("--without-keys", is_flag=True, help="Leave out the nodes' keys and every password, token and private key.")
+@click.option(
+    "--without-keys", is_flag=True, help="Leave out the nodes' keys and every password, token and private key."
+)
 def backup(path: Path, target: Path, *, verify: bool, without_keys: bool) -> None:
     """Back up the bridge, running or not, to TARGET: a folder, or one file when it ends in .tar.
 
