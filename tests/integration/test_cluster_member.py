@@ -68,8 +68,8 @@ def test_a_member_without_nats_says_so_holds_nothing_and_comes_back(nats, tmp_pa
         await kit.until(lambda: source.held == ALL and all(map(member.holds, ALL)))
         assert member.problems() == []
         # A word of the server's after which the package gives up: nothing is held, and another connection is made.
-        await member.log._client._send_publish("x", "", bytes(2 << 20), 2 << 20, None)
-        await kit.until(lambda: "maximum payload" in "".join(member.problems()))
+        await member.log._client._process_err("'user authentication expired'")
+        await kit.until(lambda: "authentication expired" in "".join(member.problems()))
         assert not source.held
         await kit.until(lambda: source.held == ALL)
         task.cancel()
@@ -101,9 +101,9 @@ def test_a_city_whose_connection_has_ended_for_good_ends_and_says_why(nats, tmp_
         ours, theirs = socket.socketpair()
         reader, writer = await asyncio.open_connection(sock=ours)
         task = asyncio.create_task(City(setup, shared).run(reader, writer))
-        await shared.client._send_publish("x", "", bytes(2 << 20), 2 << 20, None)
+        await shared.client._process_err("'user authentication expired'")
         try:
-            with pytest.raises(OSError, match="maximum payload"):
+            with pytest.raises(OSError, match="authentication expired"):
                 await asyncio.wait_for(task, 15)
         finally:
             await natslink.close(shared.client)
