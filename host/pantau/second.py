@@ -53,6 +53,11 @@ class SecondProcess:
         self._anew = False  # it was told to end, to start with another setup
         self._stop = asyncio.Event()
 
+    @property
+    def _listens(self) -> bool:
+        """Return whether it is to hear more: not once it was told to end, which closes our half of the line."""
+        return not self._stop.is_set() and not self._anew
+
     def problems(self) -> list[str]:
         """Return what is wrong with it and in it."""
         silent = time.monotonic() - self.heard_at
@@ -70,25 +75,25 @@ class SecondProcess:
 
     def alarm(self, ids: list[int]) -> None:
         """Tell which frames of the log are alarms: they are looked at before what waits."""
-        if self._writer is not None and not self._stop.is_set():
+        if self._writer is not None and self._listens:
             peer.send(self._writer, "alarm", ids)
 
     def busy(self, busy: bool) -> None:
         """Tell whether the first process is busy with a flood."""
         self._busy = busy
-        if self._writer is not None and not self._stop.is_set():
+        if self._writer is not None and self._listens:
             peer.send(self._writer, "busy", busy)
 
     def tell(self, figures: dict[str, float], problems: list[str]) -> None:
         """Tell how the first process is, for the page."""
-        if self._writer is not None and not self._stop.is_set():
+        if self._writer is not None and self._listens:
             peer.send(self._writer, "state", figures, problems)
 
     def reconfigure(self, setup: Setup) -> None:
         """Tell of another setup, which also holds for the next start."""
         other_sinks = setup.config.sinks != self.setup.config.sinks
         self.setup = setup
-        if self._writer is not None and not self._stop.is_set():
+        if self._writer is not None and self._listens:
             if other_sinks:  # they are opened at its start; it ends in order, and ingest goes on meanwhile
                 self._anew = True
                 self._writer.write_eof()
@@ -169,7 +174,7 @@ class SecondProcess:
 
     def _tell_grown(self) -> None:
         self._grown = False
-        if self._writer is not None and not self._stop.is_set():
+        if self._writer is not None and self._listens:
             peer.send(self._writer, "grown")
 
 
