@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from types import SimpleNamespace
 
 import pytest
 
@@ -70,3 +71,29 @@ def test_a_disk_that_is_full_at_its_start_is_waited_for(stand_in):
         await made.stop(task)
 
     asyncio.run(run())
+
+
+def test_other_sinks_start_it_anew_and_what_is_told_meanwhile_ends_nothing(stand_in):
+    # It answers, and ends once our half of the line is closed.
+    stand_in('say("ready")\nwhile peer.recv(65536): pass\ntime.sleep(0.05)')
+
+    async def run():
+        made = second.SecondProcess(setup_with("a"))
+        task = asyncio.create_task(made.run())
+        await kit.until(lambda: made.alive)
+        made.reconfigure(setup_with("b"))
+        made.alarm([1])
+        made.busy(True)
+        made.tell({}, [])
+        made._tell_grown()
+        made.reconfigure(setup_with("c"))  # before it has ended: the next start has this one
+        await kit.until(lambda: made._starts == 2 and made.alive)
+        assert made.setup == setup_with("c")
+        assert not made.problems()
+        await made.stop(task)
+
+    asyncio.run(run())
+
+
+def setup_with(sinks):
+    return SimpleNamespace(config=SimpleNamespace(sinks=sinks))
