@@ -97,7 +97,6 @@ async def messages(js: JetStreamContext, stream: Stream, after: int, partition: 
 
     It ends before that when some do not come, but never leaves one out between two others.
     """
-    from nats.errors import TimeoutError as NatsTimeoutError
     from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
 
     subject = stream.subject(partition) if partition is not None else stream.subject(0).removesuffix("0") + "*"
@@ -112,7 +111,7 @@ async def messages(js: JetStreamContext, stream: Stream, after: int, partition: 
         while left > 0:
             try:
                 some = await consumer.fetch(min(left, _FETCH), timeout=5.0)
-            except NatsTimeoutError:
+            except TimeoutError:
                 return
             left -= len(some)
             for one in some:
