@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import signal
 import socket
+import subprocess
 import time
 import urllib.error
 import urllib.request
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    import subprocess
     from pathlib import Path
 
 _PAUSE_S = 0.02
+_STOP_S = 10.0
 
 
 class Missing(RuntimeError):  # noqa: N818  a state of this machine
@@ -22,6 +24,47 @@ class Missing(RuntimeError):  # noqa: N818  a state of this machine
         super().__init__(f"{what} is not installed: install {package} (make servers)")
         self.what = what
         self.package = package
+
+
+class Child:
+    """A server that runs as our child process, or does not; whoever starts it sets `_process`."""
+
+    _process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def pid(self) -> int | None:
+        """Return the process, None when it does not run."""
+        return None if self._process is None else self._process.pid
+
+    def stop(self) -> None:
+        """End it in order."""
+        self._end(signal.SIGTERM)
+
+    def kill(self) -> None:
+        """End it as a power cut does."""
+        self._end(signal.SIGKILL)
+
+    def hang(self) -> None:
+        """Let it keep its connections and answer nothing, until `resume`."""
+        if self._process is not None:
+            self._process.send_signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """Let it go on after `hang`."""
+        if self._process is not None:
+            self._process.send_signal(signal.SIGCONT)
+
+    def _end(self, how: signal.Signals) -> None:
+        process, self._process = self._process, None
+        if process is None:
+            return
+        process.send_signal(how)
+        process.send_signal(signal.SIGCONT)  # one that hangs would not hear
+        try:
+            process.wait(_STOP_S)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait(_STOP_S)
 
 
 def free_port() -> int:

@@ -5,17 +5,15 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
-import signal
 import subprocess
 from typing import TYPE_CHECKING
 
-from pantau_sim.servers import Missing, free_port, wait_for
+from pantau_sim.servers import Child, Missing, free_port, wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-_STOP_S = 10.0
 _PLACES = os.pathsep.join((os.environ.get("PATH", os.defpath), "/usr/sbin"))  # Debian keeps servers there
 
 
@@ -27,7 +25,7 @@ def find(tool: str = "mosquitto") -> str:
     return found
 
 
-class Server:
+class Server(Child):
     """One Mosquitto; its port and what it keeps survive `stop` and `kill`."""
 
     host = "127.0.0.1"
@@ -42,7 +40,6 @@ class Server:
         self.folder = folder
         self.port = free_port() if port is None else port
         self.url = f"mqtt://{self.host}:{self.port}"
-        self._process: subprocess.Popen[bytes] | None = None
         (folder / "mosquitto.conf").write_text(
             f"user root\npersistence true\npersistence_location {folder}/\nmax_queued_messages 100000\n{config}\n"
             f"listener {self.port} {self.host}\n{listener or 'allow_anonymous true'}\n"
@@ -61,36 +58,6 @@ class Server:
                 stderr=out,
             )
         wait_for(self.port, self._process, log=log)
-
-    def stop(self) -> None:
-        """End it in order."""
-        self._end(signal.SIGTERM)
-
-    def kill(self) -> None:
-        """End it as a power cut does."""
-        self._end(signal.SIGKILL)
-
-    def hang(self) -> None:
-        """Let it keep its connections and answer nothing, until `resume`."""
-        if self._process is not None:
-            self._process.send_signal(signal.SIGSTOP)
-
-    def resume(self) -> None:
-        """Let it go on after `hang`."""
-        if self._process is not None:
-            self._process.send_signal(signal.SIGCONT)
-
-    def _end(self, how: signal.Signals) -> None:
-        process, self._process = self._process, None
-        if process is None:
-            return
-        process.send_signal(how)
-        process.send_signal(signal.SIGCONT)  # one that hangs would not hear
-        try:
-            process.wait(_STOP_S)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait(_STOP_S)
 
 
 @contextlib.contextmanager

@@ -4,22 +4,20 @@ from __future__ import annotations
 
 import contextlib
 import json
-import signal
 import subprocess
 from typing import TYPE_CHECKING, Any
 
 from pantau_sim.demo import nats as demo
-from pantau_sim.servers import Missing, free_port, wait_for
+from pantau_sim.servers import Child, Missing, free_port, wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-_STOP_S = 10.0
 _WINDOW = 2000  # unacknowledged messages of an MQTT session; the bridge asks for as much
 
 
-class Server:
+class Server(Child):
     """One nats-server: its ports, and its JetStream store in `folder`. `start`, `stop` and `kill` keep both."""
 
     host = "127.0.0.1"
@@ -40,7 +38,6 @@ class Server:
         self.mqtt_port = mqtt_port
         self.url = f"nats://{self.host}:{self.port}"
         self.monitor = f"http://{self.host}:{free_port()}"
-        self._process: subprocess.Popen[bytes] | None = None
         told: dict[str, Any] = {
             "server_name": folder.name,  # MQTT asks for one, and routes for different ones
             "listen": f"{self.host}:{self.port}",
@@ -50,11 +47,6 @@ class Server:
         if mqtt_port is not None:
             told["mqtt"] = {"listen": f"{self.host}:{mqtt_port}", "max_ack_pending": _WINDOW}
         (folder / "nats.conf").write_text(json.dumps({**told, **(config or {})}, indent=1))  # its format takes JSON
-
-    @property
-    def pid(self) -> int | None:
-        """Return the process, None when it does not run."""
-        return None if self._process is None else self._process.pid
 
     def start(self) -> None:
         """Start it and return when it is ready: of a cluster, when that has a leader for its streams."""
@@ -75,36 +67,6 @@ class Server:
         """Return when it is ready: JetStream answers."""
         if self._process is not None:
             wait_for(f"{self.monitor}/healthz", self._process, log=self.folder / "log")
-
-    def stop(self) -> None:
-        """End it in order."""
-        self._end(signal.SIGTERM)
-
-    def kill(self) -> None:
-        """End it as a power cut does."""
-        self._end(signal.SIGKILL)
-
-    def hang(self) -> None:
-        """Let it keep its connections and answer nothing, until `resume`."""
-        if self._process is not None:
-            self._process.send_signal(signal.SIGSTOP)
-
-    def resume(self) -> None:
-        """Let it go on after `hang`."""
-        if self._process is not None:
-            self._process.send_signal(signal.SIGCONT)
-
-    def _end(self, how: signal.Signals) -> None:
-        process, self._process = self._process, None
-        if process is None:
-            return
-        process.send_signal(how)
-        process.send_signal(signal.SIGCONT)  # one that hangs would not hear
-        try:
-            process.wait(_STOP_S)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait(_STOP_S)
 
 
 def find() -> str:
