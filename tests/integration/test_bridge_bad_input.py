@@ -13,7 +13,7 @@ import time
 import pytest
 
 from integration.bad_input_rig import Bridge, flood, is_city, peak_mib, records
-from integration.bridge_env import PATIENCE_S, Broker, Client
+from integration.bridge_env import PATIENCE_S, Client
 from pantau import keys
 from pantau.alerts.reads import AlertReader
 from pantau.keys import Keys
@@ -27,15 +27,6 @@ MIB = 1 << 20
 # 3 records a frame x (distance, tips and what decoding derives from each); quality control adds more in its own time
 ROWS_A_FRAME = 12
 READ = "WHERE property IN ('water_distance', 'water_level', 'rain_tips', 'rain_amount')"
-
-
-@pytest.fixture
-def broker(tmp_path):
-    folder = tmp_path / "broker"
-    folder.mkdir()
-    made = Broker(folder).start()
-    yield made
-    made.stop()
 
 
 @pytest.fixture

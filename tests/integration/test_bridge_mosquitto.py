@@ -9,7 +9,7 @@ import urllib.request
 
 import pytest
 
-from integration.bridge_env import BridgeProcess, Broker, Client
+from integration.bridge_env import Client
 from pantau import keys
 from pantau.keys import Keys
 from pantau_wire import names as T
@@ -18,25 +18,6 @@ from unit.host import bridge_kit as kit
 
 # 3 records a frame x (distance, tips and what decoding derives from each); quality control adds more in its own time
 READ = "WHERE property IN ('water_distance', 'water_level', 'rain_tips', 'rain_amount')"
-
-
-@pytest.fixture
-def broker(tmp_path):
-    folder = tmp_path / "broker"
-    folder.mkdir()
-    made = Broker(folder).start()
-    yield made
-    made.stop()
-
-
-@pytest.fixture
-def bridge(tmp_path, broker):
-    folder = tmp_path / "bridge"
-    folder.mkdir()
-    made = BridgeProcess(folder, broker.port)
-    yield made
-    if made.process is not None:
-        made.stop(signal.SIGKILL)
 
 
 @pytest.fixture

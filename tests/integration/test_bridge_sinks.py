@@ -7,32 +7,11 @@ import signal
 import sqlite3
 import time
 
-import pytest
-
-from integration.bridge_env import PATIENCE_S, BridgeProcess, Broker, Client
+from integration.bridge_env import PATIENCE_S, Client
 from unit.host import bridge_kit as kit
 
 _AWAY = '\n[sinks.postgres]\nhost = "127.0.0.1"\nport = 1\ndbname = "city"\nuser = "x"\nlab_plain = true\n'
 _FILES = '\n[sinks.files]\npath = "out"\nformat = "ndjson"\n'
-
-
-@pytest.fixture
-def broker(tmp_path):
-    folder = tmp_path / "broker"
-    folder.mkdir()
-    made = Broker(folder).start()
-    yield made
-    made.stop()
-
-
-@pytest.fixture
-def bridge(tmp_path, broker):
-    folder = tmp_path / "bridge"
-    folder.mkdir()
-    made = BridgeProcess(folder, broker.port)
-    yield made
-    if made.process is not None:
-        made.stop(signal.SIGKILL)
 
 
 def told(bridge):

@@ -12,7 +12,7 @@ from contextlib import closing
 
 import pytest
 
-from integration.bridge_env import PATIENCE_S, BridgeProcess, Broker, Client
+from integration.bridge_env import PATIENCE_S, BridgeProcess, Client
 from pantau.ops import dashboard
 from pantau.ops.figures import row_of
 from unit.host import bridge_kit as kit
@@ -27,15 +27,6 @@ class Supervised(BridgeProcess):
 
     def environment(self):
         return super().environment() | {"NOTIFY_SOCKET": self.supervisor, "WATCHDOG_USEC": "2000000"}
-
-
-@pytest.fixture
-def broker(tmp_path):
-    folder = tmp_path / "broker"
-    folder.mkdir()
-    made = Broker(folder).start()
-    yield made
-    made.stop()
 
 
 @pytest.fixture
