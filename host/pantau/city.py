@@ -40,7 +40,7 @@ from pantau.worker import Worker
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from pantau.follower import Mark
+    from pantau.delivery import Mark
     from pantau.reload import Setup
     from pantau.sinks import Sink
 

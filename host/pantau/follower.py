@@ -6,65 +6,27 @@ import asyncio
 import itertools
 import logging
 import time
-from dataclasses import replace
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from pantau.decode import Decoded, Decoder
+from pantau.delivery import BATCH, Delivery, Step
 from pantau.log import event
-from pantau.model import Revision
 from pantau.reconnect import Backoff
 from pantau.spool import SpoolUnavailable
 from pantau.worker import Worker
 
 if TYPE_CHECKING:
-    from collections import Counter
     from collections.abc import Awaitable, Sequence
 
-    from pantau.model import StoredFrame
+    from pantau.decode import Decoder
+    from pantau.delivery import Log, Mark, Quality
     from pantau.registry import Registry
     from pantau.sinks import Sink
 
 _log = logging.getLogger("pantau.sink")
-_BATCH = 100  # frames per delivery: some ten thousand observations, a transaction of tens of milliseconds
 _SAVE_EVERY_S = 1.0  # a cursor that lags costs a redelivery after a crash, which every sink recognises
 _MOST_REST_S = 0.5  # a delivery that itself waited for the processor must not be waited for ten times as long
 _MOST_PAUSE_S = 60.0  # between two tries at a target that is away
 _HANGS_AFTER_S = 30.0  # one delivery takes a second at most when all is well
-
-Mark = tuple["StoredFrame", str, str]  # frame, reason, detail
-
-
-class Quality(Protocol):
-    """The fold that judges observations by their neighbours in time (pantau.quality)."""
-
-    defects: Counter[str]  # by part: what a bug of ours cost in flags
-
-    def assess(self, decoded: Decoded) -> Decoded:
-        """Return the frame with the host's flags, derived observations and revisions of earlier ones."""
-
-    def changed(self) -> dict[str, str]:
-        """Return the state that changed and is not saved."""
-
-    def saved(self) -> None:
-        """Note that what `changed` returned last was saved."""
-
-    def use(self, registry: Registry) -> None:
-        """Judge by another registry from now on."""
-
-
-class Log(Protocol):
-    """What is followed: the spool of this bridge, or the log that several bridges share."""
-
-    waits: bool  # whether `read` itself waits a while for something to come; else somebody calls `wake`
-
-    def read(self, after: int, limit: int) -> list[StoredFrame]:
-        """Return up to `limit` frames with an id above `after`, in order. Raises SpoolUnavailable or SpoolBroken."""
-
-    def get(self, ids: Sequence[int]) -> list[StoredFrame]:
-        """Return the frames with these ids, as far as the log holds them."""
-
-    def close(self) -> None:
-        """Release the log."""
 
 
 class Ledger(Protocol):
@@ -78,15 +40,6 @@ class Ledger(Protocol):
 
     async def save(self, sink: str, position: int, state: dict[str, str]) -> None:
         """Note how far the sink has come, with the state of its quality control there."""
-
-
-class _Step(NamedTuple):
-    frames: list[StoredFrame]
-    marks: list[Mark]
-    retry: str
-    observations: int = 0
-    wait_s: float = 0.0
-    lost_after: int | None = None  # the target turned out to hold nothing above this frame
 
 
 class Follower:
@@ -104,14 +57,11 @@ class Follower:
         self._unsure = True  # the target has not said yet what it holds
         self.position = position = noted or 0
         self._sink = sink
-        self._reader = reader
-        self._decoder = decoder
+        self._delivery = Delivery(sink, reader, decoder, quality)
+        self._reader_waits = reader.waits
         self.quality = quality
         self._ledger = ledger
-        # Folded and not yet taken by the sink, by id and by the frame whose turn it was: the frame itself, or a later one
-        # that gave it its date. Both may fall into one delivery.
-        self._assessed: dict[tuple[int, int], Decoded] = {}
-        self._unmarked: tuple[dict[int, int], _Step] | None = None
+        self._unmarked: tuple[dict[int, int], Step] | None = None
         self._saved = position
         self._saved_at = time.monotonic()
         self._worker = Worker(f"sink-{sink.name}")
@@ -163,13 +113,13 @@ class Follower:
                 if self._stop.is_set():
                     return
                 unsaved = self.position != self._saved
-                await _pause(self._wake, 0.0 if self._reader.waits else _SAVE_EVERY_S if unsaved else None)
+                await _pause(self._wake, 0.0 if self._reader_waits else _SAVE_EVERY_S if unsaved else None)
             elif self.rest and not self._stop.is_set():
                 await _pause(self._stop, min(_MOST_REST_S, self.rest * (time.monotonic() - began)))
 
     async def _begin(self) -> None:
         """Find where to start. A target that cannot be asked now tells after its trouble."""
-        has = await self._worker.call(self._holds)
+        has = await self._worker.call(self._delivery.holds)
         self._unsure = has is None
         if has is not None:
             self.position = has if self._noted is None else min(self._noted, has)
@@ -191,13 +141,7 @@ class Follower:
 
     def use(self, registry: Registry) -> Awaitable[None]:
         """Go on with another registry: between two deliveries, in the sink's thread."""
-
-        def change() -> None:
-            self._decoder = Decoder(registry)
-            self.quality.use(registry)
-            self._sink.use(registry)
-
-        return self._worker.call(change)
+        return self._worker.call(self._delivery.use, registry)
 
     @property
     def waiting_again(self) -> int:
@@ -230,7 +174,7 @@ class Follower:
             # What is folded goes first: the fold must not see other frames between.
             # What has not had its turn waits for it: else the target would say that it holds all before it.
             ready = ((number, entry) for number, entry in self._again.items() if number <= self.position)
-            again = {} if self._assessed else dict(itertools.islice(ready, _BATCH))
+            again = {} if self._delivery.waiting else dict(itertools.islice(ready, BATCH))
             self._busy_since = time.monotonic()
             step = await self._worker.call(self._deliver, sorted(again) if again else None, self.position)
             self._busy_since = None
@@ -280,100 +224,24 @@ class Follower:
             meaning="the target lost what it had been given; it gets it again from the log",
         )  # fmt: skip
         self.position = after
-        self._assessed.clear()
+        self._delivery.forget()
 
-    def _deliver(self, ids: Sequence[int] | None, after: int) -> _Step:
-        """Read, decode and deliver, in the sink's thread."""
-        if (self.trouble or self._unsure) and (lost_after := self._lost_after(after)) is not None:
-            return _Step([], [], "", lost_after=lost_after)
-        frames = (
-            self._reader.get(ids)
-            if ids is not None
-            else self._reader.read(after, _BATCH // 10 if self.rest else _BATCH)
-        )
-        if not frames:
-            return _Step([], [], "")
-        pairs = [pair for frame in frames for pair in self._told(frame)]
-        marks: list[Mark] = []
-        for at in range(0, len(pairs), _BATCH):
-            some = pairs[at : at + _BATCH]
-            try:
-                verdicts = self._sink.deliver([decoded for _, decoded in some])
-                answers = list(zip(some, verdicts, strict=True))
-            except Exception as error:  # noqa: BLE001  a sink that breaks its contract must not take the bridge with it
-                reason = f"sink {self.name} failed: {type(error).__name__}: {error}"
-                return _Step([], [], reason)
-            for (frame, decoded), verdict in answers:
-                if verdict.kind == "retry":
-                    reason = verdict.reason or "asked to retry"
-                    return _Step([], [], reason, wait_s=verdict.wait_s)
-                if decoded.error:
-                    marks.append((frame, "undecodable", decoded.error))
-                elif verdict.kind == "rejected":
-                    marks.append((frame, "sink_rejected", f"{self.name}: {verdict.reason}"))
-        turns = {frame.id for frame in frames}
-        self._assessed = {key: known for key, known in self._assessed.items() if key[1] not in turns}
-        return _Step(frames, marks, "", sum(len(decoded.observations) for _, decoded in pairs))
-
-    def _lost_after(self, after: int) -> int | None:
-        """Return through which frame the target holds what it was given, None when it has all or cannot tell."""
-        self._unsure = False
-        has = self._holds()
-        return has if has is not None and has < after else None
-
-    def _holds(self) -> int | None:
-        try:
-            return self._sink.position()
-        except Exception as error:  # noqa: BLE001  as in _deliver; the next delivery says what is wrong
-            event(_log, logging.WARNING, "sink.position_unknown", sink=self.name, reason=repr(error))
-            return None
-
-    def _told(self, frame: StoredFrame) -> list[tuple[StoredFrame, Decoded]]:
-        """Return a frame with what it says, and after it earlier ones that it gives a date to, told once more."""
-        decoded = self._assess(frame, frame.id)
-        told = [(frame, decoded)]
-        for earlier in self._reader.get(decoded.dated):
-            again = self._assess(earlier, frame.id)
-            revisions = tuple(
-                Revision(o.key, o.quality, o.reason, o.tests, o.observed_at_ms) for o in again.observations
-            )
-            told.append((earlier, replace(again, revisions=again.revisions + revisions)))
-        return told
-
-    def _assess(self, frame: StoredFrame, turn: int) -> Decoded:
-        """Decode and judge one frame, once in each turn: a sink that asks to retry gets the same again."""
-        known = self._assessed.get((frame.id, turn))
-        if known is None:
-            decoded = self._decode(frame)
-            try:
-                known = self.quality.assess(decoded)
-            except SpoolUnavailable:
-                raise  # the state could not be read: judged later, rather than without it
-            except Exception as error:  # noqa: BLE001  a defect of ours must cost flags, never the readings
-                event(_log, logging.ERROR, "quality.failed", node=frame.node, frame=frame.id, defect=repr(error))
-                known = decoded
-            self._assessed[frame.id, turn] = known
-        return known
-
-    def _decode(self, frame: StoredFrame) -> Decoded:
-        """Decode one frame; a defect of ours marks this frame and no other: its bytes stay, a replay tries again."""
-        try:
-            return self._decoder.decode(frame)
-        except Exception as error:  # noqa: BLE001  else one frame would end the bridge, again at each start
-            defect = f"internal: {type(error).__name__}: {error}"
-            return Decoded(frame.id, frame.node, frame.boot, frame.seq, frame.received_ms, error=defect)
+    def _deliver(self, ids: Sequence[int] | None, after: int) -> Step:
+        """Deliver, in the sink's thread; first ask a target that was in trouble whether it has all it was given."""
+        if self.trouble or self._unsure:
+            self._unsure = False
+            has = self._delivery.holds()
+            if has is not None and has < after:
+                return Step([], [], "", lost_after=has)
+        return self._delivery.deliver(ids, after, BATCH // 10 if self.rest else BATCH)
 
     def _close(self) -> None:
         self._closed = True
-        try:
-            self._sink.close()
-        except Exception as error:  # noqa: BLE001  the others are still to be stopped in order
-            event(_log, logging.WARNING, "sink.not_closed", sink=self.name, reason=repr(error))
-        self._reader.close()
+        self._delivery.close()
 
     async def _save_position(self, *, now: bool) -> None:
         due = now or time.monotonic() - self._saved_at >= _SAVE_EVERY_S
-        if self.position != self._saved and due and not self._assessed:
+        if self.position != self._saved and due and not self._delivery.waiting:
             state = await self._worker.call(self.quality.changed)
             await self._ledger.save(self.name, self.position, state)
             await self._worker.call(self.quality.saved)

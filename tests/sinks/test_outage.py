@@ -253,5 +253,5 @@ def test_what_waits_for_a_target_waits_on_the_disk(tmp_path):
             peak_mb = tracemalloc.get_traced_memory()[1] / 1e6
         finally:
             tracemalloc.stop()
-    assert follower.position == 0 and len(follower._assessed) <= 100
+    assert follower.position == 0 and follower._delivery.waiting <= 100
     assert peak_mb < GROWN_MB

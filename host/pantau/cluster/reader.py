@@ -97,7 +97,7 @@ class SharedReaders:
 
 
 class SharedReader:
-    """The log of one follower (pantau.follower.Log). All calls come from the follower's thread.
+    """The log of one follower (pantau.delivery.Log). All calls come from the follower's thread.
 
     In memory are the messages of one request, and the frames of the one of them that is being read.
     """

@@ -86,7 +86,7 @@ def test_a_frame_and_its_date_in_one_delivery_are_judged_apart(tmp_path, spool):
 
     follower = asyncio.run(run())
     assert told == 2 * [(1, 1), (2, 2), (3, 3), (1, 4)]
-    assert not follower._assessed
+    assert not follower._delivery.waiting
 
 
 def test_what_is_asked_for_again_before_its_turn_waits_for_it(tmp_path, spool):
