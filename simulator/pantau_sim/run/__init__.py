@@ -1,0 +1,1 @@
+"""Runs of scenarios: nodes in districts, the city behind them, and what came of it."""
