@@ -1,69 +1,18 @@
-"""`pantau sim powercut|load`."""
+"""`pantau sim load`: frames of a whole city from one process."""
 
 from __future__ import annotations
 
 import asyncio
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from pantau.cli import report as reports
 from pantau.cli.report import FailedError, UsageError
 
-if TYPE_CHECKING:
-    from pantau_sim.powercut import Result
 
-
-@click.group("sim")
-def command() -> None:
-    """The simulator's sweeps and loads: the real node core on simulated hardware, and fleets of frames."""
-
-
-@command.command()
-@click.option("--every", type=click.IntRange(1), default=1, show_default=True, help="Try each N-th cut only.")
-@click.option(
-    "--seed", type=int, default=0, show_default=True, help="Of the torn bits and of the node's random numbers."
-)
-@click.option("--hours", type=click.FloatRange(0.1, 168), default=168, show_default=True, help="Length of the script.")
-@click.option(
-    "--full", "arrangement", flag_value="full", help="The smallest ring and an outage that it cannot hold: overwritten."
-)
-@click.option(
-    "--fallback", "arrangement", flag_value="files", help="No partitions: files on littlefs, as on a stock image."
-)
-@reports.option
-def powercut(every: int, seed: int, hours: float, arrangement: str | None, report: Path | None) -> None:
-    """A scripted week of a node, its power cut before, within and after every write and erase of the flash.
-
-    After each cut the node must boot, keep identity and configuration (the old or the new where it was being changed), refuse
-    a replayed order, and deliver every committed record once. Exits 1 if it does not.
-    """
-    from pantau_sim.powercut import sweep
-
-    try:
-        result = sweep(every, seed, hours, arrangement or "ring")
-    except ModuleNotFoundError as error:
-        raise FailedError(f"{error}: pip install 'pantau[sim]'") from None
-    reports.write(report, result.report())
-    _tell(result)
-
-
-def _tell(result: Result) -> None:
-    click.echo(
-        f"{result.cuts} cuts in {result.operations} operations: {result.booted} booted, "
-        f"{result.identity_kept} kept the identity, {result.config_kept} the configuration "
-        f"({result.proved} proved, {result.taken_back} taken back), {result.orders_refused} refused the replay\n"
-        f"records committed {result.committed}, delivered {result.delivered}, overwritten {result.overwritten}, "
-        f"lost {result.lost}, duplicates {result.duplicates}"
-    )
-    for failure in result.failures:
-        click.echo(failure)
-    if not result.good:
-        raise FailedError("the node does not survive every power cut: the lines above name the operations")
-
-
-@command.command()
+@click.command("load")
 @click.option("--nodes", type=click.IntRange(1, 100_000), default=10_000, show_default=True)
 @click.option("--rate", type=click.FloatRange(0.001), default=100.0, show_default=True, help="Frames a second, of all.")
 @click.option("--url", metavar="URL", help="mqtt[s]://[USER:PASSWORD@]HOST[:PORT]")
@@ -81,7 +30,7 @@ def _tell(result: Result) -> None:
     help="Write registry.toml and keys.json of this fleet, which its bridge needs, into DIR; without --url do only that.",
 )
 @reports.option
-def load(
+def command(
     nodes: int, rate: float, url: str | None, ca: Path | None, connections: int | None, seconds: float, seed: int, city: str,
     broker_only: bool, registry: Path | None, report: Path | None,
 ) -> None:  # fmt: skip
@@ -110,10 +59,10 @@ def load(
     except run.LoadError as error:
         raise FailedError(str(error)) from None
     reports.write(report, result)
-    _tell_load(result)
+    _tell(result)
 
 
-def _tell_load(result: dict[str, Any]) -> None:
+def _tell(result: dict[str, Any]) -> None:
     click.echo(
         f"\noffered {result['offered']} frames at {result['rate']:g}/s, shed {result['shed']}, "
         f"confirmed by the broker {result['pubacked']}, acknowledged by the bridge {result['acked']}; "
