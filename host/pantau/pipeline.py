@@ -10,9 +10,10 @@ import contextlib
 import logging
 import time
 from collections import Counter, deque
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from pantau import quarantine
+from pantau.intake import Intake
 from pantau.log import event
 from pantau.ops.figures import Histogram
 from pantau.pace import Pace
@@ -25,9 +26,10 @@ from pantau_wire import topics
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from pantau.batch import Ack, Batch, Verdict
+    from pantau.batch import Batch, Verdict
     from pantau.downlink import Downlink
     from pantau.ingest import Ingest
+    from pantau.intake import Stored
     from pantau.quarantine import Replayed
     from pantau.sources import Chunk, Source
     from pantau.spool import Spool
@@ -39,14 +41,6 @@ _LINES = 10  # log lines about refusals per commit: a flood is counted, not narr
 _COMMITS = 1000  # commits that the latency quantiles look back on
 _ACKS = 250  # made at a time: some milliseconds in which no commit runs
 _FRAMES_PER_ACK = 8  # at least, where more than _ACKS are due: the node's own window of frames under way
-_SAVES = 500  # boots saved at a time while nothing arrives
-
-
-class Stored(NamedTuple):
-    """What one commit made durable, and the answers to nodes that asked for the time with it."""
-
-    batch: Batch
-    answers: list[tuple[str, bytes]]
 
 
 class Pipeline:
@@ -74,7 +68,8 @@ class Pipeline:
         """
         self.inbox = Inbox()
         self.source: Source | None = None
-        self._ingest, self._spool, self._downlink, self._worker = ingest, spool, downlink, worker
+        self._ingest, self._spool, self._worker = ingest, spool, worker
+        self._intake = Intake(ingest, spool, downlink)
         self._max_batch, self._ack_interval_s = max_batch, ack_interval_s
         self._on_stored, self._on_alarm, self._on_busy = on_stored, on_alarm, on_busy
         self._replays = replays
@@ -138,7 +133,7 @@ class Pipeline:
         stored = self.counts["new"] + self.counts["redelivered"]
         most, self._acked_at = max(_ACKS, (stored - self._acked_at) // _FRAMES_PER_ACK), stored
         for _ in range(-(-min(most, self._ingest.due) // _ACKS)):
-            made = await self._worker.call(self._acks)
+            made = await self._worker.call(self._intake.acks, _ACKS)
             unsent = [ack for ack, data in made if data is not None and not source.publish(ack.node, "ack", data)]
             self.counts["acks_sent"] += len(made) - len(unsent)
             if self._holds is not None:  # an heir acknowledges what it finds in the log
@@ -148,9 +143,6 @@ class Pipeline:
                     await self._worker.call(self._ingest.ack_again, unsent)
             if unsent or len(made) < _ACKS:
                 return
-
-    def _acks(self) -> list[tuple[Ack, bytes | None]]:
-        return [(ack, self._downlink.ack(ack)) for ack in self._ingest.acks(_ACKS)]
 
     def figures(self) -> dict[str, float]:
         """Return numbers for the metrics."""
@@ -189,7 +181,7 @@ class Pipeline:
             started = time.monotonic()
             chunks = self._ours(chunks)
             try:
-                stored = await self._worker.call(self._store, chunks)
+                stored = await self._worker.call(self._intake.store, chunks)
             except SpoolUnavailable as error:
                 self.counts["commit_failures"] += 1
                 if not self.trouble:
@@ -229,34 +221,11 @@ class Pipeline:
             c for c in chunks if not c.channel.ended and not elsewhere(c.topics[0].decode("ascii", "replace"), holds)
         ]
 
-    def _store(self, chunks: list[Chunk]) -> Stored:
-        """Judge and commit, in the spool's thread. After a failure nothing is remembered: call it again."""
-        try:
-            for chunk in chunks:
-                self._ingest.offer_many(chunk.topics, chunk.payloads, chunk.received_ms)
-        except SpoolUnavailable:
-            self._ingest.abandon(self._ingest.take())
-            raise
-        batch = self._commit(self._ingest.take())
-        asked = batch.time_asked.items()
-        answers = [(node, data) for node, nonce in asked if (data := self._downlink.time(node, nonce)) is not None]
-        return Stored(batch, answers)
-
-    def _commit(self, batch: Batch) -> Batch:
-        try:
-            if batch.payloads or batch.refused or batch.saves:
-                self._spool.commit(batch)
-        except BaseException:
-            self._ingest.abandon(batch)
-            raise
-        self._ingest.settle(batch)
-        return batch
-
     async def _idle(self) -> bool:
         """Bring the saved windows up to the log while nothing arrives; False when that was the last thing to do."""
         if self._ingest.unsaved:
             try:
-                await self._worker.call(lambda: self._commit(self._ingest.take(saves=_SAVES)))
+                await self._worker.call(self._intake.save)
             except SpoolUnavailable:
                 return not self._stop.is_set()
         return not self._stop.is_set() or bool(self._ingest.unsaved)

@@ -31,15 +31,15 @@ STEPS = (
     # the first process: from arrival to acknowledgement
     Step("opening", "pantau.spool", "Spool.__init__", "after", starting=True),
     Step("recovering", "pantau.ingest", "Ingest._recover", "before", starting=True),
-    Step("before_judge", "pantau.pipeline", "Pipeline._store", "before"),
-    Step("after_judge", "pantau.pipeline", "Pipeline._commit", "before"),
+    Step("before_judge", "pantau.intake", "Intake.store", "before"),
+    Step("after_judge", "pantau.intake", "Intake._commit", "before"),
     Step("frames_written", "pantau.spool", "Spool._save_frames", "after"),
     Step("windows_written", "pantau.spool", "Spool._save_boots", "after"),
     Step("in_transaction", "pantau.spool", "_Transaction.__exit__", "before"),
     Step("after_commit", "pantau.spool", "Spool.commit", "after"),
     Step("before_puback", "pantau.pipeline", "confirm", "before"),
     Step("after_puback", "pantau.pipeline", "confirm", "after"),
-    Step("acks_made", "pantau.pipeline", "Pipeline._acks", "after"),
+    Step("acks_made", "pantau.intake", "Intake.acks", "after"),
     # the second: from the log to the sinks. Not pantau.city itself: Python runs that as __main__, a copy that nobody can wrap.
     Step("sink_opening", "pantau.sinks.sqlite", "CityStore.__init__", "after", starting=True),
     Step("sink_in_transaction", "pantau.sinks.sqlite", "CityStore._apply", "after"),
