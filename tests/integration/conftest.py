@@ -7,6 +7,7 @@ import signal
 import pytest
 
 from integration.bridge_env import BridgeProcess, Broker
+from integration.broker_rig import ModelRig, MosquittoRig
 
 
 @pytest.fixture
@@ -26,3 +27,17 @@ def bridge(tmp_path, broker):
     yield made
     if made.process is not None:
         made.stop(signal.SIGKILL)
+
+
+@pytest.fixture(scope="module", params=["model", "mosquitto"])
+def both_brokers(request, tmp_path_factory):
+    made = ModelRig() if request.param == "model" else MosquittoRig(tmp_path_factory.mktemp("mosquitto"))
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def either(both_brokers):
+    """The broker model, and then a real Mosquitto."""
+    with both_brokers.one_case() as case:
+        yield case
