@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from pantau.alerts.reads import Entry
     from pantau.alerts.track import Alert
+    from pantau_sim.run.trace import Said
     from pantau_sim.scenario.plan import ScenarioPlan, Span
     from pantau_sim.world import World
 
@@ -74,7 +75,9 @@ class Outcome:
     conflicts: int
     faults: tuple[Span, ...]  # as they were played
     injected: Counter[str]  # wire and sensor faults that really hit, by kind
-    digest: str  # of everything that was said on the wires and stored, in order
+    digest: str  # of everything that was said at the brokers, in order
+    counts: Counter[str] = field(default_factory=Counter)  # of bridges and simulations
+    trace: list[Said] = field(default_factory=list)
     _raised: list[Raised] | None = None
 
     @property

@@ -1,0 +1,181 @@
+"""The account of one node: every instant that was due while it had power, and where its record is.
+
+It reads what the bridge stored and what the node's flash still holds, with the node's own code.
+"""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pantau_sim.powercut_rig import reach_firmware
+from pantau_sim.run.outcome import NodeOutcome
+from pantau_wire import frame
+from pantau_wire import names as T
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from pantau_sim.node import SimNode
+
+_IN_PROGRESS_US = 21_000_000  # an instant so shortly before the end was being sampled (firmware: at most 20 s)
+
+
+@dataclass(slots=True)
+class Life:
+    """One boot of the chip: Unix us, what it was reported as, and whether the power ended it. The n-th one is boot n of the firmware."""
+
+    start_us: int
+    cause: int
+    end_us: int | None = None
+
+
+@dataclass(slots=True)
+class _Held:
+    frames: dict[tuple[int, int], bytes] = field(default_factory=dict)
+    batches: list[Any] = field(default_factory=list)  # open ones: durable records that are no frame yet
+    frames_gone: int = 0
+    records_gone: int = 0
+
+
+def account(
+    node: SimNode, name: str, key: bytes, interval_s: int, lives: list[Life], stored: Mapping[tuple[int, int], bytes]
+) -> NodeOutcome:
+    """Do the sums of a node whose power is off. `stored` is what the bridge has of it, by (boot, seq)."""
+    out = NodeOutcome(name, frames=len(stored))
+    held = _held(node, name, key, out)
+    out.overwritten = held.records_gone
+    instants: dict[int, dict[int, str]] = {boot: {} for boot in range(1, len(lives) + 1)}
+    for identity in sorted(stored):
+        out.stored += _place(frame.decode(stored[identity]), lives, instants, out)
+    for identity in sorted(held.frames.keys() - stored.keys()):
+        out.held += _place(frame.decode(held.frames[identity]), lives, instants, out)
+    for identity in sorted(held.frames.keys() & stored.keys()):
+        if held.frames[identity] != stored[identity]:
+            out.problems.append(f"boot {identity[0]} seq {identity[1]}: the node holds other bytes than the bridge")
+    for batch in held.batches:
+        if batch.count and (batch.boot, batch.seq) not in stored:
+            out.held += _place(batch.frame(batch.seq, batch.count, False, 0), lives, instants, out)
+    missing = [
+        text for boot, life in enumerate(lives, 1) for text in _missing(boot, life, instants[boot], interval_s, out)
+    ]
+    out.lost = max(0, len(missing) - out.overwritten)
+    if out.lost:
+        out.problems += missing
+    _every_seq(stored, held, out)
+    _claims(stored, instants, out)
+    out.due = out.stored + out.held + out.in_progress + out.overwritten + out.lost
+    out.lives = [(life.start_us, life.end_us or life.start_us) for life in lives]
+    return out
+
+
+def _place(f: frame.Frame, lives: list[Life], instants: dict[int, dict[int, str]], out: NodeOutcome) -> int:
+    """Put a frame's records at their instants, in seconds of uptime; return how many."""
+    if f.kind != T.K_RECORDS:
+        return 0
+    where = f"boot {f.boot} seq {f.seq}"
+    if f.boot not in instants:
+        out.problems.append(f"{where}: there was no such boot")
+        return 0
+    start_s = lives[f.boot - 1].start_us / 1e6 if f.clock else 0
+    for index in range(f.count):
+        uptime_s = f.base_s + index * f.interval_s - start_s
+        instant = round(uptime_s / f.interval_s) * f.interval_s
+        if instant in instants[f.boot]:
+            out.twice += 1
+            out.problems.append(f"boot {f.boot} instant {instant} s: in {instants[f.boot][instant]} and in {where}")
+        instants[f.boot][instant] = where
+    return int(f.count)
+
+
+def _missing(boot: int, life: Life, found: dict[int, str], interval_s: int, out: NodeOutcome) -> list[str]:
+    """Name the instants that nobody has: between two records, and from the last one to the end, no more than an interval may pass."""
+    assert life.end_us is not None
+    up_us = life.end_us - life.start_us
+    texts = []
+    last = 0
+    for instant in sorted(found):
+        texts += [f"boot {boot} instant {k} s: lost" for k in range(last + interval_s, instant, interval_s)]
+        last = instant
+    for k in range(last + interval_s, up_us // 1_000_000 + 1, interval_s):
+        if up_us - k * 1_000_000 <= _IN_PROGRESS_US:
+            out.in_progress += 1
+        else:
+            texts.append(f"boot {boot} instant {k} s: lost at its end")
+    if found and last * 1_000_000 > up_us:
+        out.problems.append(f"boot {boot} instant {last} s: it had power for {up_us / 1e6:.0f} s")
+    return texts
+
+
+def _every_seq(stored: Mapping[tuple[int, int], bytes], held: _Held, out: NodeOutcome) -> None:
+    """The seqs of each boot are contiguous from 1, unless frames were declared overwritten."""
+    names = set(stored) | set(held.frames) | {(batch.boot, batch.seq) for batch in held.batches if batch.seq}
+    tops: Counter[int] = Counter()
+    for boot, seq in names:
+        tops[boot] = max(tops[boot], seq)
+    gaps = [
+        f"boot {boot}: no seq {seq} of 1..{top}"
+        for boot, top in sorted(tops.items())
+        for seq in range(1, top)
+        if (boot, seq) not in names
+    ]
+    if len(gaps) > held.frames_gone:
+        out.lost += len(gaps) - held.frames_gone
+        out.problems += gaps
+
+
+def _claims(stored: Mapping[tuple[int, int], bytes], instants: dict[int, dict[int, str]], out: NodeOutcome) -> None:
+    """Records that the node says it made durable must all be known."""
+    for boot, seq in sorted(stored):
+        f = frame.decode(stored[boot, seq])
+        claimed = f.fields.get("records_produced", 0) if f.kind == T.K_HEALTH else 0
+        known = len(instants.get(boot, ())) + out.overwritten
+        if claimed > known:
+            out.lost = max(out.lost, claimed - known)
+            out.problems.append(f"boot {boot} seq {seq}: the node says {claimed} records, {known} are known")
+
+
+def _held(node: SimNode, name: str, key: bytes, out: NodeOutcome) -> _Held:
+    """Read what is in flash, from a copy, with the node's own code."""
+    held = _Held()
+    for outbox in _outboxes(node):
+        seen: set[tuple[int, int]] = set()
+
+        def known(boot: int, seq: int, seen: set[tuple[int, int]] = seen) -> bool:
+            return (boot, seq) in seen
+
+        held.frames_gone += outbox.overwritten_frames
+        held.records_gone += outbox.overwritten_records
+        while (identity := outbox.index.pick(0, known)) is not None:
+            seen.add(identity)
+            data = outbox.read(*identity)
+            if data is None or not frame.verify(data, name, key):
+                out.problems.append(f"boot {identity[0]} seq {identity[1]}: in the outbox, and not readable there")
+                continue
+            held.frames[identity] = bytes(data)
+        if outbox.batch is not None:
+            held.batches.append(outbox.batch)
+        outbox.close()
+    return held
+
+
+def _outboxes(node: SimNode) -> Iterator[Any]:
+    """Yield the ring where the firmware uses it, the file where it has one."""
+    reach_firmware()
+    from pantau_node.outbox import FileOutbox
+    from pantau_node.ring import RingOutbox
+
+    if "pantau_ring" in node.partitions.sectors:
+        flash = node.partitions.read("pantau_ring")
+        if flash.snapshot().count(0xFF) != len(flash.data):
+            yield RingOutbox(flash)
+    log = node.root / "outbox.log"
+    if log.exists():
+        with tempfile.TemporaryDirectory() as folder:
+            copy = Path(folder) / log.name
+            shutil.copyfile(log, copy)
+            yield FileOutbox(str(copy), 1 << 30)
