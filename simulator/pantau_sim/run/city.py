@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from pathlib import Path
 
+    from pantau.alerts.rules import RuleSet
     from pantau.decode import Decoded
     from pantau.registry import Registry
     from pantau.sinks import Sink, Verdict
@@ -81,6 +82,13 @@ class _Both:
             sink.close()
 
 
+def judge(kept: Iterable[Kept], registry: Registry, rules: RuleSet, folder: Path, start_ms: int, end_ms: int) -> None:
+    """Give a log that was kept to another city: other figures in the registry, other rules. The stores are left in `folder`."""
+    city = VirtualCity(registry, folder, start_ms, rules)
+    city.take(kept, end_ms)
+    city.close()
+
+
 class CityTroubleError(Exception):
     """The city process could not take a frame, or found a defect of ours; the text says which."""
 
@@ -88,10 +96,10 @@ class CityTroubleError(Exception):
 class VirtualCity:
     """Take what districts stored, in order of receipt, and let time pass."""
 
-    def __init__(self, registry: Registry, folder: Path, start_ms: int) -> None:
+    def __init__(self, registry: Registry, folder: Path, start_ms: int, rules: RuleSet | None = None) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.log = MergedLog()
-        self._alerts = AlertStore(folder / "alerts.sqlite3", defaults(), registry)
+        self._alerts = AlertStore(folder / "alerts.sqlite3", rules or defaults(), registry)
         store = CityStore(folder / "city.sqlite3")
         store.use(registry)
         self.quality = Assessor(registry)

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from pantau.alerts.reads import Entry
     from pantau.alerts.track import Alert
+    from pantau_sim.run.district import Kept
     from pantau_sim.run.trace import Said
     from pantau_sim.scenario.plan import ScenarioPlan, Span
     from pantau_sim.world import World
@@ -78,6 +79,7 @@ class Outcome:
     digest: str  # of everything that was said at the brokers, in order
     counts: Counter[str] = field(default_factory=Counter)  # of bridges and simulations
     trace: list[Said] = field(default_factory=list)
+    kept: list[Kept] = field(default_factory=list)  # the log: `pantau_sim.run.city.judge` plays it to another city
     _raised: list[Raised] | None = None
 
     @property

@@ -20,6 +20,7 @@ from pantau_sim.world import World
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from pantau_sim.run.district import Kept
     from pantau_sim.run.outcome import NodeOutcome
     from pantau_sim.scenario.plan import ScenarioPlan
 
@@ -48,10 +49,13 @@ def run(
     """
     registry = read(tomllib.loads(plan.registry), Path("registry.toml"))
     whole = plan.end_us - plan.start_us
+    kept: list[Kept] = []
     city = VirtualCity(registry, folder / "city", plan.start_us // 1000)
     with Workers(plan, folder / "districts", jobs, hash_seed) as workers, sealed():
         for end_us in slices(plan):
-            city.take(workers.slice(), end_us // 1000)
+            fresh = workers.slice()
+            kept += fresh
+            city.take(fresh, end_us // 1000)
             progress((end_us - plan.start_us) / whole)
         ended = workers.finish()
         city.close()
@@ -69,7 +73,7 @@ def run(
     quarantined.update({"undecodable": len(city.undecodable)} if city.undecodable else {})
     return Outcome(
         plan=plan, world=World(plan.seed, plan.world), folder=folder / "city", nodes=nodes, quarantined=quarantined,
-        conflicts=counts["conflict"], faults=plan.faults, injected=injected, digest=digest(trace), counts=counts, trace=trace,
+        conflicts=counts["conflict"], faults=plan.faults, injected=injected, digest=digest(trace), counts=counts, trace=trace, kept=kept,
     )  # fmt: skip
 
 
