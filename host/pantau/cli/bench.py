@@ -90,7 +90,10 @@ def node(domains: tuple[str, ...], hours: int, modules: bool, report: Path | Non
     click.echo("\n".join(bench.lines(found)))
     for name in found if modules else ():
         click.echo("\n" + "\n".join(bench.modules(name, found[name])))
-    reports.write(report, {**found, "stated": bench.STATED, **_energy()})
+    found_energy = _energy()
+    reports.write(
+        report, {**found, "stated": bench.STATED, **found_energy, "sources": bench.sources(nodebench.FIGURES)}
+    )
 
 
 @command.command()
@@ -217,6 +220,23 @@ def sinks(names: tuple[str, ...], rounds: int, scale: float, report: Path | None
     reports.write(report, found)
     if missing := [f"{name} ({one['missing']})" for name, one in found.items() if "missing" in one]:
         raise reports.MissingError(f"not measured: {', '.join(missing)}; make servers installs them")
+
+
+@command.command()
+@click.option("--nodes", type=click.IntRange(1, 1000), default=10, show_default=True, help="Of each domain.")
+@click.option("--hours", type=click.FloatRange(0.5, 168), default=24, show_default=True, help="Virtual hours.")
+@click.option("--jobs", type=click.IntRange(1, 64), default=2, show_default=True, help="Processes.")
+@reports.option
+def simulator(nodes: int, hours: float, jobs: int, report: Path | None) -> None:
+    """A node's day by domain and a city's day in the simulator, beside a reference of the same run and real time."""
+    from pantau_sim.citybench import measure
+    from pantau_sim.vm import MissingVmError
+
+    try:
+        result = measure(nodes, hours, jobs, click.echo)
+    except MissingVmError as error:
+        raise reports.MissingError(str(error)) from None
+    reports.write(report, result)
 
 
 def _energy() -> dict[str, object]:
