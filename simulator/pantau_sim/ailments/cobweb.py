@@ -1,6 +1,7 @@
 """Cobweb across the horn: part of the reads hear it and not the water, so the reads of one record spread far apart.
 
-Why a node takes seven reads, their median and their spread (facts/sensors.md 3.1: a spread above 15 mm is suspect).
+Why a node takes the median of seven reads (facts/sensors.md 3.1). At 35 % a fifth of the records have a majority from the
+web. The node's own measure of spread, a median deviation, is blind to a minority of reads, whichever it is.
 """
 
 from __future__ import annotations

@@ -17,9 +17,9 @@ _FROM, _TO = 0.80, 0.97  # beyond, drops: the formula has no end
 
 
 class HumidityBias(Ailment):
-    """kappa 0.3 times the strength: 1.3 times the mass at 85 %, 2.6 times at 95 %."""
+    """kappa 0.3 times the strength: 1.2 times the mass at 85 %, 2.6 times at 95 %."""
 
-    ABOUT = "particles swell in humid air: 1.3 times the mass at 85 % humidity, 2.6 times at 95 %"
+    ABOUT = "particles swell in humid air: 1.2 times the mass at 85 % humidity, 2.6 times at 95 %"
     DOMAIN = "air"
     CHANGES: ClassVar = PARTICLES - {"particles_0_3"}  # they grow, they do not become more
 
