@@ -1,6 +1,7 @@
 """completeness: the share of the records due that the platform holds at the end.
 
-Records of a batch that is not full yet are not due: with the next frame they would come.
+The last batch of a node, not full or just on its way, is not asked for yet, and neither is a record within whose writing the
+power was cut.
 """
 
 from __future__ import annotations
@@ -20,10 +21,15 @@ if TYPE_CHECKING:
 
 def _judge(outcome: Outcome, expect: Expect) -> Met:
     nodes = [outcome.nodes[node] for station in stations(outcome.plan, expect) for node in outcome.nodes_of(station)]
-    due = sum(node.due - node.in_progress for node in nodes)
+    due = sum(node.due - node.in_progress - min(node.held, batch(outcome.plan, node.node)) for node in nodes)
     stored = sum(node.stored for node in nodes)
     met = due > 0 and within(stored / due, expect)
     return Met(met, f"{stored} of {due} records stored ({share(stored, due)}), asked for {limits(expect)}")
+
+
+def batch(plan: ScenarioPlan, node: str) -> int:
+    """Return how many records of a node make a frame."""
+    return next(int(one.config["sampling"]["batch"]) for one in plan.nodes if one.id == node)
 
 
 def _possible(plan: ScenarioPlan, _world: World, expect: Expect) -> str | None:

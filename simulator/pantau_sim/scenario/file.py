@@ -6,7 +6,7 @@ import difflib
 import tomllib
 from importlib.resources import files
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pydantic import ValidationError
 
@@ -34,11 +34,25 @@ def shipped() -> dict[str, Traversable]:
     return dict(sorted(found.items()))
 
 
+class Source(NamedTuple):
+    """The text of a scenario, the name it goes by, and what its file is called."""
+
+    name: str
+    text: str
+    file: str
+
+
 def load(name_or_path: str) -> tuple[str, Scenario]:
     """Return (name, scenario) of a shipped name or a path; ConfigError lists every mistake with its line."""
+    found = source(name_or_path)
+    return found.name, read(found.text, found.file)
+
+
+def source(name_or_path: str) -> Source:
+    """Return the text of a shipped name or a path; ConfigError when there is none."""
     known = shipped()
     if name_or_path in known:
-        return name_or_path, read(known[name_or_path].read_text(encoding="utf-8"), f"{name_or_path}{_SUFFIX}")
+        return Source(name_or_path, known[name_or_path].read_text(encoding="utf-8"), f"{name_or_path}{_SUFFIX}")
     path = Path(name_or_path)
     try:
         text = path.read_text(encoding="utf-8")
@@ -46,7 +60,7 @@ def load(name_or_path: str) -> tuple[str, Scenario]:
         raise ConfigError([Problem(name_or_path, "", _unreadable(name_or_path, error, list(known)))]) from None
     except UnicodeDecodeError:
         raise ConfigError([Problem(name_or_path, "", "is not UTF-8; save it as UTF-8")]) from None
-    return path.stem, read(text, name_or_path)
+    return Source(path.stem, text, name_or_path)
 
 
 def _unreadable(name: str, error: OSError, known: list[str]) -> str:
