@@ -9,8 +9,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from .base import Truth
 
-BLIND_MM = 30  # nearer targets read as the edge of the blind zone
-RANGE_MM = 4500
+# model: (nearest, furthest) in mm; nearer targets read as the edge of the blind zone (facts/sensors.md 1.1 a and b)
+LIMITS = {"a02yyuw": (30, 4500), "a01nyub": (280, 7500), "jsn_sr04t": (200, 6000), "aj_sr04m": (200, 6000)}
+BLIND_MM, RANGE_MM = LIMITS["a02yyuw"]
 NO_ECHO_MM = 0  # checksum-valid; some DYP parts send 65535
 WARM_UP_PACKETS = 3  # the first packets after power-on are not to be trusted
 _START_US = 60000  # first packet after power-on
@@ -41,8 +42,11 @@ class Emulator(UartEmulator):
         noise_mm: float = 1.5,
         no_echo_rate: float = 0.0,
         sound_m_s: float = 0.0,
+        model: str = "a02yyuw",
     ):
         super().__init__(100000 if fast else 300000)
+        self.MODEL = model
+        self._blind_mm, self._range_mm = LIMITS[model]
         self._truth = truth
         self._rng = Prng(seed, 0xA02)
         self._noise_mm = noise_mm
@@ -69,7 +73,7 @@ class Emulator(UartEmulator):
             elif self.hit("ffff"):
                 data = packet(0xFFFF)
             elif self.hit("lost_echo"):
-                data = packet(RANGE_MM)
+                data = packet(self._range_mm)
             else:
                 self._last_mm = self._measure(self._next_us)
                 data = packet(self._last_mm)
@@ -88,12 +92,12 @@ class Emulator(UartEmulator):
     def _measure(self, t_us: int) -> int:
         """Distance in mm as the module reports it."""
         if self._sent < WARM_UP_PACKETS or self.hit("warm_up"):
-            return BLIND_MM + self._rng.below(RANGE_MM - BLIND_MM)
+            return self._blind_mm + self._rng.below(self._range_mm - self._blind_mm)
         t_s = t_us / 1000000
         true_mm = self._truth("water_distance", t_s) * 1000
         if self._sound_m_s:
             true_mm *= self._sound_m_s / (331.3 * (1 + self._truth("air_temperature", t_s) / 273.15) ** 0.5)
         noisy = true_mm + self._noise_mm * self._rng.gauss()
-        if noisy > RANGE_MM or self._rng.unit() < self._no_echo_rate:
+        if noisy > self._range_mm or self._rng.unit() < self._no_echo_rate:
             return NO_ECHO_MM
-        return rounded(noisy, BLIND_MM, RANGE_MM)
+        return rounded(noisy, self._blind_mm, self._range_mm)
