@@ -69,7 +69,7 @@ def test_less_often_and_a_fixed_address_cost_less_and_mains_costs_most(vm):
 def test_the_table_names_every_row_its_source_and_its_assumptions(vm):
     rows = rows_of(vm)
     text = energy.lines(rows)
-    assert len(text) == 1 + len(rows) + 1 + len(energy.ASSUMPTIONS)
+    assert len(text) == 1 + len(rows) + 1 + len(energy.FIGURES) + len(energy.ASSUMPTIONS)
     assert "not measured on a chip" in "\n".join(text)
     assert all(r["source"] for r in rows)
 

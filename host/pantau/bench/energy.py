@@ -1,6 +1,6 @@
 """Energy of a node per day, computed: published currents and times, and the wakes and connections of the node's own planner.
 
-Nothing here was measured on a board of ours. Charges are in mC at 5 V; SOURCE and ASSUMPTIONS say where each figure is from.
+Nothing here was measured on a board of ours. Charges are in mC at 5 V; FIGURES says of each figure where it is from.
 """
 
 from __future__ import annotations
@@ -13,32 +13,70 @@ from pathlib import Path
 from typing import Any
 
 import pantau_wire
+from pantau.bench import figures
+from pantau.bench.figures import ASSUMED, DERIVED, PUBLISHED, SET, Figure
 
-# glenn20/upy-esp32-experiments: an ESP32 with MicroPython on 5 V, times and charges from the timer of the wake on.
-BOOT_MS, BOOT_MC = 70, 3.3
-MOUNT_MS, MOUNT_MC = 350, 23.6
-STATIC_MS, STATIC_MC = 774, 108.6  # boot, join with a fixed address, MQTT in the clear
-DHCP_MS, DHCP_MC = 1626, 204.0
-SLEEP_MA = 0.066  # Unexpected Maker Feather S2, README of mqtt_as
-CPU_MA = 1000 * BOOT_MC / BOOT_MS  # running without radio
-RADIO_MA = 1000 * (STATIC_MC - BOOT_MC) / (STATIC_MS - BOOT_MS)  # running and connecting
+_GLENN20 = "glenn20/upy-esp32-experiments: ESP32 with MicroPython at 5 V, counted from the timer of the wake on"
+_PLANNER = "drivers' WARM_UP_MS and twice the slowest PERIOD_MS, as the node's own planner takes it"
+_BOOT_MS, _BOOT_MC = Figure(70, "ms", PUBLISHED, _GLENN20), Figure(3.3, "mC", PUBLISHED, _GLENN20)
+_STATIC_MS, _STATIC_MC = Figure(774, "ms", PUBLISHED, _GLENN20), Figure(108.6, "mC", PUBLISHED, _GLENN20)
 
-TLS_MS = 1250  # handshake on a real ESP32: 1.18 to 1.28 s
-IMPORT_MS = 1500  # assumption: our modules from flash; not measured on a chip
-ANSWER_MS = 1300  # assumption: the bridge commits and answers within a second, then the node lingers 0.2 s
+FIGURES: Mapping[str, Figure] = {
+    "boot_ms": _BOOT_MS,  # up to _boot.py
+    "boot_mc": _BOOT_MC,
+    "mount_ms": Figure(350, "ms", PUBLISHED, _GLENN20 + "; what mounting the file system adds"),
+    "mount_mc": Figure(23.6, "mC", PUBLISHED, _GLENN20 + "; what mounting the file system adds"),
+    "static_ms": _STATIC_MS,  # boot, join with a fixed address, MQTT in the clear
+    "static_mc": _STATIC_MC,
+    "dhcp_ms": Figure(1626, "ms", PUBLISHED, _GLENN20),
+    "dhcp_mc": Figure(204.0, "mC", PUBLISHED, _GLENN20),
+    "sleep_ma": Figure(
+        0.066, "mA", PUBLISHED,
+        "README of micropython-mqtt (mqtt_as), Unexpected Maker Feather S2; a DevKit's regulator and USB chip alone draw milliamperes",
+    ),
+    "cpu_ma": Figure(
+        1000 * _BOOT_MC.value / _BOOT_MS.value, "mA", DERIVED, "boot_mc / boot_ms: running without radio, the same experiments"
+    ),
+    "radio_ma": Figure(
+        1000 * (_STATIC_MC.value - _BOOT_MC.value) / (_STATIC_MS.value - _BOOT_MS.value), "mA", DERIVED,
+        "(static_mc - boot_mc) / (static_ms - boot_ms): running and connecting, the same experiments",
+    ),
+    "tls_ms": Figure(
+        1250, "ms", PUBLISHED, "micropython-esp32#131: 1.18 to 1.28 s on an ESP32; with a client certificate 1.9 s on an emulated one"
+    ),
+    "import_ms": Figure(1500, "ms", ASSUMED, "our modules from flash; not measured on a chip"),
+    "answer_ms": Figure(
+        1300, "ms", ASSUMED,
+        "the bridge commits and answers within a second, the node lingers 0.2 s (decision 0009); not measured on a chip",
+    ),
+    "supply_v": Figure(5.0, "V", SET, "the supply of the experiments above"),
+    "cell_wh": Figure(12.6, "Wh", SET, "one 18650 cell of 3.4 Ah and 3.7 V, as cells of that size are sold; no sun"),
+    "usable": Figure(0.8, "", ASSUMED, "a fifth is lost in converter, cold and age"),
+    "flood_lead_ms": Figure(1600, "ms", DERIVED, f"a02yyuw: 1000 + 2 * 300 ms; {_PLANNER}"),
+    "flood_sample_ms": Figure(2120, "ms", DERIVED, "a02yyuw: 7 packets of 300 ms and the driver's guard of 20 ms"),
+    "flood_sensor_ma": Figure(
+        9.0, "mA", PUBLISHED, "DFRobot SEN0311 wiki: a02yyuw below 8 mA, an upper bound nobody checked here; Sensirion SHT4x below 1 mA"
+    ),
+    "air_lead_ms": Figure(32000, "ms", DERIVED, f"pms5003: 30 s of fan before each sample + 2 * 1000 ms; {_PLANNER}"),
+    "air_sample_ms": Figure(50, "ms", ASSUMED, "sht4x and bme280 convert within 20 ms each (datasheets), the packet is there already"),
+    "air_sensor_ma": Figure(102.0, "mA", PUBLISHED, "Plantower PMS5003 manual: at most 100 mA; Sensirion SHT4x and Bosch BME280 below 1 mA each"),
+}  # fmt: skip
+
+BOOT_MS, BOOT_MC = FIGURES["boot_ms"].value, FIGURES["boot_mc"].value
+MOUNT_MS, MOUNT_MC = FIGURES["mount_ms"].value, FIGURES["mount_mc"].value
+STATIC_MS, STATIC_MC = FIGURES["static_ms"].value, FIGURES["static_mc"].value
+DHCP_MS, DHCP_MC = FIGURES["dhcp_ms"].value, FIGURES["dhcp_mc"].value
+SLEEP_MA, CPU_MA, RADIO_MA = (FIGURES[name].value for name in ("sleep_ma", "cpu_ma", "radio_ma"))
+TLS_MS, IMPORT_MS, ANSWER_MS = (FIGURES[name].value for name in ("tls_ms", "import_ms", "answer_ms"))
+SUPPLY_V = FIGURES["supply_v"].value
+BATTERY_WH = FIGURES["cell_wh"].value * FIGURES["usable"].value
 DAY_MS = 86400000
-SUPPLY_V = 5.0
-BATTERY_WH = 12.6 * 0.8  # one 18650 cell of 3.4 Ah and 3.7 V; a fifth lost in converter, cold and age
 TIMEOUT_S = 60
 
-# lead: warm-up + 2 periods of the slowest driver; sample: from the instant to the record; current of the sensors while on
+# lead: before the instant; sample: from the instant to the record; current of the sensors while on
 STATIONS: Mapping[str, Mapping[str, float]] = {
-    "flood": {"lead_ms": 1600, "sample_ms": 2120, "sensor_ma": 9.0},  # a02yyuw (7 packets of 300 ms) and sht4x
-    "air": {
-        "lead_ms": 32000,
-        "sample_ms": 50,
-        "sensor_ma": 102.0,
-    },  # pms5003: 30 s of fan before each sample; bme280, sht4x
+    name: {key: FIGURES[f"{name}_{key}"].value for key in ("lead_ms", "sample_ms", "sensor_ma")}
+    for name in ("flood", "air")
 }
 ROWS = (  # station, sampling interval, report interval (s), fixed address
     ("flood", 60, 900, True),
@@ -51,12 +89,8 @@ ROWS = (  # station, sampling interval, report interval (s), fixed address
 )
 SOURCE = "computed from glenn20/upy-esp32-experiments, mqtt_as README (facts/firmware.md 3.3) and the node's planner"
 ASSUMPTIONS = (
-    f"{IMPORT_MS} ms from boot to our code, {ANSWER_MS} ms from the connection to the last acknowledgement: not measured on a chip",
-    f"{CPU_MA:.0f} mA awake, {RADIO_MA:.0f} mA with the radio on (from the same experiments), TLS handshake {TLS_MS} ms",
-    f"{SLEEP_MA * 1000:.0f} uA asleep: a board made for it; a DevKit's regulator and USB chip alone draw milliamperes",
     "the sensors are on while the node is awake and switched off with it; always on, add 24 h of their current",
     "every report is answered; a broker that is away costs one attempt of up to 30 s in 15 min, then 30, 60, every 120 min",
-    f"days: {BATTERY_WH:.1f} Wh usable, one 18650 cell, no sun",
     "mains is a bound from above: the radio is taken as connecting all day",
 )
 
@@ -147,4 +181,4 @@ def lines(rows: Sequence[Mapping[str, Any]]) -> list[str]:
             f"{row.get('wakes', 0):>7}{row.get('connects', 0):>10}{row['mah_per_day']:>10.1f}{row['wh_per_day']:>9.2f}"
             f"{row.get('days', '-'):>8}"
         )
-    return [*out, f"source: {SOURCE}", *(f"- {text}" for text in ASSUMPTIONS)]
+    return [*out, f"source: {SOURCE}", *figures.lines(FIGURES), *(f"- {text}" for text in ASSUMPTIONS)]

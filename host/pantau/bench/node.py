@@ -5,12 +5,35 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-GOALS = {
-    "peak_heap_bytes": 80 * 1024,
-    "heap_growth_bytes": 512,
-    "erases_per_record": 0.02,
+from pantau.bench import energy
+from pantau.bench.figures import SET, Figure, table
+
+FIGURES: Mapping[str, Figure] = {
+    "peak_heap_bytes": Figure(80 * 1024, "bytes", SET, "goal: what leaves a stock ESP32 room for Wi-Fi and TLS, see decision 0008"),
+    "heap_growth_bytes": Figure(512, "bytes", SET, "goal: nothing that grows; a table of names may still be extended by a few"),
+    "erases_per_record": Figure(0.02, "", SET, "goal: twice what a bare ring of 40-byte records was measured at, 0.010 (decision 0006)"),
+    "ring_days": Figure(30, "days", SET, "goal: a month without a bridge in 1 MiB"),
+}  # fmt: skip
+GOALS = {name: figure.value for name, figure in FIGURES.items() if name != "ring_days"}
+LEAST_RING_DAYS = FIGURES["ring_days"].value
+_VM32 = "in the 32-bit MicroPython 1.25.0 (wasm), whose objects have the size of an ESP32's within 1 %, as a difference to an empty VM"
+_DAY = "the whole firmware in the unix VM for the simulated day, virtual time, emulated sensors, a link that is up"
+HOW: Mapping[str, str] = {
+    "peak_heap_bytes": f"measured {_VM32}: the most that lives after a collection, and the garbage that the firmware's gc.threshold allows",
+    "live_peak_heap_bytes": f"measured {_VM32}, after a collection",
+    "uncollected_peak_heap_bytes": f"measured {_VM32}, which collects between turns only",
+    "import_heap_bytes": f"measured {_VM32}, with nothing else in it",
+    "booted_heap_bytes": f"measured {_VM32}, after the first minute",
+    "boot_peak_heap_bytes": f"measured {_VM32}, until the first minute",
+    "heap_growth_bytes": f"measured {_VM32}: least of the last whole hour less least of hour 2",
+    "mpy_bytes": "measured: sizes of the files of mpy-cross -O3",
+    "boot_to_first_frame_s": f"measured: {_DAY}; code costs nothing there, a chip also loads its .mpy files",
+    "erases_per_record": "measured: the day's frames into the firmware's ring on simulated NOR flash until it has overwritten itself",
+    "ring_days": "measured: the same, until the first record is overwritten",
+    "air_bytes_per_day": "derived: mqtt_bytes_per_day and overhead_bytes_per_segment for each segment",
+    "mqtt_bytes_per_day": f"measured: {_DAY}, both ways",
+    "segments_per_day": f"measured: {_DAY}, one for each write of either side",
 }
-LEAST_RING_DAYS = 30
 
 # What cannot be measured here: a node on an emulated ESP32 with the official image of MicroPython 1.25.0, gc.mem_free() each time.
 # facts/firmware.md 4.9 of the project's notes; the interpreter's own modules are frozen there, and cost little.
@@ -39,6 +62,16 @@ _ROWS = (
     ("segments_per_day", "  in segments"),
 )
 _COLUMN = 12
+
+
+def sources(rig: Mapping[str, Figure]) -> dict[str, Any]:
+    """Return where each figure of the report is from; `rig`: what the measuring stands on."""
+    return {
+        "figures": dict(HOW),
+        "goals": table(FIGURES),
+        "rig": table(rig),
+        "energy": table(energy.FIGURES),
+    }
 
 
 def missed(figures: Mapping[str, Any]) -> list[str]:

@@ -9,7 +9,9 @@ from typing import Any
 from pantau_sim.nodebench import day, flash, heap
 from pantau_sim.nodebench.domains import DOMAINS
 
-__all__ = ["DOMAINS", "measure"]
+__all__ = ["DOMAINS", "FIGURES", "measure"]
+
+FIGURES = {**day.FIGURES, **flash.FIGURES, **heap.FIGURES}
 
 
 def measure(domain: str, hours: int = 24) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pantau.bench.figures import PUBLISHED, Figure
 from pantau_sim.broker import Connection
 from pantau_sim.clock import VirtualClock
 from pantau_sim.node import SimNode
@@ -15,9 +16,11 @@ from pantau_sim.world import World
 from pantau_wire import frame, mqtt, mqtt_more, topics
 from pantau_wire import names as T
 
-# facts/firmware.md 3.1: what a segment of MQTT costs beside its bytes
-TLS_RECORD_BYTES = 29  # TLS 1.2 with AES-GCM
-TCP_IP_BYTES = 40
+FIGURES = {  # what a segment of MQTT costs beside its bytes
+    "tls_record_bytes": Figure(29, "bytes", PUBLISHED, "TLS 1.2 with AES-GCM: header 5, nonce 8, tag 16 (RFC 5246, RFC 5288)"),
+    "tcp_ip_bytes": Figure(40, "bytes", PUBLISHED, "IPv4 and TCP headers of 20 each without options (RFC 791, RFC 9293)"),
+}  # fmt: skip
+TLS_RECORD_BYTES, TCP_IP_BYTES = (int(figure.value) for figure in FIGURES.values())
 _UP = topics.topic(CITY, NODE, "up")
 
 

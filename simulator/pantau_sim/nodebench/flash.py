@@ -6,12 +6,24 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from pantau_sim.flash import SECTOR, NorFlash
+from pantau.bench.figures import ASSUMED, DERIVED, PUBLISHED, SET, Figure
+from pantau_sim.flash import CALL_US, ERASE_US, PAGE, PROGRAM_US, READ_BYTES_PER_US, SECTOR, NorFlash
 from pantau_sim.node import firmware_folder
 from pantau_wire import frame
 from pantau_wire import names as T
 
-RING_SECTORS = 256  # 1 MiB
+_CHIP = "Winbond W25Q128JV datasheet, rev. F"
+FIGURES = {
+    "ring_sectors": Figure(256, "", SET, "1 MiB of the chip; a board with more flash may give more"),
+    "sector_bytes": Figure(SECTOR, "bytes", PUBLISHED, f"{_CHIP}: the smallest erase; esp32.Partition erases the same"),
+    "page_bytes": Figure(PAGE, "bytes", PUBLISHED, f"{_CHIP}: the greatest program"),
+    "erase_us": Figure(ERASE_US, "us", PUBLISHED, f"{_CHIP}, AC characteristics, typical; greatest 400 ms"),
+    "program_us": Figure(PROGRAM_US, "us", PUBLISHED, f"{_CHIP}, AC characteristics, typical; greatest 3 ms"),
+    "erase_cycles": Figure(100_000, "", PUBLISHED, f"{_CHIP}: least program-erase cycles of a sector"),
+    "read_bytes_per_us": Figure(READ_BYTES_PER_US, "", DERIVED, "SPI of 40 MHz in DIO mode, 80 Mbit/s, as the stock image of ESP32_GENERIC reads"),
+    "call_us": Figure(CALL_US, "us", ASSUMED, "the driver's overhead for a call; not measured on a chip"),
+}  # fmt: skip
+RING_SECTORS = int(FIGURES["ring_sectors"].value)
 _DAY_S = 86400
 
 

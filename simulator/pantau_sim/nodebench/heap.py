@@ -15,17 +15,22 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from pantau.bench.figures import PUBLISHED, Figure
 from pantau_sim.mpy import compiled
 from pantau_sim.node import firmware_folder, wire_folder
 from pantau_sim.nodebench.domains import DOMAINS, NODE, answers, configuration, packets, write_node
+from pantau_sim.nodebench.flash import RING_SECTORS
 from pantau_sim.vm import vm32_command
 from pantau_sim.world import World
 
 _HERE = Path(__file__).parent
 _HEAP = "400k"  # far more than a node needs: it must not grow while it is measured
-_RING_SECTORS = 256
 _TIMEOUT_S = 300
-_FIRST_POOL, _NAME_BYTES = 20, 7  # of MicroPython's qstr pools on 32 bits: pointer, hash of 2 bytes, length (py/qstr.c)
+FIGURES = {  # of MicroPython's tables of names on 32 bits
+    "first_pool_names": Figure(20, "", PUBLISHED, "py/qstr.c of MicroPython 1.25: twice MICROPY_ALLOC_QSTR_ENTRIES_INIT of 10"),
+    "pool_name_bytes": Figure(7, "bytes", PUBLISHED, "py/qstr.c of MicroPython 1.25: pointer 4, hash 2, length 1"),
+}  # fmt: skip
+_FIRST_POOL, _NAME_BYTES = (int(figure.value) for figure in FIGURES.values())
 _PARTS = (
     ("wire", "pantau_wire"),
     ("drivers", ("pantau_node.sensors", "pantau_node.stations")),
@@ -193,7 +198,7 @@ def _day(domain: str, folder: Path, firmware: Path, hours: int, *, ring: bool) -
     write_node(folder / "node", configuration(domain, server_name="broker"))
     (folder / "uart.bin").write_bytes(packets(parts, station))
     flash = []
-    for label, sectors in (("pantau_id", 2), ("pantau_cfg", 4), ("pantau_ring", _RING_SECTORS)) if ring else ():
+    for label, sectors in (("pantau_id", 2), ("pantau_cfg", 4), ("pantau_ring", RING_SECTORS)) if ring else ():
         (folder / label).write_bytes(b"\xff" * (4096 * sectors))
         flash.append((label, str(folder / label), sectors))
     given = {
