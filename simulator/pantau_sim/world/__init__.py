@@ -1,101 +1,43 @@
-"""The physical truth that emulated sensors measure: a pure function of seed, station and Unix time.
+"""The physical truth that emulated sensors measure: a pure function of seed, plan, station and Unix time.
 
-First version: rain pulses, water level with tide, weather, particles and gases, traffic, people. Each model is a file with its sources.
+Rain, rivers, canals and streets, tide, sun and weather, air, traffic, people, supply: each model is a file with its sources.
 """
 
 from __future__ import annotations
 
-import zlib
+import difflib
+import math
 from typing import TYPE_CHECKING
 
-from pantau_sim.sensors.base import Prng
-from pantau_sim.world.air import AirModel, Haze
-from pantau_sim.world.people import PeopleModel
-from pantau_sim.world.rain import RainModel, Storm
+from pantau_sim.world.city import City
+from pantau_sim.world.plan import Haze, Shower, Site, WorldPlan
 from pantau_sim.world.record import TruthRecorder
-from pantau_sim.world.traffic import TrafficModel
-from pantau_sim.world.water import WaterModel
-from pantau_sim.world.weather import WeatherModel
+from pantau_sim.world.station import COUNTED, Station, planned_habits, seeded_place
+from pantau_sim.world.stretches import stretches
 
 if TYPE_CHECKING:
-    from pantau_sim.sensors.base import Pass
+    import numpy as np
+    from numpy.typing import NDArray
 
-__all__ = ["Haze", "Station", "Storm", "TruthRecorder", "World"]
+__all__ = ["Haze", "Shower", "Site", "Station", "TruthRecorder", "World", "WorldPlan"]
 
-TIP_MM = 0.2
-
-
-class Station:
-    """Truth at one place, in the form that emulators take: callable by property, and `passes` for traffic."""
-
-    def __init__(self, seed: int, rain: RainModel, hazes: list[Haze], station_id: str) -> None:
-        key = zlib.crc32(station_id.encode())
-        rng = Prng(seed, key)
-        self.id = station_id
-        self.rain = rain
-        self.rain_share = 0.7 + 0.6 * rng.unit()
-        self.weather = WeatherModel(rain, Prng(seed, 1))
-        self.water = WaterModel(rain, rng)
-        self.air = AirModel(rain, rng, hazes)
-        self.traffic = TrafficModel(seed, key)
-        self.people = PeopleModel(seed, key)
-        self._models = {
-            "water_level": self.water.level_m,
-            "water_depth": self.water.level_m,
-            "water_distance": self.water.distance_m,
-            "water_contact": self.water.contact,
-            "rain_rate": lambda t_s: self.rain_share * rain.rate_mm_h(t_s),
-            "rain_accumulated": lambda t_s: self.rain_share * rain.accumulated_mm(t_s),
-            "air_temperature": self.weather.temperature_c,
-            "relative_humidity": self.weather.humidity_pct,
-            "air_pressure": self.weather.pressure_hpa,
-            "pm1": self.air.pm1,
-            "pm2_5": self.air.pm2_5,
-            "pm10": self.air.pm10,
-            "particles_0_3": self.air.particles_0_3,
-            "no2": self.air.no2,
-            "o3": self.air.o3,
-            "so2": self.air.so2,
-            "co": self.air.co,
-            "co2": self.air.co2,
-            "voc": self.air.voc,
-            "nox": self.air.nox,
-            "people": self.people.count,
-        }
-
-    def __call__(self, name: str, t_s: float) -> float:
-        """Value of a property at t_s (Unix s), in its unit of properties.toml; rain as `rain_rate` mm/h and `rain_accumulated` mm."""
-        model = self._models.get(name)
-        if model is None:
-            raise KeyError(
-                f"the world has no truth {name!r} at an instant: known are {', '.join(sorted(self._models))}"
-            )
-        return model(t_s)
-
-    def passes(self, t0_s: float, t1_s: float) -> list[Pass]:
-        """Vehicles that pass the sensor in (t0_s, t1_s]."""
-        return self.traffic.passes(t0_s, t1_s)
-
-    def interval(self, name: str, t0_s: float, t1_s: float) -> float | None:
-        """Truth of a counted or averaged property over (t0_s, t1_s]; None where there is no value (no vehicle)."""
-        if name == "rain_tips":
-            return int(self("rain_accumulated", t1_s) / TIP_MM) - int(self("rain_accumulated", t0_s) / TIP_MM)
-        return self.traffic.interval(name, t0_s, t1_s)
+_SCAN_S = 10.0  # the finest grid of any smooth property
 
 
 class World:
-    """All stations under one seed. The same seed gives the same world, whatever was asked before."""
+    """All stations under one seed, in a plan's city or in one made up. The same seed gives the same world, whatever was asked before."""
 
-    def __init__(self, seed: int = 0) -> None:
+    def __init__(self, seed: int = 0, plan: WorldPlan | None = None) -> None:
         self.seed = seed
-        self.rain = RainModel(seed)
-        self._hazes: list[Haze] = []
+        self.plan = plan
+        self._city = City(seed, plan)
+        self._sites = {site.id: site for site in plan.sites} if plan else {}
         self._stations: dict[str, Station] = {}
 
     def station(self, station_id: str) -> Station:
-        """The truth at a station; made from its id when it is first asked for."""
+        """The truth at a station; without a plan any id is one. KeyError for one that the plan does not have."""
         if station_id not in self._stations:
-            self._stations[station_id] = Station(self.seed, self.rain, self._hazes, station_id)
+            self._stations[station_id] = self._make(station_id)
         return self._stations[station_id]
 
     def truth(self, station_id: str, name: str, t_unix_s: float) -> float:
@@ -106,10 +48,46 @@ class World:
         """Value of a counted or averaged property over (t0_s, t1_s]."""
         return self.station(station_id).interval(name, t0_s, t1_s)
 
+    def series(self, station_id: str, name: str, t0_s: float, t1_s: float, step_s: float) -> NDArray[np.float64]:
+        """Values at t0_s, t0_s + step_s, .. up to t1_s; of what is counted, each over the step before it, NaN where there is none."""
+        import numpy as np  # noqa: PLC0415: the demo has a world and no numpy
+
+        station = self.station(station_id)
+        times = [t0_s + k * step_s for k in range(math.floor((t1_s - t0_s) / step_s + 1e-9) + 1)]
+        if name in COUNTED:
+            counted = (station.interval(name, t_s - step_s, t_s) for t_s in times)
+            return np.array([math.nan if value is None else value for value in counted], dtype=np.float64)
+        return np.array([station(name, t_s) for t_s in times], dtype=np.float64)
+
+    def crossings(
+        self, station_id: str, name: str, level: float, t0_s: float, t1_s: float, hysteresis: float = 0.0
+    ) -> list[tuple[float, float]]:
+        """Stretches of [t0_s, t1_s] from the second in which the truth reaches `level` to that in which it is below level - hysteresis."""
+        station = self.station(station_id)
+        return stretches(lambda t_s: station(name, t_s), level, level - hysteresis, (t0_s, t1_s), _SCAN_S)
+
     def storm(self, centre_s: float, peak_mm_h: float, width_s: float) -> None:
-        """Add a storm to the seeded ones; before the first question about its time."""
-        self.rain.add(Storm(centre_s, peak_mm_h, width_s))
+        """Add a shower over the whole city; the world is another one from then on."""
+        self._city.sky.named.append(Shower(centre_s, peak_mm_h, width_s))
+        self._clear()
 
     def haze(self, centre_s: float, peak_ug_m3: float, width_s: float) -> None:
-        """Add an episode of smoke, of which there is none by itself; before the first question about its time."""
-        self._hazes.append(Haze(centre_s, peak_ug_m3, width_s))
+        """Add an episode of smoke, of which there is none by itself; the world is another one from then on."""
+        self._city.hazes.append(Haze(centre_s, peak_ug_m3, width_s))
+        self._clear()
+
+    def _clear(self) -> None:
+        self._city.clear()
+        for station in self._stations.values():
+            station.clear()
+
+    def _make(self, station_id: str) -> Station:
+        if self.plan is None:
+            site, habits = seeded_place(self.seed, station_id)
+            return Station(self._city, site, habits, None)
+        site_or_none = self._sites.get(station_id)
+        if site_or_none is None:
+            near = difflib.get_close_matches(station_id, self._sites, 1)
+            raise KeyError(f"the plan has no station {station_id!r}{f': did you mean {near[0]!r}?' if near else ''}")
+        place = (site_or_none.latitude, site_or_none.longitude)
+        return Station(self._city, site_or_none, planned_habits(self.seed, station_id), place)

@@ -33,7 +33,7 @@ class River:
     """A river by its headwaters; its stations stand `km` below them.
 
     Rain over the catchment's centre becomes flow by a unit hydrograph of `lag_h`; the wave goes down with `celerity_m_s`, flattened
-    on its way; stage follows from flow at each station (its `base_m` at `base_m3_s`, exponent `rating`).
+    on its way; stage follows from flow at each station: its `base_m` at `base_m3_s`, its `rise_m` more at ten times that.
     """
 
     name: str
@@ -66,8 +66,10 @@ class Site:
     tide_m: float = 0.0  # amplitude of the tide here; backwater above what the river brings
     area_ha: float = 2.0  # that drains to a street
     drain_mm_h: float = 30.0  # what its drains take away
+    blocked: float = 0.0  # share of them that rubbish has closed
     flow_veh_h: float = 900.0  # both directions, in the peak hour
     lanes: int = 2
+    signal_s: float = 90.0  # cycle of the signal upstream, which makes platoons; 0: none is near
     pm2_5_ug_m3: float = 35.0  # mean of the urban background here
     box: Literal["shaded", "sunny"] = "shaded"  # where the electronics hang
     panel_w: float = 0.0  # 0: mains

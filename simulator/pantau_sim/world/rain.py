@@ -1,88 +1,197 @@
-"""Rain over the city: showers of the shape sech2, whose integral is closed, so that tips can be placed to the millisecond.
+"""Rain: showers of the shape sech2 in time and Gauss in space that may move, and what they bring to one place.
 
-Afternoon showers dominate (convective rain of West Java); peaks of 5..90 mm/h over 10..80 minutes stay below the extreme
-of 278 mm in 24 h recorded in Jakarta (facts/sensors.md 3.2).
+The climate's own showers: chance by the hour (convective rain of West Java falls in the afternoon), peaks from duration by
+Mononobe's relation i = R24/24 (24/t)^(2/3), which Indonesian practice takes for storms of less than a day, with R24 of 8..118 mm:
+some 1,800 mm a year, below the 278 mm in 24 h that Jakarta had at its worst (facts/sensors.md 3.2).
+In time the integral of a standing shower is closed; what is asked is its table of 10 s, so that tips have their millisecond.
 """
 
-import math
-from typing import NamedTuple
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 from pantau_sim.sensors.base import Prng
+from pantau_sim.world import exact
+from pantau_sim.world.grid import Table
+from pantau_sim.world.plan import Shower
 
-EPOCH_S = 1735689600  # 2025-01-01 UTC: accumulation starts here; earlier there is no rain
-_BLOCK_S = 21600
+if TYPE_CHECKING:
+    from pantau_sim.world.plan import WorldPlan
+
+EPOCH_S = 1735689600  # 2025-01-01 UTC: without a plan, accumulation starts here; earlier there is no rain
+BLOCK_S = 21600
+STEP_S = 10.0
 _CHANCE = (0.04, 0.22, 0.15, 0.04)  # of a shower per 6 hours from 00, 06, 12, 18 UTC = 07, 13, 19, 01 in Tangerang
 _TAIL = 8.0  # widths after which sech2 is below 1e-6 of the peak
+_PIECE = 0.05  # widths
+_BEFORE_S, _AFTER_S = 2 * 86400, 86400  # seeded showers fall around a plan too: rivers remember
+_EAST_KM, _NORTH_KM = 110.67, 110.57  # a degree of longitude and of latitude near 6.2 degrees south
 
 
-class Storm(NamedTuple):
-    """A shower: instant of the peak (Unix s), peak mm/h, width s (half of the water falls within +-0.55 widths)."""
+class Passing:
+    """What one shower brings to one place. `place` is (latitude, longitude), None for everywhere."""
 
-    centre_s: float
-    peak_mm_h: float
-    width_s: float
+    __slots__ = ("_half_mm", "_moves", "_pieces", "_way", "begin_s", "end_s", "shower", "total_mm")
 
-    @property
-    def total_mm(self) -> float:
-        """All the water of the shower."""
-        return 2 * self.peak_mm_h * self.width_s / 3600
+    def __init__(self, shower: Shower, place: tuple[float, float] | None) -> None:
+        self.shower = shower
+        self.begin_s = shower.centre_s - _TAIL * shower.width_s
+        self.end_s = shower.centre_s + _TAIL * shower.width_s
+        self._way = (0.0, 0.0)  # the place as the centre sees it at centre_s, in radii of the shower
+        self._moves = (0.0, 0.0)
+        if place is not None and shower.latitude is not None and shower.longitude is not None:
+            per_km = 1.0 / shower.radius_km
+            self._way = (
+                (place[1] - shower.longitude) * _EAST_KM * per_km,
+                (place[0] - shower.latitude) * _NORTH_KM * per_km,
+            )
+            self._moves = (shower.east_m_s / 1000 * per_km, shower.north_m_s / 1000 * per_km)
+        self._half_mm = shower.peak_mm_h * shower.width_s / 3600
+        self._pieces = self._cumulated() if any(self._moves) else None
+        self.total_mm = self.until_mm(self.end_s)
 
-    def fallen_mm(self, t_s: float) -> float:
-        """Water fallen until t_s."""
-        return self.total_mm / 2 * (1 + math.tanh((t_s - self.centre_s) / self.width_s))
-
-
-class RainModel:
-    """Seeded showers, and those that were added."""
-
-    def __init__(self, seed: int) -> None:
-        self._seed = seed
-        self._added: list[Storm] = []
-        self._blocks: list[tuple[Storm, ...]] = []
-        self._before_mm: list[float] = [0.0]  # water of all showers of the blocks before block k
-
-    def add(self, storm: Storm) -> None:
-        """One more shower."""
-        self._added.append(storm)
+    def share(self, t_s: float) -> float:
+        """Share of the centre's intensity that falls here at t_s."""
+        after = t_s - self.shower.centre_s
+        east, north = self._way[0] - self._moves[0] * after, self._way[1] - self._moves[1] * after
+        return exact.exp(-0.5 * (east * east + north * north))
 
     def rate_mm_h(self, t_s: float) -> float:
-        """Intensity in mm/h."""
-        total = 0.0
-        for storm in self.recent(t_s, 2):
-            x = (t_s - storm.centre_s) / storm.width_s
-            if abs(x) < _TAIL:
-                total += storm.peak_mm_h / math.cosh(x) ** 2
-        return total
+        """Intensity here at t_s."""
+        x = (t_s - self.shower.centre_s) / self.shower.width_s
+        return self.shower.peak_mm_h * exact.sech2(x) * self.share(t_s) if abs(x) < _TAIL else 0.0
 
-    def accumulated_mm(self, t_s: float) -> float:
-        """All water since EPOCH_S in mm; never falls."""
-        now = self._index(t_s)
-        first = max(0, now - 2)
-        self._fill(now + 2)
-        total = self._before_mm[first]
-        for block in self._blocks[first : now + 2]:
-            for storm in block:
-                total += storm.fallen_mm(t_s)
-        return total + sum(storm.fallen_mm(t_s) for storm in self._added)
+    def until_mm(self, t_s: float) -> float:
+        """Water until t_s: closed for a shower that stands, in pieces of a twentieth of its width for one that moves. Never falls."""
+        x = (t_s - self.shower.centre_s) / self.shower.width_s
+        if x <= -_TAIL:
+            return 0.0
+        if self._pieces is None:
+            return self._half_mm * self.share(t_s) * (exact.tanh(min(x, _TAIL)) + 1.0)
+        if x >= _TAIL:
+            return self._pieces[-1]
+        k = int((x + _TAIL) / _PIECE)
+        low = exact.tanh(k * _PIECE - _TAIL)
+        return min(self._pieces[k + 1], self._pieces[k] + self._piece_share(k) * (exact.tanh(x) - low))
 
-    def recent(self, t_s: float, blocks: int) -> list[Storm]:
-        """Showers that may matter at t_s, of the last `blocks` 6-hour blocks and the next."""
-        now = self._index(t_s)
-        self._fill(now + 2)
-        out = [storm for block in self._blocks[max(0, now - blocks) : now + 2] for storm in block]
-        return out + self._added
+    def _cumulated(self) -> list[float]:
+        total, out, low = 0.0, [0.0], exact.tanh(-_TAIL)
+        for k in range(int(2 * _TAIL / _PIECE)):
+            high = exact.tanh((k + 1) * _PIECE - _TAIL)
+            total += self._piece_share(k) * (high - low)
+            out.append(total)
+            low = high
+        return out
 
-    def _index(self, t_s: float) -> int:
-        return max(0, int(t_s - EPOCH_S) // _BLOCK_S)
+    def _piece_share(self, k: int) -> float:
+        middle = ((k + 0.5) * _PIECE - _TAIL) * self.shower.width_s
+        return self._half_mm * self.share(self.shower.centre_s + middle)
 
-    def _fill(self, count: int) -> None:
-        while len(self._blocks) < count:
-            k = len(self._blocks)
-            rng = Prng(self._seed, k, 0x4A11)
-            block: tuple[Storm, ...] = ()
-            if rng.unit() < _CHANCE[k % 4]:
-                centre = EPOCH_S + k * _BLOCK_S + rng.unit() * _BLOCK_S
-                peak = 5 + 85 * rng.unit() ** 3
-                block = (Storm(centre, peak, 300 + 1200 * rng.unit()),)
-            self._blocks.append(block)
-            self._before_mm.append(self._before_mm[-1] + sum(storm.total_mm for storm in block))
+
+class Sky:
+    """All showers: the seeded ones, in blocks of six hours, and those that are named."""
+
+    def __init__(self, seed: int, plan: WorldPlan | None) -> None:
+        self.first_block = 0
+        self.named = list(plan.showers) if plan else []
+        self._seed = seed
+        self._sites = plan.sites if plan else ()
+        self._last_block = 1 << 30
+        if plan is not None:
+            self.first_block = int(plan.start_s - _BEFORE_S) // BLOCK_S
+            self._last_block = int(plan.end_s + _AFTER_S) // BLOCK_S if plan.seeded_rain else self.first_block - 1
+
+    def seeded(self, k: int) -> Shower | None:
+        """The climate's shower whose peak falls into block k from the Unix epoch, if there is one."""
+        index = k - EPOCH_S // BLOCK_S
+        if index < 0 or not self.first_block <= k <= self._last_block:
+            return None
+        rng = Prng(self._seed, index, 0x4A11)
+        if rng.unit() >= _CHANCE[index % 4]:
+            return None
+        centre_s = k * BLOCK_S + rng.unit() * BLOCK_S
+        day_mm = 8 + 110 * rng.unit() ** 3
+        width_s = 300 + 1200 * rng.unit()
+        peak_mm_h = day_mm / 24 * exact.power(24 * 1800 / width_s, 2 / 3)  # all its water within 2 widths at the peak
+        if not self._sites:
+            return Shower(centre_s, peak_mm_h, width_s)
+        near = self._sites[rng.below(len(self._sites))]
+        return Shower(
+            centre_s, peak_mm_h, width_s,
+            latitude=near.latitude + 0.05 * rng.gauss(), longitude=near.longitude + 0.05 * rng.gauss(), radius_km=3 + 6 * rng.unit(),
+            east_m_s=2.5 * rng.gauss(), north_m_s=2.5 * rng.gauss(),
+        )  # fmt: skip
+
+
+class Rain:
+    """Rain at one place; `share` of what falls there is caught."""
+
+    def __init__(self, sky: Sky, place: tuple[float, float] | None, share: float = 1.0) -> None:
+        self._sky = sky
+        self._place = place
+        self._share = share
+        self._blocks: dict[int, Passing | None] = {}
+        self._named: list[Passing] = []
+        self._before_mm = [0.0]  # water of the seeded showers before block first + k
+        first = max(sky.first_block, EPOCH_S // BLOCK_S)
+        self._first = first
+        self.rate = Table(self._rates, STEP_S, 360)
+        self.accumulated = Table(self._accumulations, STEP_S, 360)
+
+    def clear(self) -> None:
+        """A shower was added."""
+        self._named.clear()
+        self.rate.clear()
+        self.accumulated.clear()
+
+    def around(self, t0_s: float, t1_s: float) -> list[Passing]:
+        """Return the showers that bring water between t0_s and t1_s."""
+        k0, k1 = int(t0_s) // BLOCK_S - 1, int(t1_s) // BLOCK_S + 1
+        near = (self._seeded(k) for k in range(k0, k1 + 1))
+        return [p for p in (*near, *self._all_named()) if p and p.begin_s < t1_s and p.end_s > t0_s and p.total_mm > 0]
+
+    def amounts_mm(self, start_s: float, step_s: float, count: int) -> list[float]:
+        """Water in each of `count` steps from start_s on."""
+        out = [0.0] * count
+        for passing in self.around(start_s, start_s + step_s * count):
+            before = passing.until_mm(start_s)
+            for k in range(count):
+                after = passing.until_mm(start_s + (k + 1) * step_s)
+                out[k] += self._share * (after - before)
+                before = after
+        return out
+
+    def _rates(self, start_s: float, step_s: float, count: int) -> list[float]:
+        out = [0.0] * count
+        for passing in self.around(start_s, start_s + step_s * count):
+            for k in range(count):
+                out[k] += self._share * passing.rate_mm_h(start_s + k * step_s)
+        return out
+
+    def _accumulations(self, start_s: float, step_s: float, count: int) -> list[float]:
+        """All water since the rain began to be counted; never falls."""
+        end_s = start_s + step_s * count
+        first = max(self._first, int(start_s) // BLOCK_S - 1)
+        while len(self._before_mm) <= first - self._first:
+            seeded = self._seeded(self._first + len(self._before_mm) - 1)
+            self._before_mm.append(self._before_mm[-1] + (seeded.total_mm if seeded else 0.0))
+        total = self._before_mm[first - self._first]
+        near = (self._seeded(k) for k in range(first, int(end_s) // BLOCK_S + 2))
+        begun = [p for p in (*near, *self._all_named()) if p and p.begin_s < end_s]
+        out = [total] * count
+        for passing in begun:
+            over = passing.end_s <= start_s
+            for k in range(count):
+                out[k] += passing.total_mm if over else passing.until_mm(start_s + k * step_s)
+        return [self._share * mm for mm in out]
+
+    def _seeded(self, k: int) -> Passing | None:
+        if k not in self._blocks:
+            shower = self._sky.seeded(k)
+            self._blocks[k] = Passing(shower, self._place) if shower else None
+        return self._blocks[k]
+
+    def _all_named(self) -> list[Passing]:
+        if len(self._named) != len(self._sky.named):
+            self._named = [Passing(shower, self._place) for shower in self._sky.named]
+        return self._named

@@ -1,6 +1,8 @@
-"""Vehicles on a two-way street: flow by hour, motorcycles dominant, speeds by class, a least headway per lane.
+"""Vehicles past a sensor, one by one: classes and speeds, lanes with a least headway, platoons of the signal upstream.
 
-Shares and speeds of an Indonesian urban road (motorcycles some 70 %); passenger-car equivalents are the host's business.
+Shares and speeds of an Indonesian urban road (motorcycles some 70 %); passenger-car equivalents are the host's business. How many come
+and how freely they go is flow.py's. Within a lane headways are shifted exponentials (Cowan's M2); where a signal is near, its green
+sends 1.75 of the mean flow for 45 % of its cycle and the rest trickles in from side roads.
 """
 
 from __future__ import annotations
@@ -9,38 +11,61 @@ import math
 from typing import TYPE_CHECKING
 
 from pantau_sim.sensors.base import Prng
-from pantau_sim.world.weather import local_hour
+from pantau_sim.world import exact
 
 if TYPE_CHECKING:
     from pantau_sim.sensors.base import Pass
+    from pantau_sim.world.flow import Conditions, Demand
+    from pantau_sim.world.plan import Site
 
 _BLOCK_S = 60
 _KEPT_BLOCKS = 512  # about 8 hours of cache; older blocks are made again from the seed
-_HEADWAY_S = 1.2
+HEADWAY_S = 1.2
+_GREEN, _IN_GREEN = 0.45, 1.75  # share of the cycle, flow in it over the mean
+_IN_RED = (1 - _GREEN * _IN_GREEN) / (1 - _GREEN)
+_LANE_M = 3.0
 # class: share, length m, mean and deviation of speed km/h
 _CLASSES = ((0.70, 2.0, 38.0, 7.0), (0.25, 4.5, 34.0, 6.0), (0.05, 9.0, 28.0, 4.0))
+_LIGHT_OF_OTHERS = 5 / 6
 # by length, between those of the classes
 _LENGTHS_M = {
     "vehicle_count_motorcycle": (0.0, 2.8),
     "vehicle_count_light": (2.8, 6.0),
     "vehicle_count_heavy": (6.0, math.inf),
 }
+COUNTS = (
+    [
+        "vehicle_count",
+        "vehicle_count_approaching",
+        "vehicle_count_receding",
+        "pulse_count",
+        "vehicle_speed_mean",
+        "vehicle_speed_85",
+    ]
+    + list(_LENGTHS_M)
+    + [f"vehicle_speed_bin_{k}" for k in range(1, 9)]
+)
 
 
 class TrafficModel:
-    """The vehicles of one station, minute by minute."""
+    """The vehicles of one station, minute by minute. `drift`: how much more come than go in the morning, and go in the evening."""
 
-    def __init__(self, seed: int, key: int) -> None:
+    def __init__(self, site: Site, seed: int, key: int, demand: Demand, drift: float) -> None:
         self._seed = (seed, key)
-        self._peak_veh_h = 500 + 600 * Prng(seed, key, 0x7A).unit()
+        self._demand = demand
+        self._drift = drift
+        self._lanes = site.lanes
+        self._cycle_s = site.signal_s
+        self._offset_s = site.signal_s * Prng(seed, key, 0x519).unit()
         self._blocks: dict[int, list[Pass]] = {}
 
     def flow_veh_h(self, t_s: float) -> float:
-        """Expected flow of both directions in vehicles per hour."""
-        hour = local_hour(t_s)
-        rush = math.exp(-(((hour - 7.5) / 1.5) ** 2)) + math.exp(-(((hour - 17.5) / 2.0) ** 2))
-        day = 0.45 if 5 <= hour < 22 else 0.08
-        return self._peak_veh_h * min(1.0, day + 0.6 * rush)
+        """Expected flow of both directions in vehicles per hour, of a dry road."""
+        return self._demand.expected_veh_h(t_s)
+
+    def clear(self) -> None:
+        """A shower was added."""
+        self._blocks.clear()
 
     def passes(self, t0_s: float, t1_s: float) -> list[Pass]:
         """Vehicles that pass the sensor in (t0_s, t1_s], in order."""
@@ -52,14 +77,10 @@ class TrafficModel:
     def interval(self, name: str, t0_s: float, t1_s: float) -> float | None:
         """Truth of a traffic property over an interval; None where no vehicle gives a value."""
         seen = self.passes(t0_s, t1_s)
-        if name == "vehicle_count_approaching":
-            return sum(1 for vehicle in seen if vehicle[1])
-        if name == "vehicle_count_receding":
-            return sum(1 for vehicle in seen if not vehicle[1])
-        if name == "pulse_count":
+        if name in {"vehicle_count", "pulse_count"}:
             return len(seen)
-        if name == "vehicle_count":
-            return len(seen)
+        if name in {"vehicle_count_approaching", "vehicle_count_receding"}:
+            return sum(1 for vehicle in seen if vehicle[1] == (name == "vehicle_count_approaching"))
         if name in _LENGTHS_M:
             low, high = _LENGTHS_M[name]
             return sum(1 for vehicle in seen if low <= vehicle[4] < high)
@@ -69,7 +90,7 @@ class TrafficModel:
             return sum(1 for vehicle in seen if low <= vehicle[2] < high)
         speeds = sorted(vehicle[2] for vehicle in seen)
         if name == "vehicle_speed_mean":
-            return sum(speeds) / len(speeds) if speeds else None
+            return math.fsum(speeds) / len(speeds) if speeds else None
         if name == "vehicle_speed_85":
             return speeds[(85 * len(speeds) + 99) // 100 - 1] if speeds else None
         raise KeyError(f"the world has no truth {name!r} over an interval")
@@ -83,23 +104,44 @@ class TrafficModel:
 
     def _make(self, k: int) -> list[Pass]:
         rng = Prng(*self._seed, k)
+        now = self._demand.at(k * _BLOCK_S)
+        if now.flow_veh_h < 1.0:
+            return []
+        going = self._lanes // 2  # lanes of those that recede, next to the sensor; a single lane is one-way towards it
+        morning = self._drift * exact.cos_turn((k * _BLOCK_S / 3600 + 7 - 7) / 24)
         out: list[Pass] = []
-        for approaching in (False, True):
-            mean_s = 7200 / self.flow_veh_h(k * _BLOCK_S)
-            at = k * _BLOCK_S + mean_s * -math.log(1 - rng.unit())
-            while at < (k + 1) * _BLOCK_S - _HEADWAY_S:
-                _share, length, mean, spread = _pick(rng.unit())
-                speed = min(85.0, max(12.0, mean + spread * rng.gauss()))
-                side = (5.5 if approaching else 2.5) + 0.4 * rng.gauss()
-                out.append((round(at, 3), approaching, speed, side, length))
-                at += _HEADWAY_S + max(0.0, mean_s - _HEADWAY_S) * -math.log(1 - rng.unit())
+        for lane in range(self._lanes):
+            approaching = lane >= going
+            lanes = self._lanes - going if approaching else going
+            share = (0.5 + (morning if approaching else -morning)) if going else 1.0
+            mean_s = max(1.02 * HEADWAY_S, 3600 * lanes / (share * now.flow_veh_h))
+            self._lane(out, rng, now, (k * _BLOCK_S, lane, approaching, mean_s))
         out.sort()
         return out
 
+    def _lane(self, out: list[Pass], rng: Prng, now: Conditions, lane: tuple[int, int, bool, float]) -> None:
+        """Add a lane's vehicles of a minute: its start, the lane's number from the sensor, its direction, its mean headway."""
+        start_s, number, approaching, mean_s = lane
+        end_s = start_s + _BLOCK_S - HEADWAY_S  # so that the next minute's first keeps its distance
+        light = now.motorcycles + (1 - now.motorcycles) * _LIGHT_OF_OTHERS
+        at = self._after(start_s, -mean_s * exact.log(1 - rng.unit()))
+        while at < end_s:
+            draw = rng.unit()
+            _, length, mean, spread = _CLASSES[0 if draw < now.motorcycles else 1 if draw < light else 2]
+            speed = max(3.0, min(85.0, max(12.0, mean + spread * rng.gauss())) * now.speed)
+            side = 2.5 + _LANE_M * number + 0.4 * rng.gauss()
+            out.append((round(at, 3), approaching, speed, side, length))
+            at = self._after(at + HEADWAY_S, -(mean_s - HEADWAY_S) * exact.log(1 - rng.unit()))
 
-def _pick(share: float) -> tuple[float, float, float, float]:
-    for row in _CLASSES:
-        if share < row[0]:
-            return row
-        share -= row[0]
-    return _CLASSES[-1]
+    def _after(self, t_s: float, wait_s: float) -> float:
+        """Return when `wait_s` of mean flow have come: sooner while the signal's platoon passes, later in its gap."""
+        if not self._cycle_s:
+            return t_s + wait_s
+        green_s = _GREEN * self._cycle_s
+        while True:
+            phase_s = (t_s - self._offset_s) % self._cycle_s
+            rate, left_s = (_IN_GREEN, green_s - phase_s) if phase_s < green_s else (_IN_RED, self._cycle_s - phase_s)
+            if wait_s <= rate * left_s:
+                return t_s + wait_s / rate
+            wait_s -= rate * left_s
+            t_s += left_s + 1e-6  # past the change of the signal, whatever the last bit

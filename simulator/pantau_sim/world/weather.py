@@ -1,15 +1,31 @@
-"""Temperature, humidity and pressure of a lowland station near 6 degrees south.
+"""Temperature, humidity and pressure of a lowland station near 6 degrees south, and of the air in the box where the electronics hang.
 
-Day curve 23..33 Cel, humidity in antiphase, semi-diurnal pressure wave of +-1.4 hPa with maxima near 10 and 22 h local
-time (tropical atmospheric tide); rain cools and moistens.
+Day curve 23..33 Cel, humidity in antiphase, semi-diurnal pressure wave of +-1.4 hPa with maxima near 10 and 22 h local time (tropical
+atmospheric tide); rain cools and moistens, most by day, and the air takes an hour and a half to forget it. A box is warmer than the
+air by its electronics and by the sun that falls on it, and as dry as the same vapour is at its temperature (Magnus formula): warm and
+dry by day, as facts/sensors.md 3.4 has it of any sensor inside.
 """
 
-import math
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 from pantau_sim.sensors.base import Prng
-from pantau_sim.world.rain import RainModel
+from pantau_sim.world import exact
+from pantau_sim.world.grid import Table
+
+if TYPE_CHECKING:
+    from pantau_sim.world.plan import Site
+    from pantau_sim.world.rain import Rain
+    from pantau_sim.world.sun import Sun
 
 UTC_OFFSET_H = 7  # western Indonesia
+_FORGETS_S = 5400.0
+_LOOKS_BACK_S = 8 * 5400
+_STEP_S = 60.0
+_OWN_HEAT_K = 0.8  # of the electronics, above the air around
+_SUN_K = {"shaded": 1.5, "sunny": 9.0}  # at 1000 W/m2
+_BOX_LAG_S = 900.0
 
 
 def local_hour(t_s: float) -> float:
@@ -17,30 +33,92 @@ def local_hour(t_s: float) -> float:
     return (t_s / 3600 + UTC_OFFSET_H) % 24
 
 
-class WeatherModel:
-    """One weather for the whole city."""
+class Wetness:
+    """Rain of the last hours in mm, fading: how much it cools, moistens and washes."""
 
-    def __init__(self, rain: RainModel, rng: Prng) -> None:
+    def __init__(self, rain: Rain) -> None:
         self._rain = rain
-        self._phase = 6.28 * rng.unit()
+        self._hour: int | None = None
+        self._values: list[float] = []
+
+    def clear(self) -> None:
+        """A shower was added."""
+        self._hour = None
+
+    def at(self, t_s: float) -> float:
+        """Value at t_s, by whole minutes from a look back of twelve hours: nothing of what was asked before counts."""
+        hour = int(t_s) // 3600
+        if hour != self._hour:
+            self._hour, self._values = hour, self._make(hour * 3600)
+        if not self._values:
+            return 0.0
+        x = (t_s - hour * 3600) / _STEP_S
+        i = int(x)
+        return self._values[i] + (self._values[i + 1] - self._values[i]) * (x - i)
+
+    def _make(self, start_s: int) -> list[float]:
+        near = self._rain.around(start_s - _LOOKS_BACK_S, start_s + 3660)
+        if not near:
+            return []
+        first_s = int(min(passing.begin_s for passing in near)) // 60 * 60
+        since_s = min(start_s, max(start_s - _LOOKS_BACK_S, first_s))
+        fades = exact.exp(-_STEP_S / _FORGETS_S)
+        before = (start_s - since_s) // 60
+        wet, out = 0.0, [0.0]
+        for amount_mm in self._rain.amounts_mm(since_s, _STEP_S, before + 60):
+            wet = wet * fades + amount_mm
+            out.append(wet)
+        return out[before:]
+
+
+class WeatherModel:
+    """The city's weather with a place's own rain."""
+
+    def __init__(self, seed: int, wetness: Wetness) -> None:
+        self._wetness = wetness
+        self._phase = Prng(seed, 1).unit()
 
     def temperature_c(self, t_s: float) -> float:
         """Air temperature in Cel."""
-        day = 4.5 * math.cos((local_hour(t_s) - 14) * math.pi / 12)
-        slow = 0.8 * math.sin(t_s / 250000 + self._phase)
-        return 28.0 + day + slow - 3.0 * self._wet(t_s)
+        day = exact.cos_turn((local_hour(t_s) - 14) / 24)
+        slow = 0.8 * exact.sin_turn(t_s / 1570796.0 + self._phase)
+        return 28.0 + 4.5 * day + slow - (2.0 + 2.0 * max(0.0, day)) * self._wet(t_s)
 
     def humidity_pct(self, t_s: float) -> float:
         """Relative humidity in %."""
-        day = -17 * math.cos((local_hour(t_s) - 14) * math.pi / 12)
-        return min(99.0, max(35.0, 75 + day + 15 * self._wet(t_s)))
+        day = -17 * exact.cos_turn((local_hour(t_s) - 14) / 24)
+        return min(99.0, max(35.0, 75 + day + 18 * self._wet(t_s)))
 
     def pressure_hpa(self, t_s: float) -> float:
         """Air pressure in hPa."""
-        return (
-            1009.5 + 1.4 * math.cos((local_hour(t_s) - 10) * math.pi / 6) + 1.5 * math.sin(t_s / 400000 + self._phase)
-        )
+        tide = 1.4 * exact.cos_turn((local_hour(t_s) - 10) / 12)
+        return 1009.5 + tide + 1.5 * exact.sin_turn(t_s / 2513274.0 + self._phase)
 
     def _wet(self, t_s: float) -> float:
-        """0 dry .. 1 heavy rain."""
-        return math.tanh(self._rain.rate_mm_h(t_s) / 15)
+        """0 dry .. 1 after heavy rain."""
+        wet = self._wetness.at(t_s)
+        return wet / (wet + 5.0)
+
+
+class Box:
+    """What a sensor in the box of a site feels."""
+
+    def __init__(self, site: Site, temperature: Table, humidity: Table, sun: Sun) -> None:
+        self._sun_k = _SUN_K[site.box]
+        self._air = (temperature, humidity)
+        self._sun = sun
+
+    def temperature_c(self, t_s: float) -> float:
+        """Temperature in the box in Cel: it follows the sun a quarter of an hour late."""
+        shone = 0.5 * (self._sun.irradiance_w_m2(t_s - _BOX_LAG_S) + self._sun.irradiance_w_m2(t_s - 2 * _BOX_LAG_S))
+        return self._air[0].at(t_s) + _OWN_HEAT_K + self._sun_k * shone / 1000
+
+    def humidity_pct(self, t_s: float) -> float:
+        """Relative humidity in the box in %: the vapour of the air outside at the temperature inside."""
+        outside = self._air[0].at(t_s)
+        return self._air[1].at(t_s) * saturation_hpa(outside) / saturation_hpa(self.temperature_c(t_s))
+
+
+def saturation_hpa(celsius: float) -> float:
+    """Pressure of saturated vapour over water (Magnus; WMO's coefficients)."""
+    return 6.112 * exact.exp(17.62 * celsius / (243.12 + celsius))

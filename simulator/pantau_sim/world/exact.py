@@ -1,0 +1,78 @@
+"""Elementary functions made of +, -, *, / and sqrt alone, which IEEE 754 defines to the last bit.
+
+libm's exp, log and sin differ in the last bit between C libraries and processors; a world that is to be the same everywhere cannot
+ask them. Accurate to some 1e-15. Reduction and coefficients: the Taylor series, and ln 2 in two parts as in fdlibm (Sun, 1993).
+"""
+
+import math
+
+_LN2_HIGH, _LN2_LOW = 6.93147180369123816490e-01, 1.90821492927058770002e-10
+_PER_LN2 = 1.4426950408889634
+_TWO_PI = 6.283185307179586
+_EXP = tuple(1.0 / math.factorial(k) for k in range(14, -1, -1))
+_SIN = tuple((-1) ** k / math.factorial(2 * k + 1) for k in range(11, -1, -1))
+_LOG = tuple(1.0 / (2 * k + 1) for k in range(10, -1, -1))
+
+
+def exp(x: float) -> float:
+    """E to the power x; 0 below -700. OverflowError above 700."""
+    if x < -700.0:
+        return 0.0
+    if x > 700.0:
+        raise OverflowError(f"exp({x})")
+    k = math.floor(x * _PER_LN2 + 0.5)
+    rest = (x - k * _LN2_HIGH) - k * _LN2_LOW
+    total = 0.0
+    for coefficient in _EXP:
+        total = total * rest + coefficient
+    return math.ldexp(total, k)
+
+
+def log(x: float) -> float:
+    """Natural logarithm of x > 0."""
+    part, k = math.frexp(x)
+    if part < 0.7071067811865476:
+        part, k = 2.0 * part, k - 1
+    s = (part - 1.0) / (part + 1.0)
+    square, total = s * s, 0.0
+    for coefficient in _LOG:
+        total = total * square + coefficient
+    return k * _LN2_HIGH + (2.0 * s * total + k * _LN2_LOW)
+
+
+def power(x: float, y: float) -> float:
+    """Return x to the power y, for x >= 0."""
+    return exp(y * log(x)) if x > 0.0 else 0.0
+
+
+def tanh(x: float) -> float:
+    """Hyperbolic tangent."""
+    if abs(x) > 20.0:
+        return 1.0 if x > 0 else -1.0
+    e = exp(2.0 * x)
+    return (e - 1.0) / (e + 1.0)
+
+
+def sech2(x: float) -> float:
+    """1 / cosh(x)**2: the derivative of tanh."""
+    e = exp(-2.0 * abs(x))
+    return 4.0 * e / ((1.0 + e) * (1.0 + e))
+
+
+def sin_turn(turns: float) -> float:
+    """Sine of an angle in whole turns."""
+    u = turns - math.floor(turns + 0.5)
+    if u > 0.25:
+        u = 0.5 - u
+    elif u < -0.25:
+        u = -0.5 - u
+    x = _TWO_PI * u
+    square, total = x * x, 0.0
+    for coefficient in _SIN:
+        total = total * square + coefficient
+    return x * total
+
+
+def cos_turn(turns: float) -> float:
+    """Cosine of an angle in whole turns."""
+    return sin_turn(turns + 0.25)
