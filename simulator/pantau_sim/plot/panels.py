@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+from statistics import median_low
 from typing import TYPE_CHECKING, NamedTuple
 
 from pantau_sim.plot.model import Judged, Panel
@@ -23,7 +25,8 @@ _Series = tuple[tuple[int, float], ...]
 class _Quantity(NamedTuple):
     """How a panel comes about: `node` are properties that the node sent and whose values are added.
 
-    `each` makes the sum of one record, and its length in hours, into the panel's unit. `mean`: truth is over an interval.
+    `each` makes the sum of one record, and its length in hours, into the panel's unit. `mean`: truth is over an interval. `bin_s`: what
+    comes drop by drop is added up over so long before it is a rate, for in an event a node makes a record each ten seconds.
     """
 
     what: str
@@ -33,6 +36,7 @@ class _Quantity(NamedTuple):
     judged: str
     each: Callable[[Station, float, float], float | None] = lambda _station, value, _hours: value
     mean: bool = False
+    bin_s: int = 0
 
 
 _LEVEL = _Quantity(
@@ -42,7 +46,13 @@ _PRESSURE = _LEVEL._replace(
     node=("water_depth",), each=lambda s, value, _h: value + ((s.flood and s.flood.transducer_level) or 0.0)
 )
 _RAIN = _Quantity(
-    "rain", "mm/h", "rain_rate", ("rain_tips",), "rain_intensity_15min", lambda s, n, hours: n * (s.tip_mm or 0) / hours
+    "rain",
+    "mm/h",
+    "rain_rate",
+    ("rain_tips",),
+    "rain_intensity_15min",
+    lambda s, n, hours: n * (s.tip_mm or 0) / hours,
+    bin_s=300,
 )
 _BOTH_WAYS = ("vehicle_count_approaching", "vehicle_count_receding")
 _RADAR = _Quantity("flow", "veh/h", "vehicle_count", _BOTH_WAYS, "", lambda _s, n, hours: n / hours, mean=True)
@@ -75,13 +85,17 @@ def panels(outcome: Outcome, station: Station) -> tuple[Panel, ...]:
 def _panel(outcome: Outcome, station: Station, quantity: _Quantity) -> Panel:
     late_ms = _LATE_REPORTS * 1000 * station.report_interval_s
     parts = [[_judged(r, late_ms) for r in outcome.series(station.id, name)] for name in quantity.node]
-    step_ms = outcome.plan.profile.interval_s * 1000
     node: list[tuple[int, float]] = []
     judged: list[Judged] = []
     before_ms = None
-    for reading in _sums(parts):
+    sums = _sums(parts)
+    step_ms = _step_ms(sums, outcome.plan.profile.interval_s * 1000)
+    if quantity.bin_s:
+        sums, step_ms = _binned(sums, quantity.bin_s * 1000), quantity.bin_s * 1000
+    for reading in sums:
         at_ms, value = reading.at_ms, reading.value
-        length_ms = step_ms if before_ms is None else min(at_ms - before_ms, 2 * step_ms) or step_ms
+        # A gap before a record is no part of it: nobody counted then.
+        length_ms = step_ms if before_ms is None or quantity.bin_s else min(at_ms - before_ms, step_ms)
         before_ms = at_ms
         made = None if value is None else quantity.each(station, value, length_ms / _HOUR_MS)
         if made is not None:
@@ -112,6 +126,22 @@ def _sums(parts: Sequence[Sequence[Judged]]) -> list[Judged]:
                 now = worse._replace(value=total)
             sums[now.at_ms] = now
     return [sums[at_ms] for at_ms in sorted(sums)]
+
+
+def _step_ms(readings: Sequence[Judged], default_ms: int) -> int:
+    """Return how far apart the records of a station are: it may have an interval of its own."""
+    apart = [after.at_ms - before.at_ms for before, after in pairwise(readings)]
+    return median_low(apart) if apart else default_ms
+
+
+def _binned(readings: Sequence[Judged], bin_ms: int) -> list[Judged]:
+    """Return the sums of bins that end at whole multiples of `bin_ms`, at their middles; an empty bin has none."""
+    bins: dict[int, float] = {}
+    for reading in readings:
+        if reading.value is not None:
+            end_ms = -(-reading.at_ms // bin_ms) * bin_ms
+            bins[end_ms] = bins.get(end_ms, 0.0) + reading.value
+    return [Judged(end_ms - bin_ms // 2, bins[end_ms], 0, "") for end_ms in sorted(bins)]
 
 
 def _truth(outcome: Outcome, station: Station, quantity: _Quantity) -> _Series:

@@ -32,7 +32,7 @@ _DARK = {"#D55E00", "#7A1F6B", "#555555", "#009E73"}
 
 _WIDTH_IN, _PANEL_IN, _LANE_IN, _HEAD_IN, _FOOT_IN, _DPI = 13.0, 1.75, 0.19, 0.95, 0.55, 110
 _GAP_IN = 0.34
-_LEFT, _RIGHT = 0.125, 0.985
+_LEFT, _RIGHT = 0.125, 0.975
 _MANY = 1500  # points of an SVG beyond which they are a picture within it
 _LABEL = 0.05  # of the time axis: a band wider than this has its word in it
 _STEPS_MIN = (5, 10, 15, 30, 60, 120, 180, 360, 720, 1440, 2880, 10080)
