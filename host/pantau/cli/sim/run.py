@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -36,8 +37,10 @@ def command(
     The same scenario and seed give the same report, to the byte, on any machine. Exits 1 when a record was lost or counted twice
     or an expectation is not met, 2 for mistakes in the file.
     """
+    from pantau_sim.run.city import CityTroubleError
     from pantau_sim.run.run import DivergenceError, run, workplace
     from pantau_sim.run.run import verify as play_twice
+    from pantau_sim.run.workers import WorkerError
     from pantau_sim.scenario.file import load
     from pantau_sim.scenario.make import make
     from pantau_sim.vm import MissingVmError, check_vm, find_vm
@@ -60,7 +63,7 @@ def command(
             result = _judge(outcome, folder if keep else None)
     except MissingVmError as error:
         raise MissingError(str(error)) from None
-    except DivergenceError as error:
+    except (CityTroubleError, DivergenceError, WorkerError) as error:
         raise FailedError(str(error)) from None
     reports.write(report, result)
     _tell(result, time.monotonic() - began)
@@ -79,7 +82,7 @@ def _judge(outcome: Any, folder: Path | None) -> dict[str, Any]:
 @contextlib.contextmanager
 def _bar(label: str, times: int = 1) -> Iterator[Callable[[float], None]]:
     """Show how much of virtual time has passed; nothing where nobody looks."""
-    with click.progressbar(length=1000 * times, label=label, file=click.get_text_stream("stderr")) as bar:
+    with click.progressbar(length=1000 * times, label=label, file=sys.stderr) as bar:
         before = 0.0
 
         def moved(share: float) -> None:
