@@ -47,7 +47,10 @@ def _possible(plan: ScenarioPlan, _world: World, expect: Expect) -> str | None:
 def most_sent(plan: ScenarioPlan, kind: str) -> int:
     """Return how many messages the clients of a kind can send."""
     return sum(
-        int((span.end_us - span.start_us) / 60e6 * span.per_min) + 1 for span in plan.clients if span.kind == kind
+        int((span.end_us - span.start_us) / 60e6 * span.per_min) + 1
+        for span in plan.clients
+        for node in plan.nodes
+        if span.kind == kind and span.station in {None, node.station}
     )
 
 

@@ -137,7 +137,7 @@ def _ailment(row: Any, stations: Mapping[str, PlaceTable]) -> Iterator[Found]:
     for at, name in enumerate(row.stations or ()):
         if name in stations and not suits(row.kind, stations[name]):
             here = stations[name].domain
-            yield ("stations", at), f"{name} is a {here} station; {row.kind} is an ailment of {KINDS[row.kind].DOMAIN}"
+            yield ("stations", at), f"{name} observes {here}; {row.kind} is an ailment of {KINDS[row.kind].DOMAIN}"
 
 
 def _fault(row: Fault, stations: Mapping[str, PlaceTable], scenario: Scenario) -> Iterator[Found]:

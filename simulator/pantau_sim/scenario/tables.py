@@ -91,8 +91,10 @@ class SiteTable(Table):
     tide_m: Annotated[float, Field(ge=0)] = 0.0
     area_ha: Positive = 2.0
     drain_mm_h: Annotated[float, Field(ge=0)] = 30.0
+    blocked: Share = 0.0
     flow_veh_h: Positive = 900.0
     lanes: Annotated[int, Field(ge=1, le=4)] = 2
+    signal_s: Annotated[float, Field(ge=0, le=600)] = 90.0
     pm2_5_ug_m3: Positive = 35.0
     box: Literal["shaded", "sunny"] = "shaded"
     panel_w: Annotated[float, Field(ge=0)] = 0.0
@@ -182,7 +184,7 @@ class Ailment(When):
 
 
 class Client(When):
-    """[[client]]: somebody else at the broker, with a stolen account, who sends `per_min` messages.
+    """[[client]]: somebody else at the broker, with a stolen account, who sends `per_min` messages against each node.
 
     forger: frames with a tag of the wrong key; conflicter: other content under the identity of a frame of a stolen key; corrupter: frames of others with a bit
     turned; flooder: garbage, as fast as it is told; replayer: frames of others again; down_forger: acks and orders to nodes.
