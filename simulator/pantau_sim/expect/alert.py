@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pantau_sim.expect.base import Check, Met
-from pantau_sim.expect.limits import clock, stations
+from pantau_sim.expect.limits import after, clock, stations
 from pantau_sim.expect.rules import known, rank, too_soon
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ def _judge(outcome: Outcome, expect: Expect) -> Met:
         late = None if truth is None else decided - truth
         if expect.within_s is not None and late is not None and late > expect.within_s:
             met = False
-        told.append(f"{station} {clock(decided)}{'' if late is None else f', {late:.0f} s after the truth'}")
+        told.append(f"{station} {clock(decided)}{after(late, 'the truth')}")
     asked = f" (asked for {expect.within_s:g} s)" if expect.within_s is not None else ""
     return Met(met, f"{expect.rule} {expect.severity or ''}: {', '.join(told)}{asked}")
 

@@ -43,6 +43,11 @@ def clock(t_s: float) -> str:
     return f"{datetime.fromtimestamp(t_s + _WIB_S, UTC):%d %b %H:%M:%S}"
 
 
+def after(seconds: float | None, what: str) -> str:
+    """Return how long after something else, or before it, something was known; nothing where that cannot be said."""
+    return "" if seconds is None else f", known {abs(seconds):.0f} s {'after' if seconds >= 0 else 'before'} {what}"
+
+
 def share(part: float, whole: float) -> str:
     """Return a share as percent, never rounded up to a hundred."""
     percent = 100 * part / whole if whole else 0.0

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pantau_sim.expect.base import Check, Met
-from pantau_sim.expect.limits import clock
+from pantau_sim.expect.limits import after, clock
 from pantau_sim.expect.rules import too_soon
 from pantau_sim.expect.siaga_order import reached
 from pantau_sim.expect.truth import never, registered, siaga_crossing
@@ -29,8 +29,7 @@ def _judge(outcome: Outcome, expect: Expect) -> Met:
             continue
         late = None if truth is None else row.received_ms / 1000 - truth
         met = met and (expect.within_s is None or (late is not None and late <= expect.within_s))
-        after = "" if late is None else f", {late:.0f} s after the water"
-        told.append(f"{station} {clock(row.observed_ms / 1000)}{after}")
+        told.append(f"{station} {clock(row.observed_ms / 1000)}{after(late, 'the water')}")
     asked = f" (asked for {expect.within_s:g} s)" if expect.within_s is not None else ""
     return Met(met, f"state {state}: {', '.join(told)}{asked}")
 

@@ -5,6 +5,7 @@ It reads what the bridge stored and what the node's flash still holds, with the 
 
 from __future__ import annotations
 
+import math
 import shutil
 import tempfile
 from collections import Counter
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
     from pantau_sim.node import SimNode
 
+_EVENT_S = 10  # between two records in an event (firmware: alarm.sample_s)
 _IN_PROGRESS_US = 21_000_000  # an instant so shortly before the end was being sampled (firmware: at most 20 s)
 
 
@@ -84,7 +86,10 @@ def _place(f: frame.Frame, lives: list[Life], instants: dict[int, dict[int, str]
     start_s = lives[f.boot - 1].start_us / 1e6 if f.clock else 0
     for index in range(f.count):
         uptime_s = f.base_s + index * f.interval_s - start_s
-        instant = round(uptime_s / f.interval_s) * f.interval_s
+        grid_s = math.gcd(
+            f.interval_s, _EVENT_S
+        )  # the last record of an event may stand in a frame of the usual interval
+        instant = round(uptime_s / grid_s) * grid_s
         if instant in instants[f.boot]:
             out.twice += 1
             out.problems.append(f"boot {f.boot} instant {instant} s: in {instants[f.boot][instant]} and in {where}")
