@@ -38,6 +38,7 @@ def test_a_flood_node_is_measured_and_keeps_its_budgets(tmp_path: Path) -> None:
         missing("the 32-bit VM", "nodejs and the npm package of package.json")
     assert done.exit_code == 0, done.output
     said = json.loads(report.read_text())
+    assert said["sources"].keys() == {"figures", "goals", "rig", "energy"}
     flood = said["flood"]
     assert flood.keys() >= FIGURES
     assert "Wi-Fi takes 16,448 bytes" in done.output and said["stated"]["tls_socket_heap_bytes"] == 31136
