@@ -8,6 +8,7 @@ import struct
 from collections.abc import Callable
 from typing import TypedDict
 
+from pantau_sim.early import Early, reply
 from pantau_sim.faults import Faults
 from pantau_sim.sensors.base import I2cEmulator, PulseEmulator, UartEmulator
 
@@ -17,6 +18,7 @@ HEADER = struct.Struct("<HBQ")
 _UART_INIT, _UART_READ, _UART_WRITE, _UART_ANY = 1, 2, 3, 4
 _I2C_WRITE, _I2C_READ, _ADC_READ, _PIN_READ, _PIN_WRITE, _EDGES = 5, 6, 7, 8, 9, 10
 _RTC_SET, _RTC_MEMORY, _WDT, _RESET, _LINK = 11, 12, 13, 14, 15
+_UART_EARLY = 19  # 16 to 18 are the simulation's
 _OK, _NACK, _HELD = b"\x00", b"\x01", b"\x02"  # the clock held for longer than the chip waits
 _HARD = 2  # reset cause
 _MAX_REPLY = 65000
@@ -42,18 +44,24 @@ class _Uart:
         self.limit = 256 + _FIFO
         self.fifo = b""
         self.overflow = 0
+        self.early = Early(emulator) if emulator else None
 
-    def sync(self, t_us: int) -> None:
+    def sync(self, t_us: int, held: int = 0) -> None:
+        """Take in what has arrived; `held` bytes of the buffer are the node's already."""
         if self.emulator is None:
             return
-        room = self.limit - len(self.fifo)
-        data = self.emulator.produce(t_us, room)
-        if self.baud != self.emulator.BAUD:
-            data = bytes(byte * 151 + 85 & 255 for byte in data)  # framed at another speed: garbage, but steady garbage
-        if self.inverted != self.emulator.INVERTED:
-            data = bytes(~byte & 255 for byte in data)
+        room = max(0, self.limit - len(self.fifo) - held)
+        data = self.seen(self.emulator.produce(t_us, room))
         self.fifo += data[:room]
         self.overflow += max(0, len(data) - room)
+
+    def seen(self, data: bytes) -> bytes:
+        """What the port makes of the sensor's bytes."""
+        if self.emulator and self.baud != self.emulator.BAUD:
+            data = bytes(byte * 151 + 85 & 255 for byte in data)  # framed at another speed: garbage, but steady garbage
+        if self.emulator and self.inverted != self.emulator.INVERTED:
+            data = bytes(~byte & 255 for byte in data)
+        return data
 
 
 class Bus:
@@ -74,6 +82,7 @@ class Bus:
         self.reset: tuple[int, int] | None = None  # (cause, wake after ms) once the node has asked for it
         self.pins: dict[int, int] = {}
         self.requests = 0
+        self.horizon_us: Callable[[], int] = lambda: 1 << 62  # Unix us at which what a UART sensor says may be changed
         self._wiring = wiring
         self._uarts = {n: _Uart(emulator) for n, emulator in wiring.get("uart", {}).items()}
         self._pulses = {pulse_pins.get(n, n): emulator for n, emulator in wiring.get("pulse", {}).items()}
@@ -87,6 +96,7 @@ class Bus:
             _UART_READ: self._uart_read,
             _UART_WRITE: self._uart_write,
             _UART_ANY: self._uart_any,
+            _UART_EARLY: self._uart_early,
             _I2C_WRITE: self._i2c_write,
             _I2C_READ: self._i2c_read,
             _ADC_READ: self._adc_read,
@@ -103,7 +113,8 @@ class Bus:
     def power_on(self, t_us: int) -> None:
         """The supply of node and sensors comes up."""
         for uart in self._uarts.values():
-            if uart.emulator:
+            if uart.emulator and uart.early:
+                uart.early.take_back(t_us)
                 uart.emulator.power_on(t_us)
         for device in self._wiring.get("i2c", {}).values():
             device.power_on(t_us)
@@ -149,6 +160,8 @@ class Bus:
     def _uart_init(self, t_us: int, body: bytes) -> bytes:
         n, baud, rxbuf, inverted = struct.unpack("<BIHB", body)
         uart = self._uart(n)
+        if uart.early:
+            uart.early.take_back(t_us)
         uart.baud, uart.limit, uart.inverted = baud, rxbuf + _FIFO, bool(inverted)
         uart.sync(t_us)
         uart.fifo = b""
@@ -163,6 +176,8 @@ class Bus:
 
     def _uart_write(self, t_us: int, body: bytes) -> bytes:
         uart = self._uart(body[0])
+        if uart.early:
+            uart.early.take_back(t_us)
         if uart.emulator and uart.baud == uart.emulator.BAUD:
             uart.emulator.receive(t_us, body[1:])
         return b""
@@ -171,6 +186,28 @@ class Bus:
         uart = self._uart(body[0])
         uart.sync(t_us)
         return struct.pack("<H", min(65535, len(uart.fifo)))
+
+    def _uart_early(self, t_us: int, body: bytes) -> bytes:
+        """What has arrived, and what will arrive over a window in which nothing but the node can change it.
+
+        The node tells how much it has not read yet, and how many bytes it lost since it asked last.
+        """
+        n, held, lost = struct.unpack("<BHI", body)
+        uart = self._uart(n)
+        uart.overflow += lost
+        until_us = min(t_us + self._look_ahead_us, self.horizon_us())
+        emulator, early = uart.emulator, uart.early
+        if emulator is None or early is None:
+            return reply(t_us, self.boot_us, 1, b"", (max(t_us, until_us), [], [], b""))
+        if t_us < early.until_us:
+            early.take_back(t_us)
+        uart.sync(t_us, held)
+        there, uart.fifo = uart.fifo, b""
+        coming: tuple[int, list[int], list[int], bytes] = (t_us, [], [], b"")
+        if until_us > t_us and emulator.AHEAD and self.faults.rests(emulator.MODEL, t_us):
+            end_us, starts, ends, data = early.fetch(t_us, until_us)
+            coming = (end_us, starts, ends, uart.seen(data))
+        return reply(t_us, self.boot_us, 10000000 // emulator.BAUD, there, coming)
 
     def _device(self, t_us: int, bus: int, address: int) -> I2cEmulator | None:
         device = self._wiring.get("i2c", {}).get((bus, address))

@@ -43,6 +43,11 @@ class Faults:
         """Faults that were asked for and have not hit yet."""
         return sum(self._due.values()) + len(self._silence_s)
 
+    def rests(self, sensor: str, t_us: int) -> bool:
+        """Whether nothing is asked for or in force for this sensor at t_us."""
+        asked = sensor in self._silence_s or any(n for (_, model), n in self._due.items() if model == sensor)
+        return not asked and t_us >= self._silent_until_us.get(sensor, 0)
+
     def uart(self, emulator: UartEmulator) -> Callable[[int, bytes], bytes]:
         """The filter for one UART emulator's packets."""
 

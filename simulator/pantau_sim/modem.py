@@ -32,6 +32,7 @@ class Modem(UartEmulator):
 
     MODEL = "modem"
     BAUD = 115200
+    AHEAD = False  # what it says follows from what others send
 
     def __init__(
         self,

@@ -14,7 +14,7 @@ UART_INIT, UART_READ, UART_WRITE, UART_ANY = 1, 2, 3, 4
 I2C_WRITE, I2C_READ = 5, 6
 ADC_READ, PIN_READ, PIN_WRITE, EDGES = 7, 8, 9, 10
 RTC_SET, RTC_MEMORY, WDT, RESET = 11, 12, 13, 14
-LINK, WAIT, SOCKET, SEED = 15, 16, 17, 18
+LINK, WAIT, SOCKET, SEED, UART_EARLY = 15, 16, 17, 18, 19
 
 virtual = False
 isr_us = None  # uptime_us of the edge whose handler is running, else None

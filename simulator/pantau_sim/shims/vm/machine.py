@@ -1,12 +1,14 @@
 # The ESP32's `machine` for a node in the VM: every pin, bus and clock goes to the host's emulators.
 import io
 import struct
+from array import array
 
 import _simbus
 
 PWRON_RESET, HARD_RESET, WDT_RESET, DEEPSLEEP_RESET, SOFT_RESET = 1, 2, 3, 4, 5
 _ENODEV, _ETIMEDOUT, _EBUSY = 19, 116, 16  # errno as the ESP32 port numbers them
 _POLLIN, _POLLOUT, _IOCTL_POLL = 1, 4, 3
+_FIFO = 128  # bytes of the UART's hardware behind rxbuf (ESP32 technical reference)
 _RTC_MEMORY = 2048  # bytes: MICROPY_HW_RTC_USER_MEM_MAX
 
 
@@ -176,6 +178,102 @@ class UART(io.IOBase):
 
     def ready_in_us(self):
         return 1000
+
+
+class _EarlyUART(UART):
+    """In virtual time: what the sensor will have sent is fetched a window ahead, and arrives here byte by byte."""
+
+    def __init__(self, port, baudrate=115200, **options):
+        self._lost = 0
+        self._begin(b"", 0, -1)
+        super().__init__(port, baudrate, **options)
+
+    def init(self, *args, **options):
+        super().init(*args, **options)
+        self._fifo = b""
+        self._begin(b"", 0, -1)
+
+    def _begin(self, window, now, until_us):
+        """Take over a window, whose times are from `now` on."""
+        self._fifo = b""
+        self._window = window
+        self._from_us = now
+        self._until_us = until_us
+        self._at = self._end = len(window)
+        self._k = 0  # packet on the line, or the one before it
+
+    def _sync(self):
+        now = _simbus.uptime_us()
+        if now > self._until_us:
+            self._keep(self._end)
+            self._fetch(now)
+        elif self._at < self._end:
+            self._keep(self._arrived(now - self._from_us))
+
+    def _fetch(self, now):
+        held = self._fifo
+        body = struct.pack("<BHI", self._port, len(held), self._lost)
+        self._window = b""  # room for the next
+        window = _simbus.call(_simbus.UART_EARLY, body)
+        until_us, self._byte_us, packets, there = struct.unpack_from("<QHHH", window)
+        self._begin(window, now, until_us)
+        self._lost = 0
+        self._starts = array("i", window[14 : 14 + 4 * packets])
+        self._ends = array("H", window[14 + 4 * packets : 14 + 6 * packets])
+        self._base = self._at = 14 + 6 * packets + there
+        self._fifo = held + window[self._base - there : self._base]
+
+    def _arrived(self, at_us):
+        """Where in the window the first byte stands that has not arrived."""
+        starts = self._starts
+        low, high = self._k, len(starts)
+        while low < high:
+            middle = (low + high) >> 1
+            if starts[middle] <= at_us:
+                low = middle + 1
+            else:
+                high = middle
+        if not low:
+            return self._base
+        self._k = low - 1
+        begin = self._ends[low - 2] if low > 1 else 0
+        return self._base + min(self._ends[low - 1], begin + (at_us - starts[low - 1]) // self._byte_us)
+
+    def _keep(self, end):
+        """What arrives goes into the buffer; what does not fit is lost, as on the chip."""
+        size = end - self._at
+        if size > 0:
+            room = self._rxbuf + _FIFO - len(self._fifo)
+            if size > room:
+                self._lost += size - room
+                size = room
+            self._fifo += self._window[self._at : self._at + size]
+            self._at = end
+
+    def any(self):
+        self._sync()
+        return len(self._fifo)
+
+    def read(self, size=-1):
+        self._sync()
+        got = self._fifo
+        if size is None or size < 0:
+            self._fifo = b""
+        else:
+            self._fifo = got[size:]
+            got = got[:size]
+        return got or None
+
+    def write(self, data):
+        self._sync()
+        held = self._fifo
+        self._begin(b"", 0, -1)  # the sensor may say something else now
+        self._fifo = held
+        return super().write(data)
+
+
+if _simbus.virtual:
+    UART = _EarlyUART
 
 
 class I2C:
