@@ -107,6 +107,8 @@ class Framer:
     that starts inside a broken one is found; never more than one packet is buffered between two calls.
     A gap between good packets counts as its bad packets when it is exactly made of them, else as one framing error.
     Garbage before the first good packet is how a stream begins, not an error.
+    buf is the packet begun; a caller that finds whole packets from there on while gap is 0 may take them by itself, then sets
+    synced, counts them and feeds the rest.
     """
 
     def __init__(self, headers, head, measure, verify, counters, longest):
@@ -118,20 +120,20 @@ class Framer:
         self.counters = counters
         self.refused = 0  # candidates refused since boot
         self.cause = ""  # why the latest one was
-        self._gap = 0  # bytes passed over since the last good packet
+        self.gap = 0  # bytes passed over since the last good packet
         self._expect = 0  # where the next packet starts if the gap holds whole packets
         self._bad = []  # causes of the whole packets in the gap
         self.cut()
 
     def feed(self, data):
         """Return the good packets that `data` completes, as bytes."""
-        buf = self._buf + data
+        buf = self.buf + data
         end = len(buf)
         pos = 0
         found = []
         while pos < end:
             start = self._find(buf, pos)
-            self._gap += start - pos
+            self.gap += start - pos
             pos = start
             head = buf[pos : pos + self.head]
             if len(head) < self.head:
@@ -143,32 +145,32 @@ class Framer:
             if cause:
                 self.refused += 1
                 self.cause = cause
-                if size and (self._gap == self._expect or not (self._synced or self._bad)):
+                if size and (self.gap == self._expect or not (self.synced or self._bad)):
                     self._bad.append(cause)
-                    self._expect = self._gap + size
-                self._gap += 1
+                    self._expect = self.gap + size
+                self.gap += 1
                 pos += 1
             else:
-                self._settle(self._gap == self._expect)
-                self._synced = True
+                self._settle(self.gap == self._expect)
+                self.synced = True
                 self.counters.good += 1
                 found.append(buf[pos : pos + size])
                 pos += size
-        self._buf = buf[pos:]
+        self.buf = buf[pos:]
         self.pending = end - pos
-        if self._gap >= self._limit:
-            whole = self._gap <= self._expect
-            left = self._gap - self._expect if whole else 0  # negative: inside a packet that is already counted
+        if self.gap >= self._limit:
+            whole = self.gap <= self._expect
+            left = self.gap - self._expect if whole else 0  # negative: inside a packet that is already counted
             self._settle(whole)
-            self._gap = left
-            self._synced = whole
+            self.gap = left
+            self.synced = whole
         return found
 
     def cut(self):
         """Forget the packet begun: what follows it was lost by this node, which is no fault of the sensor."""
-        self._settle(self._gap == self._expect)
-        self._synced = False
-        self._buf = b""
+        self._settle(self.gap == self._expect)
+        self.synced = False
+        self.buf = b""
         self.pending = 0  # bytes of a packet begun
 
     def _find(self, buf, pos):
@@ -190,9 +192,9 @@ class Framer:
                 self.counters.checksum += 1
             else:
                 self.counters.framing += 1
-        if not whole and (self._synced or self._gap >= self._limit):
+        if not whole and (self.synced or self.gap >= self._limit):
             self.counters.framing += 1
-        self._gap = self._expect = 0
+        self.gap = self._expect = 0
         self._bad = []
 
 

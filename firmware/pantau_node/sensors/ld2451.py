@@ -34,7 +34,10 @@ COUNTS = True  # what comes while the chip sleeps is lost
 
 REPORT, REPORT_END = b"\xf4\xf3\xf2\xf1", b"\xf8\xf7\xf6\xf5"
 COMMAND, COMMAND_END = b"\xfd\xfc\xfb\xfa", b"\x04\x03\x02\x01"
+_BETWEEN = REPORT_END + REPORT
+_NOTHING = b"\x00\x00"  # the body of an empty report
 _MAX_TARGETS = const(5)
+_LONGEST = const(2 + 2 + 5 * 5)  # body of a report
 _MAX_REPLY = const(32)  # longest documented body is 12
 _FIRMWARE_ACK = const(0x01A0)  # printed with length 0B for 12 bytes: both forms are accepted
 _QUIET_MS = const(120000)  # of a unit that is silent when the road is empty: then ask whether it lives
@@ -71,7 +74,7 @@ def command(code, value=b"", length=None):
 
 
 class Parser:
-    """Bytes to reports (count, alarm, [(angle deg, distance m, direction, speed km/h, SNR)]); replies go to `replies`."""
+    """Bytes to reports, as what stands between their header and tail; replies go to `replies`."""
 
     def __init__(self):
         self.counters = base.Counters()
@@ -79,18 +82,37 @@ class Parser:
         self.replies = []  # (code, value, declared length) since the caller last emptied it, the last 4
 
     def feed(self, data):
-        reports = []
+        """Return the reports that `data` completes: length LE16, count, alarm, count x (angle + 0x80, distance m, direction, speed km/h, SNR).
+
+        Nearly always they follow each other without a fault and are cut apart at once; all else is the framer's.
+        """
+        framer = self.framer
+        row = framer.buf + data
+        end = row.rfind(REPORT_END)
+        if framer.gap or end < 4 or row[:4] != REPORT:
+            return self._find(data)
+        found = row[4:end].split(_BETWEEN)
+        for body in found:
+            if body != _NOTHING:
+                size = len(body)
+                if not 4 <= size <= _LONGEST or body[0] != size - 2 or body[1] or 5 * body[2] != size - 4:
+                    return self._find(data)
+        framer.buf = b""
+        framer.pending = 0
+        framer.synced = True
+        self.counters.good += len(found)
+        rest = row[end + 4 :]
+        return found + self._find(rest) if rest else found
+
+    def _find(self, data):
+        found = []
         for packet in self.framer.feed(data):
             if packet[:4] == COMMAND:
                 reply = packet[6] | packet[7] << 8, packet[8:-4], packet[4] | packet[5] << 8
                 self.replies = self.replies[-3:] + [reply]
-            elif len(packet) == 10:
-                reports.append((0, 0, []))
             else:
-                rows = range(8, len(packet) - 4, 5)
-                targets = [(packet[i] - 128, packet[i + 1], packet[i + 2], packet[i + 3], packet[i + 4]) for i in rows]
-                reports.append((packet[6], packet[7], targets))
-        return reports
+                found.append(packet[4:-4])
+        return found
 
 
 class Driver:
@@ -115,8 +137,9 @@ class Driver:
 
     async def collect(self):
         """Take in what the radar sent; ask it for its settings when it has been silent for long."""
-        self._pull()
-        quiet, asked = self._last.ms(), self._asked.ms()  # both: an Age that nobody asks for days turns young again
+        if self._pull():
+            return
+        quiet, asked = self._last.ms(), self._asked.ms()
         if quiet > self._patience() and asked > _ANSWER_MS // 4:
             self._asked.mark()
             if not self._heard or quiet > _SWAPPED_MS:
@@ -136,20 +159,25 @@ class Driver:
         return _QUIET_TALKER_MS if self._talker else _QUIET_MS
 
     def _pull(self):
+        """Take in what has come; return whether it was anything good."""
         data = self._bus.read()
         t = base.now()
+        counters = self.counters
+        good = counters.good
+        reports = None
         if data:
-            good = self.counters.good
             reports = self._parser.feed(data)
             self._parser.replies = []
-            if self.counters.good > good:
-                self._heard = True
-                self._asks = 0
-                self._last.mark()
-            if reports:
-                self._track(reports, t)
-                return
-        self._tracker.expire(t)
+        if reports:
+            self._track(reports, t)
+        else:
+            self._tracker.expire(t)
+        if counters.good == good:
+            return False
+        self._heard = True
+        self._asks = 0
+        self._last.mark()
+        return True
 
     def _track(self, reports, t):
         """Give the reports that one read brought their instants.
@@ -157,16 +185,17 @@ class Driver:
         They go on from the last one at the radar's pace. A gap in the reports of a unit that is silent on an empty road
         may lie anywhere among them: it is caught up with gently, as a step in time would tear the tracks.
         """
+        count = len(reports)
         span = base.since(self._at, t)
         if self._tracker.empty() or not 0 <= span <= _CATCH_UP_MS:
-            span = len(reports) * PERIOD_MS
+            span = count * PERIOD_MS
             self._at = t - span
-        step = max(PERIOD_MS - 20, min(PERIOD_MS + 30, span // len(reports)))
-        for report in reports:
-            self._at += step
-            self._empty = 0 if report[0] else self._empty + 1
-            self._talker = self._talker or self._empty >= 20
-            self._tracker.report(self._at, report[2])
+        step = max(PERIOD_MS - 20, min(PERIOD_MS + 30, span // count))
+        self._at = self._tracker.follow(self._at, step, reports)
+        if not self._talker:
+            for report in reports:
+                self._empty = 0 if len(report) > 4 else self._empty + 1
+                self._talker = self._talker or self._empty >= 20
 
     async def read(self, deadline_ms):
         self._pull()
@@ -181,7 +210,7 @@ class Driver:
         refused = self._parser.framer.refused
         only_bad = refused > self._refused
         self._refused = refused
-        quiet = self._last.ms()
+        quiet, _ = self._last.ms(), self._asked.ms()  # both: an Age that nobody asks for days turns young again
         if self._heard and quiet <= self._patience() + _ANSWER_MS:
             return T.R_OK
         if only_bad:

@@ -17,31 +17,15 @@ _MAX_SPEED = const(120)  # km/h, the radar's own limit
 _GATE_DM = const(
     60
 )  # how far from its predicted place a target may be: the range cell of 200 MHz is 0.75 m, a car is 4 m long
-_MAX_ANGLE = const(25)  # degrees; nearer, slower and wider targets are walkers and reflections (field log)
+# 25 degrees to either side, as sent; nearer, slower and wider targets are walkers and reflections (field log).
+_LEFT, _RIGHT = const(0x80 - 25), const(0x80 + 25)
 _MIN_DISTANCE_M = const(5)
 _MIN_SPEED = const(8)
 
 
-class _Track:
-    def __init__(self, t, approaching, distance_dm, speed):
-        self.seen = t
-        self.approaching = approaching
-        self.distance_dm = distance_dm
-        self.speed = speed
-        self.top = speed
-        self.hits = 1
-
-    def miss(self, t, distance_dm):
-        """Return how far in dm a target lies from where this track should be at `t`; km/h * ms / 360 = dm."""
-        moved = self.speed * since(self.seen, t) // 360
-        return abs(self.distance_dm + (-moved if self.approaching else moved) - distance_dm)
-
-    def hit(self, t, distance_dm, speed):
-        self.seen = t
-        self.distance_dm = distance_dm
-        self.speed = speed
-        self.top = max(self.top, speed)
-        self.hits += 1
+_MASK = const(0x3FFFFFFF)
+# A track: instant it was last seen at, whether it approaches, distance in dm, speed and greatest speed in km/h, reports it was in.
+_SEEN, _WAY, _DISTANCE, _SPEED, _TOP, _HITS = const(0), const(1), const(2), const(3), const(4), const(5)
 
 
 class Tracker:
@@ -68,45 +52,69 @@ class Tracker:
         """True when nothing is being followed."""
         return not self._tracks
 
-    def report(self, t, targets):
-        """Take one report [(angle, distance m, direction, speed km/h, SNR)] of instant t."""
-        self.expire(t)
-        busy = False
-        free = list(self._tracks)
-        for angle, distance_m, direction, speed, _ in sorted(targets, key=_by_distance):
-            if abs(angle) > _MAX_ANGLE or distance_m < _MIN_DISTANCE_M or speed < _MIN_SPEED:
-                continue
-            busy = busy or distance_m <= self._zone_m
-            self._join(t, free, direction == self._approach, distance_m * 10, min(speed, _MAX_SPEED))
-        if busy:
-            self._busy_ms += max(0, min(since(self._last, t), 200))  # a lost report or two is bridged, a silence is not
-        self._last = t
+    def follow(self, t, step, reports):
+        """Take reports that are `step` ms apart, the first at t + step; return the instant of the last.
 
-    def _join(self, t, free, approaching, distance_dm, speed):
+        Each is what stands between header and tail: length LE16, count, alarm, count x (angle + 0x80, distance m, direction,
+        speed km/h, SNR), or a length of 0 alone.
+        """
+        gap = max(0, min(since(self._last, t + step), 200))  # a lost report or two is bridged, a silence is not
+        for report in reports:
+            t += step
+            size = len(report)
+            if size > 4:
+                busy = False
+                rows = (report[5] << 8 | 4,)
+                if size > 9:
+                    rows = [report[i + 1] << 8 | i for i in range(4, size, 5)]
+                    rows.sort()  # the nearest first
+                for row in rows:
+                    at = row & 255
+                    speed = report[at + 3]
+                    distance_m = row >> 8
+                    if speed >= _MIN_SPEED and distance_m >= _MIN_DISTANCE_M and _LEFT <= report[at] <= _RIGHT:
+                        busy = busy or distance_m <= self._zone_m
+                        self._join(t, report[at + 2] == self._approach, distance_m * 10, min(speed, _MAX_SPEED))
+                if busy:
+                    self._busy_ms += gap
+            gap = step
+        self._last = t
+        self.expire(t)
+        return t
+
+    def _join(self, t, approaching, distance_dm, speed):
         best = None
         least = _GATE_DM
-        for track in free:
-            miss = track.miss(t, distance_dm)
-            if track.approaching == approaching and miss <= least:
-                best, least = track, miss
+        for track in self._tracks:
+            ms = t - track[_SEEN] & _MASK
+            # 0: it has its target of this report
+            if track[_WAY] == approaching and 0 < ms < _LOST_MS:
+                moved = track[_SPEED] * ms // 360  # km/h * ms / 360 = dm
+                miss = track[_DISTANCE] - distance_dm + (-moved if approaching else moved)
+                if -least <= miss <= least:
+                    best = track
+                    least = abs(miss)
         if best is None:
+            if len(self._tracks) >= MAX_TRACKS:
+                self.expire(t)
             if len(self._tracks) < MAX_TRACKS:
-                self._tracks.append(_Track(t, approaching, distance_dm, speed))
+                self._tracks.append([t, approaching, distance_dm, speed, speed, 1])
             return
-        free.remove(best)
-        best.hit(t, distance_dm, speed)
-        if best.hits == _BIRTH:
+        best[_SEEN] = t
+        best[_DISTANCE] = distance_dm
+        best[_SPEED] = speed
+        best[_TOP] = max(best[_TOP], speed)
+        best[_HITS] += 1
+        if best[_HITS] == _BIRTH:
             self._counts[0 if approaching else 1] += 1
 
     def expire(self, t):
         """End the tracks that were not seen for a second."""
-        alive = []
-        for track in self._tracks:
-            if since(track.seen, t) < _LOST_MS:
-                alive.append(track)
-            elif track.hits >= _BIRTH:
-                self._speeds.add(10 * track.top)
-        self._tracks = alive
+        for track in list(self._tracks):
+            if since(track[_SEEN], t) >= _LOST_MS:
+                self._tracks.remove(track)
+                if track[_HITS] >= _BIRTH:
+                    self._speeds.add(10 * track[_TOP])
 
     def take(self, t):
         """Return (approaching, receding, mean and 85th percentile speed in 0.1 km/h or None, occupancy in 0.1 %, speed classes)."""
@@ -116,7 +124,3 @@ class Tracker:
         approaching, receding = self._counts
         self._reset(t)
         return approaching, receding, mean, v85, occupancy, classes
-
-
-def _by_distance(target):
-    return target[1]

@@ -10,7 +10,7 @@ _CONGESTED = const(600)  # occupancy in 0.1 % above which each record is sent at
 
 
 class Station(_Station):
-    COLLECT_MS = 1500  # the radar fills its buffer in 5 s at worst
+    COLLECT_MS = 2000  # the radar fills its buffer in 5 s at worst
     PROPERTIES = (
         P.VEHICLE_COUNT_APPROACHING,
         P.VEHICLE_COUNT_RECEDING,

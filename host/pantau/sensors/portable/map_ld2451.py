@@ -49,8 +49,15 @@ NAMES = (
 )
 
 
-def _row(report):
-    count, alarm, targets = report
+def _report(body):
+    """Return (count, alarm, [(angle deg, distance m, direction, speed km/h, SNR)]) of what the parser gives."""
+    rows = [body[i : i + 5] for i in range(4, len(body), 5)]
+    targets = [(row[0] - 128, row[1], row[2], row[3], row[4]) for row in rows]
+    return (body[2], body[3], targets) if len(body) > 2 else (0, 0, targets)
+
+
+def _row(body):
+    count, alarm, targets = _report(body)
     return {"count": count, "n": count, "alarm": alarm, "targets": [_target(target) for target in targets]}
 
 
@@ -103,7 +110,7 @@ def judge(vector, driver, tables):
 
         return map_ld2450.judge(vector, load("ld2450"), tables)
     if kind in ("measurement", "stream"):
-        rows = [_row(report) for report in readings_of(driver.Parser, raw)]
+        rows = [_row(body) for body in readings_of(driver.Parser, raw)]
         for row in rows:
             row["skip"] = lead(driver.Parser, raw)
         if kind == "stream":
@@ -210,7 +217,8 @@ def _detect(body):
 
 def decode(raw, model, driver, tables):
     parser = driver.Parser()
-    for count, alarm, targets in parser.feed(raw):
+    for body in parser.feed(raw):
+        count, alarm, targets = _report(body)
         rows = [("targets", count, "", "alarm" if alarm else "")]
         for angle, distance, direction, speed, snr in targets:
             way = "approaching" if direction == 1 else "receding"
