@@ -80,6 +80,7 @@ class Simulation:
         self._members: list[_Member] = []
         self._clients: list[Client] = []
         self._events: list[tuple[int, int, Callable[[], None]]] = []
+        self._told: list[int] = []  # instants of at()
         self._count = 0
         self._end_us = _NEVER
         self._tick_us: int | None = None
@@ -88,6 +89,7 @@ class Simulation:
         """Take a node in; `power_on` starts it."""
         if node.clock is not self.clock:
             raise NodeError(f"node {node.root.name} has another clock: make it with SimNode(clock=simulation.clock)")
+        node.bus.horizon_us = self._horizon_us
         self._members.append(_Member(node, len(self._members)))
 
     def client(self, on_data: Callable[[bytes], None]) -> Client:
@@ -100,6 +102,7 @@ class Simulation:
         """Do something at a Unix instant in us; ValueError for the past."""
         if t_us < self.clock.now_us():
             raise ValueError(f"{t_us} us is in the past of virtual time {self.clock.now_us()} us")
+        heapq.heappush(self._told, t_us)
         self._count += 1
         heapq.heappush(self._events, (t_us, self._count, action))
 
@@ -211,6 +214,12 @@ class Simulation:
             # The stack died with the chip: no FIN is sent, only the keepalive ends the session.
             stream.member = member
             stream.told_closed = True
+
+    def _horizon_us(self) -> int:
+        """Up to which instant no one was asked to change anything: further a sensor is not asked for its future."""
+        while self._told and self._told[0] < self.clock.now_us():
+            heapq.heappop(self._told)
+        return min(self._end_us, self._told[0] if self._told else _NEVER)
 
     def _grant_us(self, member: _Member) -> int:
         """Up to which instant nothing can reach this node that is not in its inbox."""
