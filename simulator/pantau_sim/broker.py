@@ -114,13 +114,16 @@ class BrokerModel:
 
     `login(client_id, user, password)` and `allowed(user, topic, write)` decide on access; without them all is open. As with
     Mosquitto's acl_file, any filter may be asked for: `allowed` is asked about each message, when it is published and again,
-    with write false, for each session that it would go to.
+    with write false, for each session that it would go to. `in_flight`, `max_queued`: what mosquitto.conf sets.
     """
 
     def __init__(
         self,
         login: Callable[[str, str | None, str | None], bool] | None = None,
         allowed: Callable[[str | None, str, bool], bool] | None = None,
+        *,
+        in_flight: int = IN_FLIGHT,
+        max_queued: int = MAX_QUEUED,
     ) -> None:
         self.sessions: dict[str, Session] = {}
         self.connections: list[Connection] = []
@@ -130,6 +133,8 @@ class BrokerModel:
         self.on_publish: Callable[[str | None, Message], None] | None = None
         self._login = login
         self._allowed = allowed
+        self._in_flight = in_flight
+        self._max_queued = max_queued
         self._nameless = 0
 
     def connect(self) -> Connection:
@@ -306,7 +311,7 @@ class BrokerModel:
             if connection:
                 connection.send(mqtt.publish(message.topic, message.payload, 0, 0, message.retain))
             return
-        room = MAX_QUEUED + (IN_FLIGHT if connection else 0)
+        room = self._max_queued + (self._in_flight if connection else 0)
         if len(session.in_flight) + len(session.queue) >= room:
             self.dropped += 1
             return
@@ -316,7 +321,7 @@ class BrokerModel:
     def _pump(self, session: Session) -> None:
         """Send what the window allows, in order."""
         connection = session.connection
-        while connection and session.queue and len(session.in_flight) < IN_FLIGHT:
+        while connection and session.queue and len(session.in_flight) < self._in_flight:
             message = session.queue.popleft()
             pid = session.next_pid
             while pid in session.in_flight:

@@ -74,6 +74,14 @@ def test_window_and_queue_are_bounded():
     assert [m[1] for m in sub.messages()] == [b"%d" % IN_FLIGHT]
 
 
+def test_the_limits_of_a_mosquitto_that_is_configured():
+    broker = BrokerModel(in_flight=2, max_queued=3)
+    sub, pub = subscriber(broker), Client(broker, "pub")
+    for k in range(9):
+        pub.send(mqtt.publish("a/b", b"%d" % k, 1, k + 1))
+    assert len(sub.messages()) == 2 and broker.dropped == 4
+
+
 def test_retained_is_given_at_subscription_and_cleared_by_nothing():
     broker = BrokerModel()
     pub = Client(broker, "pub")
