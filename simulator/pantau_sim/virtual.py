@@ -13,6 +13,7 @@ from pantau_sim.broker import BrokerModel, Connection
 from pantau_sim.bus import HEADER
 from pantau_sim.clock import VirtualClock
 from pantau_sim.datagrams import Datagrams
+from pantau_sim.loss import Lane, Loss
 from pantau_sim.node import WATCHDOG, NodeError, SimNode
 
 _WAIT, _SOCKET = 16, 17
@@ -46,9 +47,10 @@ class _Member:
 class _Stream:
     """One TCP connection of a node to the broker."""
 
-    def __init__(self, member: _Member, sid: int) -> None:
+    def __init__(self, member: _Member, sid: int, loss: Loss) -> None:
         self.member = member
         self.sid = sid
+        self.up, self.down = (loss.lane(member.index, member.node.boots, sid, way) for way in (0, 1))
         self.connection: Connection | None = None
         self.told_closed = False
 
@@ -70,13 +72,16 @@ class Client:
 class Simulation:
     """Nodes (made with this clock), broker and actors on one clock. Not thread-safe; close it."""
 
-    def __init__(self, clock: VirtualClock, broker: BrokerModel | None = None, *, latency_ms: int = 20) -> None:
+    def __init__(
+        self, clock: VirtualClock, broker: BrokerModel | None = None, *, latency_ms: int = 20, loss: Loss | None = None
+    ) -> None:
         self.clock = clock
         self.broker = broker or BrokerModel()
         self.broker_up = True
         self.waits = 0
         self.datagrams = Datagrams(self._later, clock.now_us)
         self._latency_us = latency_ms * 1000
+        self._loss = loss or Loss(0.0)
         self._members: list[_Member] = []
         self._clients: list[Client] = []
         self._events: list[tuple[int, int, Callable[[], None]]] = []
@@ -196,6 +201,9 @@ class Simulation:
 
     def _later(self, action: Callable[[], None], from_us: int | None = None) -> None:
         self._plan((self.clock.now_us() if from_us is None else from_us) + self._latency_us, action)
+
+    def _carry(self, lane: Lane, from_us: int, action: Callable[[], None]) -> None:
+        self._plan(lane.arrival_us(from_us, self._latency_us), action)
 
     def _member(self, node: SimNode) -> _Member:
         for member in self._members:
@@ -336,8 +344,8 @@ class Simulation:
         what, sid = struct.unpack_from("<BH", body)
         data = body[3:]
         if what == _CONNECT:
-            stream = member.streams[sid] = _Stream(member, sid)
-            self._later(lambda: self._over_link(member, lambda: self._open(stream)), t_us)
+            stream = member.streams[sid] = _Stream(member, sid, self._loss)
+            self._carry(stream.up, t_us, lambda: self._over_link(member, lambda: self._open(stream)))
             return
         if what == _DATAGRAM:
             node, boot = member.node, member.node.boots
@@ -352,10 +360,10 @@ class Simulation:
         if found is None:
             return
         if what == _SEND:
-            self._later(lambda: self._over_link(member, lambda: self._arrive(found, data)), t_us)
+            self._carry(found.up, t_us, lambda: self._over_link(member, lambda: self._arrive(found, data)))
         else:
             del member.streams[sid]
-            self._later(lambda: self._over_link(member, lambda: self._hang_up(found)), t_us)
+            self._carry(found.up, t_us, lambda: self._over_link(member, lambda: self._hang_up(found)))
 
     def _over_link(self, member: _Member, action: Callable[[], None]) -> None:
         """Do it if the link is up, else when it is up again."""
@@ -390,7 +398,7 @@ class Simulation:
             if member.streams.get(stream.sid) is stream:
                 self._into(member, stream.sid, kind, data)
 
-        self._later(lambda: self._over_link(member, deliver))
+        self._carry(stream.down, self.clock.now_us(), lambda: self._over_link(member, deliver))
 
     def _into(self, member: _Member, sid: int, kind: int, data: bytes) -> None:
         for k in range(0, max(1, len(data)), _CHUNK):

@@ -13,8 +13,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pantau.keys import Keys
-from pantau_sim import ailments, sntp
+from pantau_sim import sntp
 from pantau_sim.clock import VirtualClock
+from pantau_sim.loss import Loss
 from pantau_sim.node import SimNode
 from pantau_sim.run.account import Life, account
 from pantau_sim.run.bridge import VirtualBridge
@@ -47,6 +48,11 @@ class Kept(NamedTuple):
     received_ms: int
     node: str
     payload: bytes
+
+
+def power_on_ms(seed: int, node: str) -> int:
+    """Return how long after the start of a run a node is switched on for the first time."""
+    return Prng(seed, zlib.crc32(node.encode()), 0x0117).below(_SPREAD_MS)
 
 
 class DistrictOutcome(NamedTuple):
@@ -106,7 +112,9 @@ class District:
     ) -> None:
         self.number = number
         self.city = plan.city
-        self.simulation = Simulation(VirtualClock(plan.start_us // 1_000_000), latency_ms=plan.profile.latency_ms)
+        loss = Loss(plan.profile.loss, plan.seed ^ zlib.crc32(nodes[0].id.encode()))
+        clock = VirtualClock(plan.start_us // 1_000_000)
+        self.simulation = Simulation(clock, latency_ms=plan.profile.latency_ms, loss=loss)
         self.trace: list[Said] = []
         self._end_us = plan.end_us
         self._fresh: list[Kept] = []
@@ -121,11 +129,11 @@ class District:
         keys = Keys({node.id: ({0: node.key}, 0) for node in nodes})
         partitions = [topics.partition(node.id) for node in nodes]
         self.bridge = VirtualBridge(self.simulation, plan.city, registry, keys, folder, partitions, self._stored)
+        self._faults: Faults = Faults(self, plan.faults, plan.seed)
         for node in nodes:
             resident = self.residents[node.id]
-            after_ms = Prng(plan.seed, zlib.crc32(node.id.encode()), 0x0117).below(_SPREAD_MS)
-            self.at(plan.start_us + after_ms * 1000, lambda resident=resident: self.power(resident, on=True))  # type: ignore[misc]
-        self._faults = Faults(self, plan.faults, plan.seed)
+            first_us = plan.start_us + power_on_ms(plan.seed, node.id) * 1000
+            self.at(first_us, lambda resident=resident: self._faults.mains(resident))  # type: ignore[misc]
         self._strangers = []
         for span in plan.clients:
             victims = [node for node in nodes if span.station is None or node.station == span.station]
@@ -193,9 +201,8 @@ class District:
         self.simulation.close()
 
     def _settle(self, plan: ScenarioPlan, node: NodePlan, world: World, folder: Path) -> Resident:
-        spans = [span for span in plan.ailments if span.station in {None, node.station}]
-        truth = ailments.ill(world.station(node.station), spans, plan.seed) if spans else world.station(node.station)
-        wiring, emulators = wire(node.config["sensors"], truth, node.seed)
+        ill = [span for span in plan.ailments if span.station in {None, node.station}]
+        wiring, emulators = wire(node.config["sensors"], world.station(node.station), node.seed, ill)
         root = folder / node.id
         root.mkdir()
         (root / "config.json").write_text(json.dumps(node.config))

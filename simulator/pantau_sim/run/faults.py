@@ -28,6 +28,11 @@ class Faults:
         for span in spans:
             self._plan(span)
 
+    def mains(self, resident: Resident) -> None:
+        """Switch a node on for the first time; while its power is cut, the end of the cut does."""
+        if not self._depth[f"power {resident.plan.id}"]:
+            self._district.power(resident, on=True)
+
     def ended(self, now_us: int) -> None:
         """Count what still is down."""
         for node, since_us in self._down_since.items():

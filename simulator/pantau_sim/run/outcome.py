@@ -100,7 +100,7 @@ class Outcome:
         """Return what the platform holds of a property at a station, dated readings in order of their time."""
         with closing(self._store()) as db:
             rows = [Reading(*row) for node in self.nodes_of(station) for row in db.execute(_SERIES, (name, node))]
-        return sorted(rows)
+        return sorted(rows, key=lambda reading: reading.observed_ms)
 
     def count(self, query: str) -> int:
         """Return the number that a query of the city store gives."""

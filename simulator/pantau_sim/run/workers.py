@@ -137,7 +137,7 @@ def _play(link: Connection, plan: ScenarioPlan, share: list[int], folder: str) -
             cut = districts(plan)
             for number in share:
                 place = Path(folder) / f"district-{number:04d}"
-                mine.append(District(plan, number, cut[number], world, registry, place))  # noqa: PERF401  closed one by one
+                mine.append(District(plan, number, cut[number], world, registry, place))
             for end_us in slices(plan):
                 link.send(("slice", [district.advance(end_us) for district in mine]))
             link.send(("end", [district.finish() for district in mine]))
