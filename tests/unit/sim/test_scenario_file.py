@@ -1,6 +1,7 @@
 """Scenario files: every mistake at once, each in its line with what to do."""
 
 import pytest
+
 from pantau.problems import ConfigError
 from pantau_sim.scenario.file import load, read, shipped
 from pantau_sim.scenario.locate import Lines
@@ -203,7 +204,15 @@ def test_lines_are_found_whatever_way_a_key_is_written():
 
 
 def test_the_shipped_scenarios_are_there_and_right():
-    names = ["bad-grid", "byzantine", "calm-week", "cisadane-flood", "flash-flood-night", "haze-episode", "rush-hour-rain"]
+    names = [
+        "bad-grid",
+        "byzantine",
+        "calm-week",
+        "cisadane-flood",
+        "flash-flood-night",
+        "haze-episode",
+        "rush-hour-rain",
+    ]
     assert list(shipped()) == names
     for name in names:
         assert load(name)[1].expect

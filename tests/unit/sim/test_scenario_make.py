@@ -1,5 +1,6 @@
 """From a scenario and a seed to its plan: pure, repeatable, and what the product itself would read without a mistake."""
 
+import itertools
 import json
 import subprocess
 import sys
@@ -146,7 +147,7 @@ def test_what_comes_again_and_again_keeps_its_mean_and_ends_before_the_calm():
     start = plan_of(HEAD + FLEETS).start_us
     assert 12 <= len(one) <= 21 and one[0].start_us >= start + HOUR_US and one[-1].start_us < start + 9 * HOUR_US
     assert all(120e6 <= s.end_us - s.start_us <= 240e6 for s in one)
-    assert all(a.end_us < b.start_us for a, b in zip(one, one[1:], strict=False))
+    assert all(a.end_us < b.start_us for a, b in itertools.pairwise(one))
     assert [s.start_us for s in one] != [s.start_us for s in other]
     late = plan_of(HEAD + FLEETS + '[[fault]]\nkind = "broker"\nat_h = 9.9\nfor_min = 60\n').faults
     assert [(s.station, s.end_us - start) for s in late] == [(None, 10 * HOUR_US)]
