@@ -7,52 +7,25 @@ latency, so every node may run ahead, without asking, to just before the earlies
 import heapq
 import struct
 from collections.abc import Callable
-from dataclasses import dataclass, field
 
-from pantau_sim.broker import BrokerModel, Connection
+from pantau_sim.broker import BrokerModel
 from pantau_sim.bus import HEADER
 from pantau_sim.clock import VirtualClock
 from pantau_sim.datagrams import Datagrams
 from pantau_sim.loss import Lane, Loss
+from pantau_sim.members import NEVER, Member, Stream
 from pantau_sim.node import WATCHDOG, NodeError, SimNode
 
 _WAIT, _SOCKET = 16, 17
 _CONNECT, _SEND, _CLOSE, _DATAGRAM = 1, 2, 3, 4  # from the VM
 _DATA, _CONNECTED, _CLOSED, _ERROR = 0, 1, 2, 3  # to the VM
 _ECONNREFUSED, _ECONNRESET = 111, 104
-_NEVER = 1 << 62
 _VM_TIMEOUT_S = 60  # real time within which a VM must come to its next wait
 _CHUNK = 16384
 
 
 class BusyNodeError(NodeError):
     """A node ran for a minute of real time without waiting: it would stop virtual time for ever."""
-
-
-@dataclass(eq=False)
-class _Member:
-    """A node in the simulation: when it wants to go on, and what has come in for it."""
-
-    node: SimNode
-    index: int
-    wake_us: int = _NEVER
-    until_us: int = _NEVER  # the end of its wait, whatever comes
-    listens: bool = True  # a socket event ends its wait
-    inbox: list[tuple[int, int, bytes]] = field(default_factory=list)
-    streams: dict[int, "_Stream"] = field(default_factory=dict)
-    held: list[Callable[[], None]] = field(default_factory=list)  # traffic that waits for the link
-    waiting: bool = False
-
-
-class _Stream:
-    """One TCP connection of a node to the broker."""
-
-    def __init__(self, member: _Member, sid: int, loss: Loss) -> None:
-        self.member = member
-        self.sid = sid
-        self.up, self.down = (loss.lane(member.index, member.node.boots, sid, way) for way in (0, 1))
-        self.connection: Connection | None = None
-        self.told_closed = False
 
 
 class Client:
@@ -82,12 +55,12 @@ class Simulation:
         self.datagrams = Datagrams(self._later, clock.now_us)
         self._latency_us = latency_ms * 1000
         self._loss = loss or Loss(0.0)
-        self._members: list[_Member] = []
+        self._members: list[Member] = []
         self._clients: list[Client] = []
         self._events: list[tuple[int, int, Callable[[], None]]] = []
         self._told: list[int] = []  # instants of at()
         self._count = 0
-        self._end_us = _NEVER
+        self._end_us = NEVER
         self._tick_us: int | None = None
 
     def add(self, node: SimNode) -> None:
@@ -95,7 +68,7 @@ class Simulation:
         if node.clock is not self.clock:
             raise NodeError(f"node {node.root.name} has another clock: make it with SimNode(clock=simulation.clock)")
         node.bus.horizon_us = self._horizon_us
-        self._members.append(_Member(node, len(self._members)))
+        self._members.append(Member(node, len(self._members)))
 
     def client(self, on_data: Callable[[bytes], None]) -> Client:
         """A host-side connection to the broker."""
@@ -147,9 +120,9 @@ class Simulation:
         """Let virtual time pass. A node whose firmware ends leaves the simulation; its returncode says how."""
         self._end_us = self.clock.now_us() + int(seconds * 1000000)
         while True:
-            event_us = self._events[0][0] if self._events else _NEVER
+            event_us = self._events[0][0] if self._events else NEVER
             member = min(self._members, key=lambda m: (m.wake_us, m.index), default=None)
-            wake_us = member.wake_us if member else _NEVER
+            wake_us = member.wake_us if member else NEVER
             at_us = min(event_us, wake_us)
             if at_us > self._end_us:
                 break
@@ -165,7 +138,7 @@ class Simulation:
         for member in self._members:
             member.node.kill()
             member.node.close()
-            member.wake_us = _NEVER
+            member.wake_us = NEVER
 
     def flush(self) -> None:
         """Send what the broker has to say; tell of closed connections; plan its next deadline."""
@@ -205,15 +178,15 @@ class Simulation:
     def _carry(self, lane: Lane, from_us: int, action: Callable[[], None]) -> None:
         self._plan(lane.arrival_us(from_us, self._latency_us), action)
 
-    def _member(self, node: SimNode) -> _Member:
+    def _member(self, node: SimNode) -> Member:
         for member in self._members:
             if member.node is node:
                 return member
         raise NodeError(f"node {node.root.name} is not in this simulation: add it first")
 
-    def _gone(self, member: _Member) -> None:
+    def _gone(self, member: Member) -> None:
         """The VM has ended: its connections break when the broker notices."""
-        member.wake_us = member.until_us = _NEVER
+        member.wake_us = member.until_us = NEVER
         member.waiting = False
         member.inbox.clear()
         member.held.clear()
@@ -227,19 +200,19 @@ class Simulation:
         """Up to which instant no one was asked to change anything: further a sensor is not asked for its future."""
         while self._told and self._told[0] < self.clock.now_us():
             heapq.heappop(self._told)
-        return min(self._end_us, self._told[0] if self._told else _NEVER)
+        return min(self._end_us, self._told[0] if self._told else NEVER)
 
-    def _grant_us(self, member: _Member) -> int:
+    def _grant_us(self, member: Member) -> int:
         """Up to which instant nothing can reach this node that is not in its inbox."""
-        grant = min(self._end_us, self._events[0][0] if self._events else _NEVER)
+        grant = min(self._end_us, self._events[0][0] if self._events else NEVER)
         for other in self._members:
-            if other is not member and other.wake_us < _NEVER:
+            if other is not member and other.wake_us < NEVER:
                 grant = min(grant, other.wake_us + self._latency_us)
         if member.node.bus.watchdog_us is not None:
             grant = min(grant, member.node.bus.watchdog_us)
         return grant - 1
 
-    def _resume(self, member: _Member) -> None:
+    def _resume(self, member: Member) -> None:
         """Let a waiting node go on at the present instant."""
         bus = member.node.bus
         now_us = self.clock.now_us()
@@ -260,14 +233,14 @@ class Simulation:
         self._answer(member, reply)
         self._serve(member)
 
-    def _answer(self, member: _Member, reply: bytes) -> None:
+    def _answer(self, member: Member, reply: bytes) -> None:
         if member.node.link:
             try:
                 member.node.link.sendall(len(reply).to_bytes(2, "little") + reply)
             except (BrokenPipeError, ConnectionResetError):
                 return  # the VM has just ended; the next receive sees it
 
-    def _serve(self, member: _Member) -> None:
+    def _serve(self, member: Member) -> None:
         """Answer a running node's requests until it waits, resets or ends."""
         node = member.node
         bus = node.bus
@@ -292,18 +265,18 @@ class Simulation:
                 return
             self._answer(member, reply)
 
-    def _begin_wait(self, member: _Member, body: bytes) -> None:
+    def _begin_wait(self, member: Member, body: bytes) -> None:
         target_us, listens = struct.unpack("<QB", body)
         bus = member.node.bus
         self.waits += 1
         member.waiting = True
         member.listens = bool(listens)
-        member.until_us = min(_NEVER, target_us + bus.boot_us)
+        member.until_us = min(NEVER, target_us + bus.boot_us)
         if bus.watchdog_us is not None:
             member.until_us = min(member.until_us, bus.watchdog_us)
         member.wake_us = self.clock.now_us() if member.listens and member.inbox else member.until_us
 
-    def _reboot(self, member: _Member, at_us: int) -> None:
+    def _reboot(self, member: Member, at_us: int) -> None:
         """The chip went down at at_us, its own instant: it starts again at once, or after its deep sleep."""
         node = member.node
         cause, wake_ms = node.bus.reset or (WATCHDOG, 0)
@@ -313,7 +286,7 @@ class Simulation:
         member.wake_us = at_us + node.bus.asleep_us(wake_ms)
         node.bus.reset = (cause, wake_ms)
 
-    def _boot(self, member: _Member) -> None:
+    def _boot(self, member: Member) -> None:
         cause = (member.node.bus.reset or (WATCHDOG, 0))[0]
         member.node.boot(cause)
         self._serve(member)
@@ -339,12 +312,12 @@ class Simulation:
         _size, op, uptime_us = HEADER.unpack_from(data)
         return op, uptime_us, data[HEADER.size :]
 
-    def _socket(self, member: _Member, t_us: int, body: bytes) -> None:
+    def _socket(self, member: Member, t_us: int, body: bytes) -> None:
         """A socket call of a node at its own instant t_us, which may be ahead of the clock."""
         what, sid = struct.unpack_from("<BH", body)
         data = body[3:]
         if what == _CONNECT:
-            stream = member.streams[sid] = _Stream(member, sid, self._loss)
+            stream = member.streams[sid] = Stream(member, sid, self._loss)
             self._carry(stream.up, t_us, lambda: self._over_link(member, lambda: self._open(stream)))
             return
         if what == _DATAGRAM:
@@ -365,33 +338,33 @@ class Simulation:
             del member.streams[sid]
             self._carry(found.up, t_us, lambda: self._over_link(member, lambda: self._hang_up(found)))
 
-    def _over_link(self, member: _Member, action: Callable[[], None]) -> None:
+    def _over_link(self, member: Member, action: Callable[[], None]) -> None:
         """Do it if the link is up, else when it is up again."""
         if member.node.bus.link_up:
             action()
         else:
             member.held.append(action)
 
-    def _open(self, stream: _Stream) -> None:
+    def _open(self, stream: Stream) -> None:
         if not self.broker_up:
             self._to_node(stream, _ERROR, bytes([_ECONNREFUSED]))
             return
         stream.connection = self.broker.connect()
         self._to_node(stream, _CONNECTED, b"")
 
-    def _arrive(self, stream: _Stream, data: bytes) -> None:
+    def _arrive(self, stream: Stream, data: bytes) -> None:
         if stream.connection is None or stream.connection.closed:
             self._to_node(stream, _ERROR, bytes([_ECONNRESET]))
             return
         stream.connection.receive(data, self.clock.now_us() // 1000)
         self.flush()
 
-    def _hang_up(self, stream: _Stream) -> None:
+    def _hang_up(self, stream: Stream) -> None:
         if stream.connection:
             stream.connection.lost()
             self.flush()
 
-    def _to_node(self, stream: _Stream, kind: int, data: bytes) -> None:
+    def _to_node(self, stream: Stream, kind: int, data: bytes) -> None:
         member = stream.member
 
         def deliver() -> None:
@@ -400,7 +373,7 @@ class Simulation:
 
         self._carry(stream.down, self.clock.now_us(), lambda: self._over_link(member, deliver))
 
-    def _into(self, member: _Member, sid: int, kind: int, data: bytes) -> None:
+    def _into(self, member: Member, sid: int, kind: int, data: bytes) -> None:
         for k in range(0, max(1, len(data)), _CHUNK):
             member.inbox.append((sid, kind, data[k : k + _CHUNK]))
         if member.waiting and member.listens:
