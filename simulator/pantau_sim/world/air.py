@@ -65,7 +65,7 @@ class AirModel:
 
     def _town(self, t_s: float) -> float:
         hour = local_hour(t_s)
-        rush = exact.exp(-(((hour - 7) / 1.5) ** 2)) + 0.8 * exact.exp(-(((hour - 18) / 2.0) ** 2))
+        rush = exact.bell((hour - 7) / 1.5) + 0.8 * exact.bell((hour - 18) / 2.0)
         night = 0.3 * exact.cos_turn((hour - 3) / 24)
         slow = 0.25 * exact.sin_turn(t_s / 1130973.0 + self._phase)
         return self._base * (1 + 0.7 * rush + night + slow) * self._kept(t_s) * self._calm(t_s)

@@ -15,7 +15,7 @@ _LOG = tuple(1.0 / (2 * k + 1) for k in range(10, -1, -1))
 
 
 def exp(x: float) -> float:
-    """E to the power x; 0 below -700. OverflowError above 700."""
+    """Exponential of x; 0 below -700. OverflowError above 700."""
     if x < -700.0:
         return 0.0
     if x > 700.0:
@@ -59,6 +59,11 @@ def sech2(x: float) -> float:
     return 4.0 * e / ((1.0 + e) * (1.0 + e))
 
 
+def bell(x: float) -> float:
+    """Exponential of -x*x; `x ** 2` would be libm's pow."""
+    return exp(-x * x)
+
+
 def sin_turn(turns: float) -> float:
     """Sine of an angle in whole turns."""
     u = turns - math.floor(turns + 0.5)
@@ -75,4 +80,4 @@ def sin_turn(turns: float) -> float:
 
 def cos_turn(turns: float) -> float:
     """Cosine of an angle in whole turns."""
-    return sin_turn(turns + 0.25)
+    return sin_turn(turns - math.floor(turns) + 0.25)

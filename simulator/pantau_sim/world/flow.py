@@ -51,11 +51,11 @@ class Demand:
         """Flow of both directions on a dry road."""
         hour = local_hour(t_s)
         if _weekend(t_s):
-            hump = exact.exp(-(((hour - 11) / 3.0) ** 2)) + exact.exp(-(((hour - 18.5) / 2.5) ** 2))
-            day, more = (0.3 if 6 <= hour < 23 else 0.1), 0.4 * hump
+            hump = exact.bell((hour - 11) / 3.0) + exact.bell((hour - 18.5) / 2.5)
+            day, more = 0.08 + 0.22 * _awake(hour), 0.4 * hump
         else:
-            rush = exact.exp(-(((hour - 7.5) / 1.5) ** 2)) + exact.exp(-(((hour - 17.5) / 2.0) ** 2))
-            day, more = (0.45 if 5 <= hour < 22 else 0.08), 0.6 * rush
+            rush = exact.bell((hour - 7.5) / 1.5) + exact.bell((hour - 17.5) / 2.0)
+            day, more = 0.08 + 0.37 * _awake(hour), 0.6 * rush
         return self._peak_veh_h * min(1.0, day + more)
 
     def at(self, t_s: float) -> Conditions:
@@ -73,6 +73,11 @@ class Demand:
             wave = 0.6 + 0.4 * self._waves.at(t_s)
             speed, flow = speed * wave, min(flow, self._lanes * _CAPACITY_VEH_H) * (0.5 + 0.5 * wave)
         return Conditions(flow, speed, motorcycles / (motorcycles + others) if others > 0 else 0.0)
+
+
+def _awake(hour: float) -> float:
+    """Share of the town that is up: it rises from half past four to six, and goes to bed from half past nine to midnight."""
+    return min(1.0, max(0.0, (hour - 4.5) / 1.5)) * min(1.0, max(0.0, (24.0 - hour) / 2.5))
 
 
 def _weekend(t_s: float) -> bool:

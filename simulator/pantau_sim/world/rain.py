@@ -16,7 +16,7 @@ from pantau_sim.world.grid import Table
 from pantau_sim.world.plan import Shower
 
 if TYPE_CHECKING:
-    from pantau_sim.world.plan import WorldPlan
+    from pantau_sim.world.plan import River, Site, WorldPlan
 
 EPOCH_S = 1735689600  # 2025-01-01 UTC: without a plan, accumulation starts here; earlier there is no rain
 BLOCK_S = 21600
@@ -95,7 +95,8 @@ class Sky:
         self.first_block = 0
         self.named = list(plan.showers) if plan else []
         self._seed = seed
-        self._sites = plan.sites if plan else ()
+        # where it matters whether it rains
+        self._near: list[Site | River] = [*plan.sites, *plan.rivers] if plan else []
         self._last_block = 1 << 30
         if plan is not None:
             self.first_block = int(plan.start_s - _BEFORE_S) // BLOCK_S
@@ -110,12 +111,13 @@ class Sky:
         if rng.unit() >= _CHANCE[index % 4]:
             return None
         centre_s = k * BLOCK_S + rng.unit() * BLOCK_S
-        day_mm = 8 + 110 * rng.unit() ** 3
+        draw = rng.unit()
+        day_mm = 8 + 110 * draw * draw * draw
         width_s = 300 + 1200 * rng.unit()
         peak_mm_h = day_mm / 24 * exact.power(24 * 1800 / width_s, 2 / 3)  # all its water within 2 widths at the peak
-        if not self._sites:
+        if not self._near:
             return Shower(centre_s, peak_mm_h, width_s)
-        near = self._sites[rng.below(len(self._sites))]
+        near = self._near[rng.below(len(self._near))]
         return Shower(
             centre_s, peak_mm_h, width_s,
             latitude=near.latitude + 0.05 * rng.gauss(), longitude=near.longitude + 0.05 * rng.gauss(), radius_km=3 + 6 * rng.unit(),

@@ -89,8 +89,8 @@ def reaches(river: River, km: float) -> list[float]:
     travel_s = 1000 * km / river.celerity_m_s
     if travel_s < _LEAST_S:
         return []
-    spread_s2 = (3600 * river.flatten_h_per_100km) ** 2 * km / 100
-    count = max(1, min(int(travel_s * travel_s / spread_s2 + 0.5), int(travel_s / _LEAST_S)))
+    spread_s = 3600 * river.flatten_h_per_100km * math.sqrt(km / 100)
+    count = max(1, min(int(travel_s / spread_s * (travel_s / spread_s) + 0.5), int(travel_s / _LEAST_S)))
     return [travel_s / count] * count
 
 

@@ -85,14 +85,15 @@ class Station:
         self.people = PeopleModel(seed, key)
         battery = Battery(site, sun, city.start_s)
         temperature, humidity = pointwise(self.weather.temperature_c), pointwise(self.weather.humidity_pct)
-        box = Box(site, temperature, humidity, sun)
+        sunshine = pointwise(sun.irradiance_w_m2)
+        box = Box(site, (temperature, humidity), sunshine)
         self._grids: dict[str, Table] = {
             "air_temperature": temperature,
             "relative_humidity": humidity,
             "air_pressure": pointwise(self.weather.pressure_hpa),
-            "solar_irradiance": pointwise(sun.irradiance_w_m2),
-            "box_temperature": pointwise(box.temperature_c),
-            "box_humidity": pointwise(box.humidity_pct),
+            "solar_irradiance": sunshine,
+            "box_temperature": box.temperature,
+            "box_humidity": box.humidity,
             **{name: pointwise(model) for name, model in self.air.properties().items()},
         }
         self._models: dict[str, Callable[[float], float]] = {

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING
 
 from pantau_sim.sensors.base import Prng
 from pantau_sim.world import exact
-from pantau_sim.world.grid import Table
+from pantau_sim.world.grid import pointwise
 
 if TYPE_CHECKING:
+    from pantau_sim.world.grid import Table
     from pantau_sim.world.plan import Site
     from pantau_sim.world.rain import Rain
-    from pantau_sim.world.sun import Sun
 
 UTC_OFFSET_H = 7  # western Indonesia
 _FORGETS_S = 5400.0
@@ -101,22 +101,24 @@ class WeatherModel:
 
 
 class Box:
-    """What a sensor in the box of a site feels."""
+    """What a sensor in the box of a site feels; `air` is temperature and humidity outside, in tables as the sun is."""
 
-    def __init__(self, site: Site, temperature: Table, humidity: Table, sun: Sun) -> None:
+    def __init__(self, site: Site, air: tuple[Table, Table], sun_w_m2: Table) -> None:
         self._sun_k = _SUN_K[site.box]
-        self._air = (temperature, humidity)
-        self._sun = sun
+        self._outside_c, self._outside_pct = air
+        self._sun_w_m2 = sun_w_m2
+        self.temperature = pointwise(self._temperature_c)
+        self.humidity = pointwise(self._humidity_pct)
 
-    def temperature_c(self, t_s: float) -> float:
-        """Temperature in the box in Cel: it follows the sun a quarter of an hour late."""
-        shone = 0.5 * (self._sun.irradiance_w_m2(t_s - _BOX_LAG_S) + self._sun.irradiance_w_m2(t_s - 2 * _BOX_LAG_S))
-        return self._air[0].at(t_s) + _OWN_HEAT_K + self._sun_k * shone / 1000
+    def _temperature_c(self, t_s: float) -> float:
+        """Temperature in Cel: it follows the sun a quarter of an hour late."""
+        shone = 0.5 * (self._sun_w_m2.at(t_s - _BOX_LAG_S) + self._sun_w_m2.at(t_s - 2 * _BOX_LAG_S))
+        return self._outside_c.at(t_s) + _OWN_HEAT_K + self._sun_k * shone / 1000
 
-    def humidity_pct(self, t_s: float) -> float:
-        """Relative humidity in the box in %: the vapour of the air outside at the temperature inside."""
-        outside = self._air[0].at(t_s)
-        return self._air[1].at(t_s) * saturation_hpa(outside) / saturation_hpa(self.temperature_c(t_s))
+    def _humidity_pct(self, t_s: float) -> float:
+        """Relative humidity in %: the vapour of the air outside at the temperature inside."""
+        warmer = saturation_hpa(self.temperature.at(t_s)) / saturation_hpa(self._outside_c.at(t_s))
+        return self._outside_pct.at(t_s) / warmer
 
 
 def saturation_hpa(celsius: float) -> float:
