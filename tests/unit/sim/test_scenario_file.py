@@ -1,8 +1,15 @@
 """Scenario files: every mistake at once, each in its line with what to do."""
 
+import typing
+from pathlib import Path
+
 import pytest
 
 from pantau.problems import ConfigError
+from pantau_sim.ailments import KINDS
+from pantau_sim.expect import CHECKS
+from pantau_sim.scenario import tables
+from pantau_sim.scenario.check import look
 from pantau_sim.scenario.file import load, read, shipped
 from pantau_sim.scenario.locate import Lines
 
@@ -216,3 +223,18 @@ def test_the_shipped_scenarios_are_there_and_right():
     assert list(shipped()) == names
     for name in names:
         assert load(name)[1].expect
+
+
+def test_the_page_for_those_who_write_one_has_every_key_and_its_example_is_right(tmp_path):
+    page = (Path(__file__).parents[3] / "docs" / "scenarios.md").read_text(encoding="utf-8")
+    own = [tables.SiteTable, tables.NodeTable, tables.SensorTable]
+    forms = [*own, *(typing.get_args(f.annotation)[0] if typing.get_args(f.annotation) else f.annotation
+                     for f in tables.Scenario.model_fields.values())]  # fmt: skip
+    keys = {key for form in forms if form is not tables.PlaceTable for key in form.model_fields}
+    kinds = {
+        kind for form in (tables.Fault, tables.Client) for kind in typing.get_args(form.model_fields["kind"].annotation)
+    }
+    for word in keys | kinds | CHECKS.keys() | KINDS.keys() | shipped().keys() - {"node", "site"}:
+        assert f"`{word}`" in page or f"{word} =" in page, word
+    (tmp_path / "my.toml").write_text(page.split("```toml\n")[1].split("```")[0])
+    assert look(str(tmp_path / "my.toml")).problems == []
