@@ -74,7 +74,7 @@ def wire(
 
 def _pair(sensor: dict[str, Any], truth: Any, seed: int) -> dict[int, PulseEmulator]:
     """Return the two sides of a dual_pulse, which see the same vehicles."""
-    sides = {}
+    sides: dict[int, PulseEmulator] = {}
     for side, place in enumerate(sensor["pulses"]):
         made = dual_pulse.Emulator(
             truth,
