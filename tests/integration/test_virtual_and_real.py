@@ -42,6 +42,8 @@ FLOOD, AIR = kit.NODE, kit.OTHER
 KEYS = {FLOOD: kit.KEY, AIR: kit.OTHER_KEY}
 NOISE_MM = 1.5
 MOST_MM = 2 * 4 * NOISE_MM  # that two medians of the sensor's noise, which ends at 3.5 deviations, can be apart
+# By how much what the ultrasonic sensor's packets give may differ: one comes each 0.1 s, and a busy machine reads up to 0.3 s late.
+LATE = {P.WATER_DISTANCE: MOST_MM, P.WATER_DISTANCE_SPREAD: MOST_MM, P.WATER_DISTANCE_N: 3}
 PASSWORD = "a-password"
 SENSORS: dict[str, list[dict[str, Any]]] = {
     FLOOD: [
@@ -233,24 +235,23 @@ def both(tmp_path_factory):
 def test_the_same_instants_columns_quality_codes_and_values(both, name):
     virtual, real = (rows(one[name]) for one in both)
     assert list(virtual) == list(real) == list(range(1, RUN_S + 1))
-    noisy = {P.WATER_DISTANCE, P.WATER_DISTANCE_SPREAD}
     for uptime, row in virtual.items():
+        assert row.keys() == real[uptime].keys()
         for column, (value, code) in row.items():
-            its_value, its_code = real[uptime].pop(column)
-            where = f"{topics.topic(kit.CITY, name, 'up')} at {uptime} s, column {column}"
+            its_value, its_code = real[uptime][column]
+            if uptime == 1 and column in LATE:
+                continue  # how many packets came by then is how fast the machine loads code, which virtual time has for nothing
+            where = f"{name} at {uptime} s, column {column}"
             assert its_code == code, where
-            if (
-                column in noisy
-            ):  # a busy machine reads so late that a packet, one each 0.1 s, counts to the next instant
-                assert abs(its_value - value) <= MOST_MM, where
+            if column in LATE:
+                assert abs(its_value - value) <= LATE[column], where
             else:
                 assert its_value == value, where
-    assert not any(real.values()), "columns of the real run only"
 
 
 def test_and_they_are_true(both):
     for one in both:
-        for uptime, row in rows(one[FLOOD]).items():
+        for uptime, row in list(rows(one[FLOOD]).items())[1:]:
             distance, code = row[P.WATER_DISTANCE]
             assert code == 0 and abs(distance - (2000 - 100 * uptime)) <= MOST_MM
         assert sum(row[P.RAIN_TIPS][0] for row in rows(one[FLOOD]).values()) == 4
