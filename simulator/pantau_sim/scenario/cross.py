@@ -17,10 +17,11 @@ from pantau_sim.scenario.hardware import WIRE_FAULTS, built_s, models
 from pantau_sim.scenario.places import fleet_ids, sensors, suits
 from pantau_sim.scenario.spans import CITYWIDE
 from pantau_sim.scenario.tables import Fault
+from pantau_sim.scenario.words import unknown
 from pantau_wire import names as wire
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from pantau_sim.scenario.tables import Expect, PlaceTable, Scenario, When
 
@@ -60,13 +61,6 @@ def contradictions(scenario: Scenario, tables: Mapping[str, Any], kept: Mapping[
         if names[expect.name] > 1:
             found.append((("expect", at, "name"), f"{expect.name} occurs {names[expect.name]} times; names are unique"))
     return found
-
-
-def unknown(what: str, name: str, known: Collection[str]) -> str:
-    """Return the words for a name that does not exist."""
-    close = difflib.get_close_matches(name, list(known), n=1)
-    there = ", ".join(sorted(known)[:40])
-    return f"unknown {what} {name}; {f'did you mean {close[0]}?' if close else f'there are: {there}'}"
 
 
 def _head(scenario: Scenario, tables: Mapping[str, Any]) -> Iterator[Found]:

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from pantau.registry import checks
 from pantau_sim.scenario import hardware
+from pantau_sim.scenario.make import config
 from pantau_sim.scenario.places import fleet_ids, levels, node_ids, sensors, wired
+from pantau_sim.scenario.words import unknown
 from pantau_sim.sensors.tipping_bucket import TIP_MM
 
 if TYPE_CHECKING:
@@ -46,8 +48,6 @@ def contradictions(scenario: Scenario, tables: Mapping[str, Any], kept: Mapping[
 
 
 def _site(place: Any, rivers: Sequence[str]) -> Iterator[Found]:
-    from pantau_sim.scenario.cross import unknown
-
     site = place.site
     if site.kind not in KINDS[place.domain]:
         fit = ", ".join(KINDS[place.domain])
@@ -60,8 +60,6 @@ def _site(place: Any, rivers: Sequence[str]) -> Iterator[Found]:
 
 def _sensors(place: Any) -> Iterator[Found]:
     """Yield sensors that do not exist or that the board cannot have, two in one place of a bus among them."""
-    from pantau_sim.scenario.cross import unknown
-
     if place.node.sensors is None:
         return
     taken: dict[tuple[str, int, int | None], str] = {}
@@ -113,8 +111,6 @@ def _heights(place: PlaceTable) -> Iterator[Found]:
 
 def _node(place: PlaceTable, scenario: Scenario) -> Iterator[Found]:
     """Yield what the firmware itself would say of the configuration."""
-    from pantau_sim.scenario.make import config
-
     if place.node.sensors is not None and len(list(wired(place))) != len(place.node.sensors):
         return  # an unknown model has its own message
     for words in hardware.refuses(config(place, place.id, scenario.profile)):
