@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pantau.keys import Keys
 from pantau_sim import sntp
+from pantau_sim.broker import BrokerModel
 from pantau_sim.clock import VirtualClock
 from pantau_sim.loss import Loss
 from pantau_sim.node import SimNode
@@ -114,7 +115,8 @@ class District:
         self.city = plan.city
         loss = Loss(plan.profile.loss, plan.seed ^ zlib.crc32(nodes[0].id.encode()))
         clock = VirtualClock(plan.start_us // 1_000_000)
-        self.simulation = Simulation(clock, latency_ms=plan.profile.latency_ms, loss=loss)
+        broker = BrokerModel(in_flight=1000, max_queued=100_000)  # as our mosquitto.conf says (templates/pantau.toml)
+        self.simulation = Simulation(clock, broker, latency_ms=plan.profile.latency_ms, loss=loss)
         self.trace: list[Said] = []
         self._end_us = plan.end_us
         self._fresh: list[Kept] = []
