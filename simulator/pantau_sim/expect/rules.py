@@ -11,6 +11,7 @@ from pantau_sim.expect.limits import clock
 from pantau_sim.expect.outages import cut_off, outages
 from pantau_sim.expect.sickness import spells
 from pantau_sim.expect.truth import first_reach, highest, registered, siaga_level, water
+from pantau_sim.scenario.hardware import models
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
 
 EVENT_S = 10  # between a node's readings in an event (alarm.sample_s)
 _INTENSITY = {"rain_intensity_5min": 300, "rain_intensity_15min": 900, "rain_intensity_60min": 3600}
+_WATER = ("water_distance", "water_depth")
+_SOURCES = {"siaga_state": _WATER, "water_level": _WATER, "flood_depth": _WATER}
+_TIPS = ("rain_tips",)
 _ROOM = 0.9  # a robust slope over noisy readings is not the mean slope of the truth
 
 
@@ -53,6 +57,8 @@ def known(plan: ScenarioPlan, world: World, station: str, rule_id: str, severity
         return _node_alarm(plan, world, station, rule, severity)
     if isinstance(rule, kinds.Late):
         return _late(plan, station, rule, severity)
+    if isinstance(rule, kinds.Series) and not _measured(plan, station, rule.property):
+        return Known(f"no sensor at {station} measures what rule {rule_id} looks at ({rule.property})")
     level = _level(rule, severity)
     if level is None:
         return Known(f"rule {rule_id} has no level as bad as {severity}")
@@ -66,6 +72,13 @@ def known(plan: ScenarioPlan, world: World, station: str, rule_id: str, severity
         return Known()
     room = _ROOM if isinstance(rule, kinds.Rise) else 1.0
     return _reach(plan, figure, level.value * room, f"{rule_id} at {station}", rule)
+
+
+def _measured(plan: ScenarioPlan, station: str, name: str) -> bool:
+    """Return whether a node at the station has a sensor for a property, or for what the platform makes it of."""
+    sources = _SOURCES.get(name) or (_TIPS if name.startswith("rain_") else (name,))
+    has = {sensor["model"] for node in plan.nodes if node.station == station for sensor in node.config["sensors"]}
+    return any(source in models()[model].properties for model in has for source in sources)
 
 
 def _level(rule: kinds.Leveled, severity: str | None) -> kinds.Level | None:

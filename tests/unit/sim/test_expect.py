@@ -209,6 +209,7 @@ def test_what_an_ailment_spoils_is_told_from_what_it_does_not():
         ('check = "alert"\nrule = "siaga"\nstations = ["dust"]', "", "does not look at dust, a air station"),
         ('check = "alert"\nrule = "siaga"\nstations = ["down"]\nseverity = "extreme"', "", "the truth gets to 2.5"),
         ('check = "alert"\nrule = "rain-1h"\nstations = ["up"]', "", "the truth gets to 0"),
+        ('check = "alert"\nrule = "rain-1h"\nstations = ["dust"]', "", "no sensor at dust measures"),
         ('check = "alert"\nrule = "pm2-5"\nstations = ["dust"]\nwithin_s = 600', "", "readings take 1920 s"),
         ('check = "alert"\nrule = "late"\nstations = ["up"]', "", "cut off for 0 s at most, and late only after 900 s"),
         ('check = "alert"\nrule = "sensor-fault"\nstations = ["up"]', "", "nothing is wrong with a sensor of up"),
