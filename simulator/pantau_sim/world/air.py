@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from pantau_sim.world.flow import Demand
+    from pantau_sim.world.grid import Table
     from pantau_sim.world.plan import Haze, Site
-    from pantau_sim.world.weather import Wetness
 
 TOWN_MEAN = 1.16  # mean of the day curve below, of which Site.pm2_5_ug_m3 tells the level
 _PER_UG = 180.0  # particles above 0.3 um in 0.1 L per ug/m3 of PM2.5 (captured PMS5003 packets: 136..186)
@@ -37,9 +37,9 @@ class AirModel:
     """Particle mass in ug/m3 and number per 0.1 L; gases in ppb, CO2 in ppm, `voc` and `nox` in multiples of clean air's."""
 
     def __init__(
-        self, site: Site, seed: int, phase: float, wetness: Wetness, hazes: list[Haze], demand: Demand
+        self, site: Site, seed: int, phase: float, wetness_mm: Table, hazes: list[Haze], demand: Demand
     ) -> None:
-        self._wetness = wetness
+        self._wetness_mm = wetness_mm
         self._hazes = hazes
         self._base = site.pm2_5_ug_m3 / TOWN_MEAN
         self._phase = phase
@@ -85,7 +85,7 @@ class AirModel:
 
     def _kept(self, t_s: float) -> float:
         """Share that rain has left in the air."""
-        wet = self._wetness.at(t_s)
+        wet = self._wetness_mm.at(t_s)
         return exact.exp(-wet / _WASHED_MM) if wet else 1.0
 
     def _calm(self, t_s: float) -> float:

@@ -9,8 +9,6 @@ import math
 _LN2_HIGH, _LN2_LOW = 6.93147180369123816490e-01, 1.90821492927058770002e-10
 _PER_LN2 = 1.4426950408889634
 _TWO_PI = 6.283185307179586
-_EXP = tuple(1.0 / math.factorial(k) for k in range(14, -1, -1))
-_SIN = tuple((-1) ** k / math.factorial(2 * k + 1) for k in range(11, -1, -1))
 _LOG = tuple(1.0 / (2 * k + 1) for k in range(10, -1, -1))
 
 
@@ -21,11 +19,11 @@ def exp(x: float) -> float:
     if x > 700.0:
         raise OverflowError(f"exp({x})")
     k = math.floor(x * _PER_LN2 + 0.5)
-    rest = (x - k * _LN2_HIGH) - k * _LN2_LOW
-    total = 0.0
-    for coefficient in _EXP:
-        total = total * rest + coefficient
-    return math.ldexp(total, k)
+    r = (x - k * _LN2_HIGH) - k * _LN2_LOW
+    total = 1 / 39916800 + r * (1 / 479001600 + r * (1 / 6227020800))
+    total = 1 / 5040 + r * (1 / 40320 + r * (1 / 362880 + r * (1 / 3628800 + r * total)))
+    total = 1 / 6 + r * (1 / 24 + r * (1 / 120 + r * (1 / 720 + r * total)))
+    return math.ldexp(1.0 + r * (1.0 + r * (1 / 2 + r * total)), k)
 
 
 def log(x: float) -> float:
@@ -72,10 +70,11 @@ def sin_turn(turns: float) -> float:
     elif u < -0.25:
         u = -0.5 - u
     x = _TWO_PI * u
-    square, total = x * x, 0.0
-    for coefficient in _SIN:
-        total = total * square + coefficient
-    return x * total
+    q = x * x
+    total = 1 / 355687428096000 - q * (1 / 121645100408832000 - q * (1 / 51090942171709440000))
+    total = 1 / 39916800 - q * (1 / 6227020800 - q * (1 / 1307674368000 - q * total))
+    total = 1 / 120 - q * (1 / 5040 - q * (1 / 362880 - q * total))
+    return x * (1.0 - q * (1 / 6 - q * total))
 
 
 def cos_turn(turns: float) -> float:

@@ -18,7 +18,7 @@ from pantau_sim.world.rain import Rain
 from pantau_sim.world.sun import Sun
 from pantau_sim.world.traffic import TrafficModel
 from pantau_sim.world.water import WaterModel
-from pantau_sim.world.weather import Box, WeatherModel, Wetness
+from pantau_sim.world.weather import Box, WeatherModel, wetness
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -75,12 +75,12 @@ class Station:
         self.site = site
         self.rain_share = habits.rain_share
         self.rain = Rain(city.sky, place, habits.rain_share)
-        wetness = Wetness(self.rain)
+        wet = wetness(self.rain)
         sun = Sun(seed, self.rain)
-        self.weather = WeatherModel(seed, wetness)
+        self.weather = WeatherModel(seed, wet)
         self.water = WaterModel(city, site, self.rain, habits.lag_s)
         demand = Demand(site, seed, key, self.rain.rate.at, self.water.on_road_m)
-        self.air = AirModel(site, seed, habits.air_phase, wetness, city.hazes, demand)
+        self.air = AirModel(site, seed, habits.air_phase, wet, city.hazes, demand)
         self.traffic = TrafficModel(site, seed, key, demand, habits.drift)
         self.people = PeopleModel(seed, key)
         battery = Battery(site, sun, city.start_s)
@@ -108,7 +108,7 @@ class Station:
             "people": self.people.count,
             **{name: grid.at for name, grid in self._grids.items()},
         }
-        self._clears = [self.rain.clear, wetness.clear, self.water.clear, self.traffic.clear, battery.clear]
+        self._clears = [self.rain.clear, wet.clear, self.water.clear, self.traffic.clear, battery.clear]
 
     def __call__(self, name: str, t_s: float) -> float:
         """Value of a property at t_s (Unix s), in its unit of properties.toml; rain as `rain_rate` mm/h and `rain_accumulated` mm."""

@@ -26,7 +26,11 @@ class WaterModel:
         self.float_m = self.base_m + 0.5  # the float switch hangs well above what the tide of a canal reaches (0.12 m)
         self._ground_m = 0.0
         self._street: Street | None = None
-        if site.kind in {"river", "mouth"} and site.river is not None:
+        if site.kind in {"river", "mouth"}:
+            if site.river is None:
+                raise ValueError(
+                    f"station {site.id} is a {site.kind} of no river: its site needs `river`, one of the plan's"
+                )
             flow = city.flow(site.river, site.km)
             self.level: Table = pointwise(RiverLevel(site, flow, city.tide, city.mouth_km(site.river) - site.km).at)
         elif site.kind == "canal":

@@ -12,17 +12,15 @@ from typing import TYPE_CHECKING
 
 from pantau_sim.sensors.base import Prng
 from pantau_sim.world import exact
-from pantau_sim.world.grid import pointwise
+from pantau_sim.world.grid import Table, pointwise
 
 if TYPE_CHECKING:
-    from pantau_sim.world.grid import Table
     from pantau_sim.world.plan import Site
     from pantau_sim.world.rain import Rain
 
 UTC_OFFSET_H = 7  # western Indonesia
 _FORGETS_S = 5400.0
 _LOOKS_BACK_S = 8 * 5400
-_STEP_S = 60.0
 _OWN_HEAT_K = 0.8  # of the electronics, above the air around
 _SUN_K = {"shaded": 1.5, "sunny": 9.0}  # at 1000 W/m2
 _BOX_LAG_S = 900.0
@@ -33,49 +31,32 @@ def local_hour(t_s: float) -> float:
     return (t_s / 3600 + UTC_OFFSET_H) % 24
 
 
-class Wetness:
-    """Rain of the last hours in mm, fading: how much it cools, moistens and washes."""
+def wetness(rain: Rain) -> Table:
+    """Return the rain of the last hours in mm, fading: how much it cools, moistens and washes.
 
-    def __init__(self, rain: Rain) -> None:
-        self._rain = rain
-        self._hour: int | None = None
-        self._values: list[float] = []
+    Each block of six hours is worked out from twelve hours before it on, so that nothing of what was asked before counts.
+    """
 
-    def clear(self) -> None:
-        """A shower was added."""
-        self._hour = None
-
-    def at(self, t_s: float) -> float:
-        """Value at t_s, by whole minutes from a look back of twelve hours: nothing of what was asked before counts."""
-        hour = int(t_s) // 3600
-        if hour != self._hour:
-            self._hour, self._values = hour, self._make(hour * 3600)
-        if not self._values:
-            return 0.0
-        x = (t_s - hour * 3600) / _STEP_S
-        i = int(x)
-        return self._values[i] + (self._values[i + 1] - self._values[i]) * (x - i)
-
-    def _make(self, start_s: int) -> list[float]:
-        near = self._rain.around(start_s - _LOOKS_BACK_S, start_s + 3660)
+    def make(start_s: float, step_s: float, count: int) -> list[float]:
+        near = rain.around(start_s - _LOOKS_BACK_S, start_s + step_s * count)
         if not near:
-            return []
-        first_s = int(min(passing.begin_s for passing in near)) // 60 * 60
-        since_s = min(start_s, max(start_s - _LOOKS_BACK_S, first_s))
-        fades = exact.exp(-_STEP_S / _FORGETS_S)
-        before = (start_s - since_s) // 60
+            return [0.0] * count
+        before = max(0, min(int(_LOOKS_BACK_S / step_s), int((start_s - min(p.begin_s for p in near)) / step_s) + 1))
+        fades = exact.exp(-step_s / _FORGETS_S)
         wet, out = 0.0, [0.0]
-        for amount_mm in self._rain.amounts_mm(since_s, _STEP_S, before + 60):
+        for amount_mm in rain.amounts_mm(start_s - before * step_s, step_s, before + count - 1):
             wet = wet * fades + amount_mm
             out.append(wet)
         return out[before:]
+
+    return Table(make, 60.0, 360)
 
 
 class WeatherModel:
     """The city's weather with a place's own rain."""
 
-    def __init__(self, seed: int, wetness: Wetness) -> None:
-        self._wetness = wetness
+    def __init__(self, seed: int, wetness_mm: Table) -> None:
+        self._wetness_mm = wetness_mm
         self._phase = Prng(seed, 1).unit()
 
     def temperature_c(self, t_s: float) -> float:
@@ -96,7 +77,7 @@ class WeatherModel:
 
     def _wet(self, t_s: float) -> float:
         """0 dry .. 1 after heavy rain."""
-        wet = self._wetness.at(t_s)
+        wet = self._wetness_mm.at(t_s)
         return wet / (wet + 5.0)
 
 
