@@ -21,7 +21,7 @@ _CONNECT, _SEND, _CLOSE, _DATAGRAM = 1, 2, 3, 4  # from the VM
 _DATA, _CONNECTED, _CLOSED, _ERROR = 0, 1, 2, 3  # to the VM
 _ECONNREFUSED, _ECONNRESET = 111, 104
 _VM_TIMEOUT_S = 60  # real time within which a VM must come to its next wait
-_CHUNK = 16384
+_CHUNK = 2048  # of one reply, which takes heap in the VM: a chip's own TCP stack holds no more than 5.7 KB for it
 
 
 class BusyNodeError(NodeError):
