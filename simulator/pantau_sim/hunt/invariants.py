@@ -27,7 +27,11 @@ class Broken(NamedTuple):
     @property
     def mark(self) -> str:
         """Return what tells two failures apart that are worth a look each: of errors, which one it is."""
-        kinds = [part for part in self.what.partition("\n")[0].split(": ") if part.isidentifier()]
+        kinds = [
+            part
+            for part in self.what.partition("\n")[0].split(": ")
+            if part.isidentifier() and part.endswith(("Error", "error"))
+        ]
         return ": ".join((self.invariant, *kinds))
 
 
