@@ -51,6 +51,6 @@ def test_the_long_ones_meet_theirs(tmp_path, name):
 
 @pytest.mark.long
 @pytest.mark.timeout(1800)
-@pytest.mark.parametrize("name", (*SHORT, *LONG))
+@pytest.mark.parametrize("name", [*SHORT, *LONG])
 def test_another_seed_meets_them_too_with_any_number_of_processes(tmp_path, name):
     assert play(tmp_path, name, 7, 1) == play(tmp_path, name, 7, 2)
