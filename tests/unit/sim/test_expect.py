@@ -214,6 +214,8 @@ def test_what_an_ailment_spoils_is_told_from_what_it_does_not():
         ('check = "alert"\nrule = "late"\nstations = ["up"]', "", "cut off for 0 s at most, and late only after 900 s"),
         ('check = "alert"\nrule = "sensor-fault"\nstations = ["up"]', "", "nothing is wrong with a sensor of up"),
         ('check = "alert"\nrule = "node-alarm"\nstations = ["dust"]', "", "no node at dust has an alarm distance"),
+        ('check = "no_alert"', "", "the water at up is above a siaga level from 12 Jan 18:30:00 on"),
+        ('check = "no_alert"\nrule = "siaga"\nseverity = "severe"\nstations = ["down"]', "", "from 12 Jan 20:00:00 on"),
         ('check = "alert_ends"\nrule = "water-rises"\nstations = ["dust"]', "", "does not look at dust"),
         ('check = "quarantined"\nat_least = 1', "", "those of the scenario send at most 0"),
         ('check = "quarantined"\nreason = "bad_tag"\nat_least = 900',
@@ -246,6 +248,9 @@ def test_every_condition_of_the_city_made_up_here_may_be_met():
     for expect in (
         'check = "siaga_reached"\nstations = ["up", "down"]\nlevel = 2\nwithin_s = 120',
         'check = "siaga_order"\nstations = ["up", "down"]\nlevel = 3',
+        'check = "no_alert"\nseverity = "extreme"',
+        'check = "no_alert"\nstations = ["dust"]',
+        'check = "no_alert"\nrule = "rain-1h"',
         'check = "alert"\nrule = "pm2-5"\nseverity = "moderate"\nstations = ["dust"]\nwithin_s = 2000',
         'check = "alert"\nrule = "water-rises-fast"\nstations = ["up"]',
         'check = "alert"\nrule = "node-alarm"\nseverity = "extreme"\nstations = ["up"]\nwithin_s = 60',
