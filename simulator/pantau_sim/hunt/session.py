@@ -94,7 +94,7 @@ class Hunt:
         self._end = 0.0
 
     def run(self) -> Tally:
-        """Hunt, and return the tally. Raises MissingVmError."""
+        """Hunt, and return the tally; Ctrl-C ends it before its time. Raises MissingVmError."""
         began = time.monotonic()
         self._end = began + self._options.minutes * 60
         players = [Player() for _ in range(self._options.jobs)]
@@ -104,7 +104,8 @@ class Hunt:
                 for player in busy:
                     if player.link in ready or player.late:
                         self._take(player.take())
-                self.tally.seconds = time.monotonic() - began
+        except KeyboardInterrupt:
+            self._say("stopped; what was played counts")
         finally:
             for player in players:
                 player.stop()
