@@ -9,9 +9,9 @@ from micropython import const
 from . import log
 from .rare import drop
 
-_TICK_MS = const(10000)  # how often the watchdog is fed
+_TICK_MS = const(20000)  # how often the watchdog is fed
 _GRACE_MS = const(60000)
-_SAMPLER_MS = const(90000)  # its longest step is 20 s; it wakes every 10 s meanwhile
+_SAMPLER_MS = const(90000)  # its longest step is 20 s; while it sleeps it says until when
 _PROVED_MS = const(600000)  # a boot that lived so long is no boot loop, whatever the network does
 _SAFE_MS = const(3600000)  # so long the safe profile serves before the sensors are tried again
 _HOUR_MS = const(3600000)
@@ -32,7 +32,7 @@ _RARE = (
     "links.tls",
 )
 _LOW = const(8192)  # bytes of heap below which work is put off
-_LONG = const(6)  # so many looks in a row: something has leaked
+_LONG = const(4)  # so many looks in a row: something has leaked
 _LEAST = const(4096)  # below this a restart is cleaner than a MemoryError somewhere
 # Collected at the latest after so many bytes: the heap must not grow into what TLS needs. The start makes much garbage and
 # few things that stay, so it may have more: a battery node pays for each collection of each wake.
@@ -72,9 +72,10 @@ class App:
 
     def on_record(self, *record):
         """Take the record of a sampling instant: see Node."""
-        self.node.on_record(*record)
+        made = self.node.on_record(*record)
         self._settle()
-        self.link.wake()
+        if made:
+            self.link.wake()
 
     def on_up(self, up):
         """The link came or went."""

@@ -5,7 +5,7 @@ A bad configuration never stops measuring: what is wrong keeps its default and i
 
 from pantau_wire.topics import valid_id
 
-_WATCHDOG_S = 60  # it is fed every 10 s, and a name server that is silent may hold up the node for 20 s
+_WATCHDOG_S = 60  # it is fed every 20 s, and a name server that is silent may hold up the node for 20 s
 _MODELS = 8  # sensors on one node: more than the buses of any supported board
 
 # path, type, default, (least, greatest) or choices or None

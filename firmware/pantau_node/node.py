@@ -18,6 +18,7 @@ from .sender import Sender
 from .trial import TRIAL
 
 _NEWS_MS = const(60000)  # a change of state is worth a health frame at most this often
+_LOOK_MS = const(20000)  # and looked for that often
 _ASK_MS = const(30000)  # how often a node without the time asks again, doubling up to the health interval
 _FLAP_MS = const(1000)  # a link that comes and goes does not fill the outbox with questions
 _TRIP_SYNCED_MS = const(2000)  # half of the round trip is the error: up to 1 s counts as synchronised
@@ -66,6 +67,7 @@ class Node:
         self._health_at = 0
         self._health_due = 0
         self._news = None
+        self._news_at = 0  # when to look for the next
         self._actions = []
         self.forged = 0
         self.odd_acks = 0
@@ -88,15 +90,16 @@ class Node:
         """Take the record of the sampling instant (seconds of uptime): {property id: (value or None, quality code)}.
 
         alarm: the station says that this is one; interval_s: until the next instant, where it is not the configured one;
-        urgent: send it at once; an alarm is, where nothing else is said.
+        urgent: send it at once; an alarm is, where nothing else is said. Return whether there is a new frame to send.
         """
         if self.maintenance is not None:
             row, alarm, urgent = self.maintenance.mark(row), False, False
             self.maintained()
         self.hurry = self.hurry or bool(urgent)
         batch = self.outbox.batch
+        made = 0
         if batch is not None and (self.clock.epoch != self._epoch or instant_s != self._next_s):
-            self.seal_open()  # a batch has one time base and no holes
+            made = self.seal_open()  # a batch has one time base and no holes
         if self.outbox.batch is None:
             self._open_batch(instant_s, interval_s or self.config.sampling_interval_s)
         self.outbox.record(row)
@@ -108,7 +111,8 @@ class Node:
             or batch.count >= self.config.sampling_batch
             or self._seq - batch.seq >= _APART
         ):
-            self.seal_open(alarm)
+            made += self.seal_open(alarm)
+        return made > 0
 
     def on_message(self, payload):
         """Take one down-going frame as the broker delivered it; anything not signed for this node is counted and ignored."""
@@ -142,8 +146,10 @@ class Node:
         if self.maintenance is not None:
             self.maintained()
         # Without a link nobody would read the news, and each frame takes a place that records may need.
-        if self._up and now < self._health_due and now - self._health_at >= _NEWS_MS and self._now_news() != self._news:
-            self._health_due = now
+        if self._up and self._news_at <= now < self._health_due and now - self._health_at >= _NEWS_MS:
+            self._news_at = now + _LOOK_MS
+            if self._now_news() != self._news:
+                self._health_due = now
         if now >= self._health_due:
             self._regular(now)
         if self.trial is not None and self.trial.due(now):

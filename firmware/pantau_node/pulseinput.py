@@ -4,7 +4,7 @@ import time
 
 from micropython import const
 
-_STAMPS = const(64)  # closures kept between two reads; more are counted without their time
+_STAMPS = const(96)  # closures kept between two reads; more are counted without their time
 
 
 class PulseInput:

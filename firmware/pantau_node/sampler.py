@@ -11,13 +11,14 @@ from . import log
 
 _GRACE_MS = const(60000)  # a start later than this (soft reset, late app) begins with the next instant
 _SAMPLE_MS = const(20000)  # no supported sensor needs longer
+_LOOK_MS = const(10000)  # how late it is noticed that a station wants a shorter interval
 
 
 class Sampler:
     """Asks the station at each instant and hands the record on.
 
     station: PROPERTIES and sample(deadline_ms), perhaps judge(instant_s, row), alarm, urgent and pace_s(), which brings
-    the next instant nearer; emit: emit(instant_s, row, alarm, interval_s, urgent). An instant that was slept through or that failed gives a
+    the next instant nearer; LOOK_MS: how often it is to be asked for that between two records; emit: emit(instant_s, row, alarm, interval_s, urgent). An instant that was slept through or that failed gives a
     record too, with every reading missing and the reason. start_s: the first instant, where it is known from before (a wake
     from deep sleep).
     """
@@ -33,7 +34,7 @@ class Sampler:
         self._told = None
         self.failed = 0
         self.late = 0
-        self.beat_ms = now  # uptime of the last finished instant, for the watchdog
+        self.beat_ms = now  # uptime of the last sign of life, or of the next while it sleeps: for the watchdog
 
     async def run(self):
         """Sample until run_s (0: for ever)."""
@@ -49,8 +50,9 @@ class Sampler:
             wait_ms = self.next_s * 1000 - now
             if wait_ms <= 0:
                 break
-            await asyncio.sleep(min(wait_ms, 10000) / 1000)
-            self.beat_ms = self._clock.uptime_ms()
+            wait_ms = min(wait_ms, getattr(self._station, "LOOK_MS", _LOOK_MS))
+            self.beat_ms = now + wait_ms
+            await asyncio.sleep(wait_ms / 1000)
         instant_s = self.next_s
         late_ms = -wait_ms
         before = pace

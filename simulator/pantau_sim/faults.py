@@ -14,6 +14,7 @@ class Faults:
         self._due: dict[tuple[str, str], int] = {}
         self._silent_until_us: dict[str, int] = {}
         self._silence_s: dict[str, float] = {}
+        self._calm = True  # nothing was ever asked for: most nodes, most of the time
 
     def corrupt_next(self, sensor: str, n: int = 1) -> None:
         """Turn a bit in the next n packets or answers, so that their check fails."""
@@ -38,6 +39,7 @@ class Faults:
     def silence(self, sensor: str, seconds: float) -> None:
         """Nothing from the sensor for some seconds, from its next sign of life on; each thing lost counts."""
         self._silence_s[sensor] = seconds
+        self._calm = False
 
     def pending(self) -> int:
         """Faults that were asked for and have not hit yet."""
@@ -52,6 +54,8 @@ class Faults:
         """The filter for one UART emulator's packets."""
 
         def apply(t_us: int, packet: bytes) -> bytes:
+            if self._calm:
+                return packet
             sensor = emulator.MODEL
             if self.silenced(sensor, t_us) or self._take("drop", sensor):
                 return b""
@@ -67,10 +71,12 @@ class Faults:
 
     def refuses(self, sensor: str, t_us: int) -> bool:
         """Whether an I2C transaction is not acknowledged."""
-        return self.silenced(sensor, t_us) or self._take("nack", sensor)
+        return not self._calm and (self.silenced(sensor, t_us) or self._take("nack", sensor))
 
     def answer(self, sensor: str, data: bytes) -> bytes:
         """An I2C answer after its faults; what is cut off reads as FF, as an open bus does."""
+        if self._calm:
+            return data
         if self._take("corrupt", sensor) and data:
             at = self._rng.below(len(data))
             data = data[:at] + bytes([data[at] ^ 1 << self._rng.below(8)]) + data[at + 1 :]
@@ -81,7 +87,7 @@ class Faults:
 
     def edge_lost(self, sensor: str, t_us: int) -> bool:
         """Whether a pulse edge is lost."""
-        return self.silenced(sensor, t_us) or self._take("drop", sensor)
+        return not self._calm and (self.silenced(sensor, t_us) or self._take("drop", sensor))
 
     def silenced(self, sensor: str, t_us: int) -> bool:
         """Whether the sensor is silent at t_us; counted."""
@@ -95,6 +101,7 @@ class Faults:
 
     def _add(self, kind: str, sensor: str, n: int) -> None:
         self._due[kind, sensor] = self._due.get((kind, sensor), 0) + n
+        self._calm = False
 
     def _take(self, kind: str, sensor: str) -> bool:
         left = self._due.get((kind, sensor), 0)

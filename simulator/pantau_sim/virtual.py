@@ -5,6 +5,7 @@ latency, so every node may run ahead, without asking, to just before the earlies
 """
 
 import heapq
+import socket
 import struct
 from collections.abc import Callable
 
@@ -19,7 +20,10 @@ from pantau_sim.node import WATCHDOG, NodeError, SimNode
 _WAIT, _SOCKET = 16, 17
 _CONNECT, _SEND, _CLOSE, _DATAGRAM = 1, 2, 3, 4  # from the VM
 _DATA, _CONNECTED, _CLOSED, _ERROR = 0, 1, 2, 3  # to the VM
+_WAIT_BODY = struct.Struct("<QBQ")  # until when, whether sockets end it, when the watchdog bites (uptimes, in us)
+_NO_DOG = (1 << 62) - 1
 _ECONNREFUSED, _ECONNRESET = 111, 104
+_REQUEST = 4096  # bytes: about the longest request
 _VM_TIMEOUT_S = 60  # real time within which a VM must come to its next wait
 _CHUNK = 2048  # of one reply, which takes heap in the VM: a chip's own TCP stack holds no more than 5.7 KB for it
 
@@ -208,8 +212,6 @@ class Simulation:
         for other in self._members:
             if other is not member and other.wake_us < NEVER:
                 grant = min(grant, other.wake_us + self._latency_us)
-        if member.node.bus.watchdog_us is not None:
-            grant = min(grant, member.node.bus.watchdog_us)
         return grant - 1
 
     def _resume(self, member: Member) -> None:
@@ -266,8 +268,10 @@ class Simulation:
             self._answer(member, reply)
 
     def _begin_wait(self, member: Member, body: bytes) -> None:
-        target_us, listens = struct.unpack("<QB", body)
+        target_us, listens, dog_us = _WAIT_BODY.unpack(body)
         bus = member.node.bus
+        if dog_us < _NO_DOG:
+            bus.watchdog_us = dog_us + bus.boot_us
         self.waits += 1
         member.waiting = True
         member.listens = bool(listens)
@@ -293,14 +297,17 @@ class Simulation:
 
     def _receive(self, node: SimNode) -> tuple[int, int, bytes] | None:
         """The next request, or None when the VM has ended. There is never more than one."""
-        if node.link is None:
+        link = node.link
+        if link is None:
             return None
-        node.link.settimeout(_VM_TIMEOUT_S)
+        if link.gettimeout() is not None:  # a limit of the socket's own spares two system calls each time
+            link.settimeout(None)
+            link.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack("ll", _VM_TIMEOUT_S, 0))
         data = b""
         while len(data) < HEADER.size or len(data) < HEADER.size + HEADER.unpack_from(data)[0]:
             try:
-                got = node.link.recv(65536)
-            except TimeoutError as error:
+                got = link.recv(_REQUEST)
+            except BlockingIOError as error:
                 raise BusyNodeError(
                     f"node {node.root.name} ran {_VM_TIMEOUT_S} s without waiting: look for a loop without a sleep, {node.log_path}"
                 ) from error
@@ -308,7 +315,7 @@ class Simulation:
                 return None
             if not got:
                 return None
-            data += got
+            data = data + got if data else got
         _size, op, uptime_us = HEADER.unpack_from(data)
         return op, uptime_us, data[HEADER.size :]
 

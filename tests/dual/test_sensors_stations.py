@@ -344,7 +344,7 @@ def test_every_driver_keeps_the_interface():
     for model in models():
         module = load(model)
         assert module.PROPERTIES
-        assert (module.BUS != "uart") or (module.BAUD and 512 <= module.RXBUF <= 2048)
+        assert (module.BUS != "uart") or (module.BAUD and 256 <= module.RXBUF <= 2048)
         for ident in module.PROPERTIES:
             assert ident in T.IDS
         clock = Clock()

@@ -17,7 +17,7 @@ from . import base
 MODEL = "a02yyuw"
 BUS = "uart"
 BAUD = 9600
-RXBUF = const(1024)  # 60 s of 300 ms packets
+RXBUF = const(256)  # 2 s of 100 ms packets, the longest that a read without fresh ones looks back, and as much again
 _PIECE = const(
     128
 )  # bytes parsed at a time: a full buffer of small packets at once is more heap than a node has to spare
@@ -149,7 +149,7 @@ class Driver:
         if want < READS:
             values = self._pull()
         else:
-            # What came before is up to a minute old, and finding its 200 packets would cost 80 KB of garbage.
+            # What came before is up to a minute old, and finding its 96 packets would cost 40 KB of garbage.
             stale = len(self._bus.read() or b"")
             if stale:
                 self._discard = max(0, self._discard - stale // 4)

@@ -19,7 +19,7 @@ from . import a02yyuw, base
 MODEL = "mb7389"
 BUS = "uart"
 BAUD = 9600
-RXBUF = a02yyuw.RXBUF  # 25 s
+RXBUF = a02yyuw.RXBUF  # 6 s
 INVERTED = ("mb7369", "mb7368")
 PROPERTIES = a02yyuw.PROPERTIES
 WARM_UP_MS = 500

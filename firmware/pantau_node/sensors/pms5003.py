@@ -10,6 +10,8 @@ Source: Plantower PMS5003 and PMS7003 manuals V2.5; AirGradient limits
 
 import struct
 
+from micropython import const
+
 from pantau_wire import _air as P
 
 from .stream import Stream
@@ -20,6 +22,9 @@ RXBUF = 2048  # 12 s at the fastest pace of 0.2 s
 PROPERTIES = (P.PM1, P.PM2_5, P.PM10, P.PM2_5_CF1, P.PARTICLES_0_3, P.PM2_5_SPREAD, P.PM_N)
 WARM_UP_MS = 30000  # maker: stable 30 s after the fan starts
 PERIOD_MS = 1000
+_DATA = b"\x42\x4d\x00\x1c"
+_SIZE = const(32)
+_CLEAN = b"\x00"  # what air without a particle repeats
 
 
 def _length(head):
@@ -44,6 +49,42 @@ class Driver(Stream):
         b"\x42\x4d\xe4\x00\x01\x01\x74\x42\x4d\xe1\x00\x01\x01\x71"  # wake up; active: a brown-out may leave it neither
     )
     FRAMES = ((b"\x42\x4d",), 4, _length, _verify)
+
+    def packets(self, data):
+        """As every stream. Nearly always whole packets follow each other, and are cut apart at once; all else is the framer's."""
+        framer = self.framer
+        row = framer.buf + data
+        found = []
+        at = 0
+        while not framer.gap and row.startswith(_DATA, at):
+            packet = row[at : at + _SIZE]
+            if len(packet) < _SIZE or sum(packet) - packet[30] - packet[31] != packet[30] << 8 | packet[31]:
+                break
+            found.append(packet)
+            at += _SIZE
+        if at:
+            self.counters.good += len(found)
+            framer.buf = b""
+            framer.pending = 0
+            framer.synced = True
+            data = row[at:]
+        return found + framer.feed(data) if data else found
+
+    def weigh(self, packet):
+        """What take() says of the packet's row, without making one."""
+        if len(packet) != _SIZE:
+            return super().weigh(packet)
+        fine_cf1, _, pm1, fine, coarse, count = struct.unpack(">6H", packet[6:18])
+        fault = packet[29] or (coarse > 0 and not count)
+        return (10 * pm1, 10 * fine, 10 * coarse, 10 * fine_cf1, count), fault, packet[4:28] if count else _CLEAN
+
+    def add(self, values):
+        sums = self._sums
+        sums[0] += values[0]
+        sums[1] += values[1]
+        sums[2] += values[2]
+        sums[3] += values[3]
+        sums[4] += values[4]
 
     def parse(self, packet):
         size = len(packet) // 2 - 3

@@ -11,12 +11,13 @@ class Station:
     """The sensors of one place, read together.
 
     PROPERTIES: ids in column order; of an instance, those that its sensors have. COLLECT_MS: how often streaming sensors
-    are emptied between samples. Counters are read first and slow sensors last, so that what is counted belongs to the instant of the record.
+    are emptied between samples; LOOK_MS: how often a sampler is to ask pace_s() between them. Counters are read first and slow sensors last, so that what is counted belongs to the instant of the record.
     """
 
     PROPERTIES = ()
     watch = None  # the Watch of a station that has an alarm
     COLLECT_MS = 1000
+    LOOK_MS = 3600000  # only a record changes the pace
 
     def __init__(self, drivers, _settings=()):
         """drivers: {model: Driver}; settings: Config.alarm, for a station that has one."""

@@ -23,7 +23,7 @@ class Station(_Station):
     pace_s(): how soon the next is wanted.
     """
 
-    COLLECT_MS = 10000  # the board keeps 64 closures: 4 tips with their bounce come in the strongest rain
+    COLLECT_MS = 20000  # the board keeps 96 closures: 8 tips with their bounce come in the strongest rain
     PROPERTIES = (
         P.WATER_DISTANCE,
         P.RAIN_TIPS,
@@ -50,6 +50,7 @@ class Station(_Station):
             if hasattr(driver, "wet"):
                 self._float = driver
                 self.COLLECT_MS = _FLOAT_MS
+                self.LOOK_MS = 2 * _FLOAT_MS
             elif hasattr(driver, "heavy"):
                 self._gauge = driver
             self._sound = self._sound or getattr(driver, "sound_mm_s", 0)

@@ -3,7 +3,7 @@
 Packet: FF, high, low, sum of the first three; distance in mm, 30..4500; 9600 8N1, free-running while powered.
 """
 
-from .base import Prng, UartEmulator, rounded
+from .base import Prng, UartEmulator
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -15,12 +15,22 @@ BLIND_MM, RANGE_MM = LIMITS["a02yyuw"]
 NO_ECHO_MM = 0  # checksum-valid; some DYP parts send 65535
 WARM_UP_PACKETS = 3  # the first packets after power-on are not to be trusted
 _START_US = 60000  # first packet after power-on
+_STRETCH = 10  # packets over which a truth that calls itself smooth is taken for straight
+_NOISES = 1024  # of them made beforehand; each stretch begins anywhere among them
 
 
 def packet(distance_mm: int) -> bytes:
     """The four bytes for distance_mm."""
     high, low = distance_mm >> 8 & 255, distance_mm & 255
     return bytes([255, high, low, 255 + high + low & 255])
+
+
+_packets: "dict[int, bytes]" = {}  # of distances that were sent: some hundreds, as the noise is a few mm
+
+
+def _remember(mm: int) -> bytes:
+    _packets[mm] = data = packet(mm)
+    return data
 
 
 class Emulator(UartEmulator):
@@ -31,6 +41,8 @@ class Emulator(UartEmulator):
     """
 
     MODEL = "a02yyuw"
+    SIZE = 4
+    AHEAD = False  # a node reads seven of a minute's packets: to make all of them early costs more than to ask when it reads
     FAULTS = ("bad_sum", "zero", "ffff", "lost_echo", "stuck", "warm_up")
 
     def __init__(
@@ -49,7 +61,7 @@ class Emulator(UartEmulator):
         self._blind_mm, self._range_mm = LIMITS[model]
         self._truth = truth
         self._rng = Prng(seed, 0xA02)
-        self._noise_mm = noise_mm
+        self._noises = [noise_mm * self._rng.gauss() for _ in range(_NOISES)]
         self._no_echo_rate = no_echo_rate
         self._sound_m_s = sound_m_s
         self._sent = 0
@@ -66,23 +78,49 @@ class Emulator(UartEmulator):
         """One packet each period."""
         out = []
         while self._next_us <= t_us:
-            if self.hit("stuck"):
-                data = packet(self._last_mm)
-            elif self.hit("zero"):
-                data = packet(0)
-            elif self.hit("ffff"):
-                data = packet(0xFFFF)
-            elif self.hit("lost_echo"):
-                data = packet(self._range_mm)
+            count = 1
+            if self._sent < WARM_UP_PACKETS or self.ails():
+                out.append((self._next_us, self._ailing()))
             else:
-                self._last_mm = self._measure(self._next_us)
-                data = packet(self._last_mm)
-            if self.hit("bad_sum"):
-                data = data[:3] + bytes([data[3] ^ 1 << self._rng.below(8)])
-            out.append((self._next_us, data))
-            self._next_us += self._period_us
-            self._sent += 1
+                count = min((t_us - self._next_us) // self._period_us + 1, _STRETCH)
+                self._healthy(out, count)
+            self._next_us += count * self._period_us
+            self._sent += count
         return out
+
+    def _ailing(self) -> bytes:
+        """The next packet, with what is wrong with it."""
+        if self.hit("stuck"):
+            data = packet(self._last_mm)
+        elif self.hit("zero"):
+            data = packet(0)
+        elif self.hit("ffff"):
+            data = packet(0xFFFF)
+        elif self.hit("lost_echo"):
+            data = packet(RANGE_MM)
+        else:
+            self._last_mm = self._measure(self._next_us)
+            data = packet(self._last_mm)
+        if self.hit("bad_sum"):
+            data = data[:3] + bytes([data[3] ^ 1 << self._rng.below(8)])
+        return data
+
+    def _healthy(self, out: "list[tuple[int, bytes]]", count: int) -> None:
+        """The next `count` packets of a module that nothing is wrong with."""
+        at_us, period_us = self._next_us, self._period_us
+        true_mm = self._true_mm(at_us)
+        step_mm = 0.0
+        straight = count > 1 and getattr(self._truth, "SMOOTH_S", 0) * 1000000 >= count * period_us
+        if straight:
+            step_mm = (self._true_mm(at_us + (count - 1) * period_us) - true_mm) / (count - 1)
+        first = self._rng.below(_NOISES - _STRETCH)
+        for noise_mm in self._noises[first : first + count]:
+            if not straight:
+                true_mm = self._true_mm(at_us)
+            self._last_mm = mm = self._reported(true_mm + noise_mm)
+            out.append((at_us, _packets.get(mm) or _remember(mm)))
+            at_us += period_us
+            true_mm += step_mm
 
     def skip(self, count: int) -> None:
         """Warm-up packets that no one could read are over too."""
@@ -93,11 +131,17 @@ class Emulator(UartEmulator):
         """Distance in mm as the module reports it."""
         if self._sent < WARM_UP_PACKETS or self.hit("warm_up"):
             return self._blind_mm + self._rng.below(self._range_mm - self._blind_mm)
+        return self._reported(self._true_mm(t_us) + self._noises[self._rng.below(_NOISES)])
+
+    def _true_mm(self, t_us: int) -> float:
+        """What a module without noise would measure."""
         t_s = t_us / 1000000
         true_mm = self._truth("water_distance", t_s) * 1000
         if self._sound_m_s:
             true_mm *= self._sound_m_s / (331.3 * (1 + self._truth("air_temperature", t_s) / 273.15) ** 0.5)
-        noisy = true_mm + self._noise_mm * self._rng.gauss()
-        if noisy > self._range_mm or self._rng.unit() < self._no_echo_rate:
+        return true_mm
+
+    def _reported(self, mm: float) -> int:
+        if mm > RANGE_MM or (self._no_echo_rate and self._rng.unit() < self._no_echo_rate):
             return NO_ECHO_MM
-        return rounded(noisy, self._blind_mm, self._range_mm)
+        return int(mm + 0.5) if mm > BLIND_MM else BLIND_MM

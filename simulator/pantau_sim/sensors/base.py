@@ -85,6 +85,10 @@ class Emulator:
             self._due, self.injected = {}, {}
         self._due[kind] = self._due.get(kind, 0) + n
 
+    def ails(self) -> bool:
+        """Whether a fault is still to show."""
+        return self._due is not None and any(self._due.values())
+
     def hit(self, kind: str) -> bool:
         """Whether the fault shows now; counted in `injected`."""
         if self._due is None or not self._due.get(kind):
@@ -99,6 +103,7 @@ class UartEmulator(Emulator):
 
     BUS = "uart"
     BAUD = 9600
+    SIZE = 0  # bytes of each periodic packet, where all have as many
     INVERTED = False  # the line idles low
     AHEAD = True  # what it sends follows from its past and its truth, so it can be asked early: see stretch()
     # A faster form of what a subclass computes, byte for byte the same; set by the host, never in a VM.
@@ -170,21 +175,24 @@ class UartEmulator(Emulator):
     def _fill(self, t_us: int, room: int) -> None:
         queued = sum([len(data) for _, data in self._flight])
         while self._next_us <= t_us and queued < room:
-            queued += self._send(self.packets(self._next_us))
+            fits = (room - queued - 1) // self.SIZE if self.SIZE else 0  # beside the next one
+            queued += self._send(self.packets(min(t_us, self._next_us + fits * self._period_us)))
         if t_us - self._next_us > self._period_us:
             self.skip((t_us - self._next_us) // self._period_us)
 
     def _send(self, packets: "list[tuple[int, bytes]]") -> int:
         """Put packets on the line, one after the other; the number of bytes."""
         byte_us = 10000000 // self.BAUD
+        fault, flight, free_us = self.fault, self._flight, self._line_free_us
         total = 0
         for start, data in packets:
-            sent = self.fault(start, data) if self.fault else data
+            sent = fault(start, data) if fault else data
             if sent:
-                begin = max(start, self._line_free_us)
-                self._line_free_us = begin + len(sent) * byte_us
-                self._flight.append((begin, sent))
+                begin = max(start, free_us)
+                free_us = begin + len(sent) * byte_us
+                flight.append((begin, sent))
                 total += len(sent)
+        self._line_free_us = free_us
         return total
 
     def corrupt(self, packet: bytes, rng: Prng) -> bytes:

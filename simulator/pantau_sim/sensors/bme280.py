@@ -19,6 +19,7 @@ CALIBRATION = {
 }
 _ID, _RESET, _CTRL_HUM, _STATUS, _CTRL_MEAS, _CONFIG, _DATA = 0xD0, 0xE0, 0xF2, 0xF3, 0xF4, 0xF5, 0xF7
 _BME280, _BMP280 = 0x60, 0x58
+_AROUND = 64  # counts: over so many the formulas are nearly straight
 _LATE_US = 15000  # more than the longest time
 
 
@@ -76,16 +77,27 @@ def humidity_pct(adc: int, fine: float, trim: "dict[str, tuple[int, ...]]") -> f
     return max(0.0, min(100.0, v * (1.0 - h1 * v / 524288.0)))
 
 
-def search(target: float, form: "Callable[[int], float]", bits: int, rising: bool) -> int:
-    """The adc value of `bits` bits whose form(adc) is nearest above target."""
+def search(target: float, form: "Callable[[int], float]", bits: int, rising: bool, near: int = -1) -> int:
+    """The adc value of `bits` bits whose form(adc) is nearest above target; looked for beside `near` first."""
     low, high = 0, (1 << bits) - 1
+    if _AROUND < near < high - _AROUND:
+        here = form(near)
+        slope = form(near + _AROUND) - here
+        guess = near + int((target - here) * _AROUND / slope) if slope else near
+        inside = low < guess - 2 and guess + 2 < high
+        if inside and _below(form, guess - 2, target, rising) and not _below(form, guess + 2, target, rising):
+            low, high = guess - 1, guess + 2
     while low < high:
         middle = (low + high) // 2
-        if (form(middle) < target) == rising:
+        if _below(form, middle, target, rising):
             low = middle + 1
         else:
             high = middle
     return low
+
+
+def _below(form: "Callable[[int], float]", adc: int, target: float, rising: bool) -> bool:
+    return (form(adc) < target) == rising
 
 
 class Emulator(I2cEmulator):
@@ -117,6 +129,7 @@ class Emulator(I2cEmulator):
         self._low, self._high = calibration_bytes(trim)
         if chip_id == _BMP280:
             self._high = bytes(7)
+        self._raw = (0, 0, 0)  # of the last measurement
         self._reset(0)
 
     def power_on(self, t_us: int) -> None:
@@ -203,10 +216,12 @@ class Emulator(I2cEmulator):
         percent = self._truth("relative_humidity", t_s) + noise[1] * rng.gauss()
         pascal = (self._truth("air_pressure", t_s) + noise[2] * rng.gauss()) * 100.0
         trim = self._trim
-        raw_t = search(celsius * 5120.0, lambda adc: t_fine(adc, trim), 20, True)
+        raw_t = search(celsius * 5120.0, lambda adc: t_fine(adc, trim), 20, True, self._raw[0])
         fine = t_fine(raw_t, trim)
-        raw_p = search(pascal, lambda adc: pressure_pa(adc, fine, trim), 20, False) if over[1] else 0x80000
-        raw_h = search(percent, lambda adc: humidity_pct(adc, fine, trim), 16, True) if over[2] else 0x8000
+        _, near_p, near_h = self._raw
+        raw_p = search(pascal, lambda adc: pressure_pa(adc, fine, trim), 20, False, near_p) if over[1] else 0x80000
+        raw_h = search(percent, lambda adc: humidity_pct(adc, fine, trim), 16, True, near_h) if over[2] else 0x8000
+        self._raw = raw_t, raw_p, raw_h
         if self.hit("wet"):
             raw_h = 0xFFFF
         if not over[0]:

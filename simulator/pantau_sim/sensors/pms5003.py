@@ -3,6 +3,8 @@
 Packet of 32 bytes: 42 4D 00 1C, 13 big-endian words, sum of the first 30. Commands 42 4D cmd 00 data sum16.
 """
 
+import struct
+
 from .base import Prng, UartEmulator, rounded
 
 TYPE_CHECKING = False
@@ -13,6 +15,10 @@ _PERIOD_US = 1000000
 _WARM_US = 10000000  # time constant of the fan: readings grow to 95 % within 30 s
 _PASSIVE, _ACTIVE, _READ, _SLEEP, _WAKE = (0xE1, 0), (0xE1, 1), (0xE2, 0), (0xE4, 0), (0xE4, 1)
 _VERSION = 0x97
+_STRETCH = 10  # packets over which a truth that calls itself smooth is taken for straight
+# Of the larger bins, as in a captured packet of clean air (vectors pms5003_good1)
+_SHARES = (1.0, 0.285, 0.043, 0.006, 0.002, 0.001)
+_GREAT = 20000.0  # what is nearer to the end of a word than this is made one by one
 
 
 def _summed(body: bytes) -> bytes:
@@ -22,10 +28,7 @@ def _summed(body: bytes) -> bytes:
 
 def packet(words: "list[int]") -> bytes:
     """32 bytes of 13 words: PM1/2.5/10 CF=1, PM1/2.5/10 atmospheric, six counts per 0.1 L, version and error."""
-    body = b"\x42\x4d\x00\x1c"
-    for value in words:
-        body += bytes([value >> 8 & 255, value & 255])
-    return _summed(body)
+    return _summed(b"\x42\x4d\x00\x1c" + struct.pack(">13H", *[value & 0xFFFF for value in words]))
 
 
 def acknowledge(command: "tuple[int, int]") -> bytes:
@@ -85,6 +88,9 @@ class Emulator(UartEmulator):
         while self._next_us <= t_us:
             if self._active and not self._asleep and self.hit("passive"):
                 self._active = False
+            if self._active and not self._asleep and not self.ails() and self._next_us - self._fan_us >= 3 * _WARM_US:
+                self._healthy(out, min((t_us - self._next_us) // _PERIOD_US + 1, _STRETCH))
+                continue
             if self._active and not self._asleep:
                 if self.hit("ack"):
                     out.append((self._next_us - 20000, acknowledge(_SLEEP)))
@@ -92,6 +98,34 @@ class Emulator(UartEmulator):
             self._next_us += _PERIOD_US
         out.sort()
         return out
+
+    def _healthy(self, out: "list[tuple[int, bytes]]", count: int) -> None:
+        """The next `count` packets of a sensor that is warm and that nothing is wrong with."""
+        at_us = self._next_us
+        self._next_us += count * _PERIOD_US
+        here = self._air(at_us)
+        there = here
+        if count > 1:
+            there = self._air(self._next_us - _PERIOD_US)
+        if getattr(self._truth, "SMOOTH_S", 0) < count or max(here + there) > _GREAT:
+            for t_us in range(at_us, self._next_us, _PERIOD_US):
+                out.append((t_us, self._report(t_us)))
+            return
+        step = [(b - a) / max(1, count - 1) for a, b in zip(here, there)]
+        fine_1, fine, coarse, number = here
+        for _ in range(count):
+            level = 1.0 + self._noise * self._rng.gauss()
+            mass = [fine_1 * level, fine * level, coarse * level]
+            self._last = words = [int(concentrations(value) + 0.5) for value in mass]
+            words += [int(value + 0.5) for value in mass]
+            n = number * level
+            words += [int(n * share + 0.5) for share in _SHARES]
+            out.append((at_us, packet(words + [_VERSION << 8])))
+            at_us += _PERIOD_US
+            fine_1 += step[0]
+            fine += step[1]
+            coarse += step[2]
+            number += step[3]
 
     def _wake(self, t_us: int) -> None:
         self._asleep = False
@@ -125,14 +159,15 @@ class Emulator(UartEmulator):
         counts = [0] * 6 if self.hit("n03_zero") else self._last[6:]
         return packet(self._last[:6] + counts + [_VERSION << 8 | (1 if self.hit("error") else 0)])
 
-    def _measure(self, t_us: int) -> "list[int]":
+    def _air(self, t_us: int) -> "list[float]":
         t_s = t_us / 1000000
+        return [self._truth(name, t_s) for name in ("pm1", "pm2_5", "pm10", "particles_0_3")]
+
+    def _measure(self, t_us: int) -> "list[int]":
         spin = min(1.0, (t_us - self._fan_us) / (3 * _WARM_US))
         level = spin * (1.0 + self._noise * self._rng.gauss())
-        air = [self._truth(name, t_s) * level for name in ("pm1", "pm2_5", "pm10")]
-        count = self._truth("particles_0_3", t_s) * level
+        air = [value * level for value in self._air(t_us)]
+        count = air.pop()
         words = [rounded(concentrations(value), 0, 65535) for value in air]
         words += [rounded(value, 0, 65535) for value in air]
-        # Shares of the larger bins as in a captured packet of clean air (vectors pms5003_good1).
-        words += [rounded(count * share, 0, 65535) for share in (1.0, 0.285, 0.043, 0.006, 0.002, 0.001)]
-        return words
+        return words + [rounded(count * share, 0, 65535) for share in _SHARES]

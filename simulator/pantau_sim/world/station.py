@@ -69,6 +69,8 @@ def planned_habits(seed: int, station_id: str) -> Habits:
 class Station:
     """Truth at one place, in the form that emulators take: callable by property, and `passes` for traffic."""
 
+    SMOOTH_S = 10  # over so long a property is as good as straight: an emulator need not ask for each of its packets
+
     def __init__(self, city: City, site: Site, habits: Habits, place: tuple[float, float] | None) -> None:
         seed, key = city.seed, zlib.crc32(site.id.encode())
         self.id = site.id

@@ -116,13 +116,13 @@ def test_after_a_brown_out_the_first_packets_are_not_believed_again(clock, seed,
 def test_a_quiet_surface_is_stuck_only_without_any_scatter(clock):
     emulator = a02yyuw.Emulator(steady(water_distance=2.0), 3, noise_mm=0)
     sensor = sensor_on(clock, Faults(1), emulator, stuck_s=600)
-    real, odd = emulator._measure, []
+    real, odd = emulator._reported, []
 
-    def measure(t_us):
-        odd.append(t_us)
-        return real(t_us) + len(odd) % 3 - 1  # the median is the same each time, the scatter 1 mm
+    def reported(mm):
+        odd.append(mm)
+        return real(mm) + len(odd) % 3 - 1  # the median is the same each time, the scatter 1 mm
 
-    emulator._measure = measure
+    emulator._reported = reported
     for _ in range(15):
         clock.ms += 60000
         got = read(sensor)

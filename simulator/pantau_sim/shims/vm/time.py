@@ -1,33 +1,35 @@
 # The ESP32's `time` for a node in the VM: epoch 2000 from the RTC, ticks that wrap at 2**30 and start with the boot.
 import _simbus
+from _simbus import uptime_us
+from micropython import const
 from utime import clock
 from utime import gmtime as _gmtime
 from utime import mktime as _mktime
 
-_PERIOD = 1 << 30
-_HALF = 1 << 29
-_EPOCH_2000_S = 946684800
+_WRAP = const((1 << 30) - 1)
+_HALF = const(1 << 29)
+_EPOCH_2000_S = const(946684800)
 
 rtc_us = _simbus.boot["rtc_us"]  # us since 2000-01-01 that the RTC shows at uptime 0
 
 
 def ticks_ms():
-    return _simbus.uptime_us() // 1000 & _PERIOD - 1
+    return uptime_us() // 1000 & _WRAP
 
 
 def ticks_us():
-    return _simbus.uptime_us() & _PERIOD - 1
+    return uptime_us() & _WRAP
 
 
 ticks_cpu = ticks_us
 
 
 def ticks_add(ticks, delta):
-    return ticks + delta & _PERIOD - 1
+    return ticks + delta & _WRAP
 
 
 def ticks_diff(a, b):
-    return (a - b + _HALF & _PERIOD - 1) - _HALF
+    return (a - b + _HALF & _WRAP) - _HALF
 
 
 def sleep_ms(ms):
@@ -43,11 +45,11 @@ def sleep(seconds):
 
 
 def time():
-    return (rtc_us + _simbus.uptime_us()) // 1000000
+    return (rtc_us + uptime_us()) // 1000000
 
 
 def time_ns():
-    return (rtc_us + _simbus.uptime_us()) * 1000
+    return (rtc_us + uptime_us()) * 1000
 
 
 def gmtime(seconds=None):
