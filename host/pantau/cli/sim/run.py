@@ -13,6 +13,7 @@ import click
 
 from pantau.cli import report as reports
 from pantau.cli.report import FailedError, MissingError, UsageError
+from pantau.problems import ConfigError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -41,12 +42,13 @@ def command(
     from pantau_sim.run.run import DivergenceError, run, workplace
     from pantau_sim.run.run import verify as play_twice
     from pantau_sim.run.workers import WorkerError
-    from pantau_sim.scenario.file import load
-    from pantau_sim.scenario.make import make
+    from pantau_sim.scenario.check import look
     from pantau_sim.vm import MissingVmError, check_vm, find_vm
 
-    name, form = load(scenario)
-    plan = make(name, form, form.scenario.seed if seed is None else seed)
+    looked = look(scenario, seed)
+    if looked.problems or looked.plan is None:
+        raise ConfigError(looked.problems)
+    name, plan = looked.plan.name, looked.plan
     many = jobs or os.cpu_count() or 1
     if keep is not None and keep.exists() and any(keep.iterdir()):
         raise UsageError(f"{keep} is not empty: name a new folder")
