@@ -15,8 +15,7 @@ BLIND_MM, RANGE_MM = LIMITS["a02yyuw"]
 NO_ECHO_MM = 0  # checksum-valid; some DYP parts send 65535
 WARM_UP_PACKETS = 3  # the first packets after power-on are not to be trusted
 _START_US = 60000  # first packet after power-on
-_STRETCH = 10  # packets over which a truth that calls itself smooth is taken for straight
-_NOISES = 1024  # of them made beforehand; each stretch begins anywhere among them
+_NOISES = 1024  # of them made beforehand; sixteen packets in a row take theirs from anywhere among them
 
 
 def packet(distance_mm: int) -> bytes:
@@ -66,6 +65,9 @@ class Emulator(UartEmulator):
         self._sound_m_s = sound_m_s
         self._sent = 0
         self._last_mm = NO_ECHO_MM
+        self._sixteen = self._second = -1  # which packets share a stretch of noise; which second is at hand
+        self._first = 0
+        self._low_mm = self._rise_mm = 0.0
 
     def power_on(self, t_us: int) -> None:
         """Start counting warm-up packets; a fragment opens the stream, as a node that opens mid-packet sees it."""
@@ -82,7 +84,7 @@ class Emulator(UartEmulator):
             if self._sent < WARM_UP_PACKETS or self.ails():
                 out.append((self._next_us, self._ailing()))
             else:
-                count = min((t_us - self._next_us) // self._period_us + 1, _STRETCH)
+                count = (t_us - self._next_us) // self._period_us + 1
                 self._healthy(out, count)
             self._next_us += count * self._period_us
             self._sent += count
@@ -106,21 +108,26 @@ class Emulator(UartEmulator):
         return data
 
     def _healthy(self, out: "list[tuple[int, bytes]]", count: int) -> None:
-        """The next `count` packets of a module that nothing is wrong with."""
+        """The next `count` packets of a module that nothing is wrong with; the same however they are asked for."""
         at_us, period_us = self._next_us, self._period_us
-        true_mm = self._true_mm(at_us)
-        step_mm = 0.0
-        straight = count > 1 and getattr(self._truth, "SMOOTH_S", 0) * 1000000 >= count * period_us
-        if straight:
-            step_mm = (self._true_mm(at_us + (count - 1) * period_us) - true_mm) / (count - 1)
-        first = self._rng.below(_NOISES - _STRETCH)
-        for noise_mm in self._noises[first : first + count]:
-            if not straight:
-                true_mm = self._true_mm(at_us)
-            self._last_mm = mm = self._reported(true_mm + noise_mm)
+        smooth = getattr(self._truth, "SMOOTH_S", 0) >= 1
+        for n in range(self._sent, self._sent + count):
+            if n >> 4 != self._sixteen:
+                self._sixteen = n >> 4
+                self._first = self._rng.below(_NOISES - 16)
+            true_mm = self._between_mm(at_us) if smooth else self._true_mm(at_us)
+            self._last_mm = mm = self._reported(true_mm + self._noises[self._first + (n & 15)])
             out.append((at_us, _packets.get(mm) or _remember(mm)))
             at_us += period_us
-            true_mm += step_mm
+
+    def _between_mm(self, t_us: int) -> float:
+        """As _true_mm, straight between whole seconds."""
+        second = t_us // 1000000
+        if second != self._second:
+            self._second = second
+            self._low_mm = self._true_mm(second * 1000000)
+            self._rise_mm = self._true_mm(second * 1000000 + 1000000) - self._low_mm
+        return self._low_mm + self._rise_mm * ((t_us - second * 1000000) / 1000000)
 
     def skip(self, count: int) -> None:
         """Warm-up packets that no one could read are over too."""

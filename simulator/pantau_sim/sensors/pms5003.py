@@ -15,7 +15,7 @@ _PERIOD_US = 1000000
 _WARM_US = 10000000  # time constant of the fan: readings grow to 95 % within 30 s
 _PASSIVE, _ACTIVE, _READ, _SLEEP, _WAKE = (0xE1, 0), (0xE1, 1), (0xE2, 0), (0xE4, 0), (0xE4, 1)
 _VERSION = 0x97
-_STRETCH = 10  # packets over which a truth that calls itself smooth is taken for straight
+_STRETCH_US = 10000000  # over which a truth that calls itself so smooth is taken for straight
 # Of the larger bins, as in a captured packet of clean air (vectors pms5003_good1)
 _SHARES = (1.0, 0.285, 0.043, 0.006, 0.002, 0.001)
 _GREAT = 20000.0  # what is nearer to the end of a word than this is made one by one
@@ -64,6 +64,9 @@ class Emulator(UartEmulator):
         self._active = True
         self._asleep = False
         self._last: list[int] = []
+        self._stretch = -1
+        self._here: list[float] = []
+        self._there: list[float] = []
 
     def power_on(self, t_us: int) -> None:
         """Active mode; the node opens the stream in the middle of a packet."""
@@ -89,7 +92,7 @@ class Emulator(UartEmulator):
             if self._active and not self._asleep and self.hit("passive"):
                 self._active = False
             if self._active and not self._asleep and not self.ails() and self._next_us - self._fan_us >= 3 * _WARM_US:
-                self._healthy(out, min((t_us - self._next_us) // _PERIOD_US + 1, _STRETCH))
+                self._healthy(out, (t_us - self._next_us) // _PERIOD_US + 1)
                 continue
             if self._active and not self._asleep:
                 if self.hit("ack"):
@@ -100,32 +103,32 @@ class Emulator(UartEmulator):
         return out
 
     def _healthy(self, out: "list[tuple[int, bytes]]", count: int) -> None:
-        """The next `count` packets of a sensor that is warm and that nothing is wrong with."""
-        at_us = self._next_us
-        self._next_us += count * _PERIOD_US
-        here = self._air(at_us)
-        there = here
-        if count > 1:
-            there = self._air(self._next_us - _PERIOD_US)
-        if getattr(self._truth, "SMOOTH_S", 0) < count or max(here + there) > _GREAT:
-            for t_us in range(at_us, self._next_us, _PERIOD_US):
-                out.append((t_us, self._report(t_us)))
-            return
-        step = [(b - a) / max(1, count - 1) for a, b in zip(here, there)]
-        fine_1, fine, coarse, number = here
+        """The next `count` packets of a sensor that is warm and that nothing is wrong with; the same however they are asked for."""
+        smooth = getattr(self._truth, "SMOOTH_S", 0) * 1000000 >= _STRETCH_US
         for _ in range(count):
+            at_us = self._next_us
+            self._next_us += _PERIOD_US
+            fine_1, fine, coarse, number = self._between(at_us) if smooth else self._air(at_us)
+            if max(fine_1, fine, coarse, number) > _GREAT:
+                out.append((at_us, self._report(at_us)))
+                continue
             level = 1.0 + self._noise * self._rng.gauss()
             mass = [fine_1 * level, fine * level, coarse * level]
-            self._last = words = [int(concentrations(value) + 0.5) for value in mass]
+            words = [int(concentrations(value) + 0.5) for value in mass]
             words += [int(value + 0.5) for value in mass]
             n = number * level
-            words += [int(n * share + 0.5) for share in _SHARES]
-            out.append((at_us, packet(words + [_VERSION << 8])))
-            at_us += _PERIOD_US
-            fine_1 += step[0]
-            fine += step[1]
-            coarse += step[2]
-            number += step[3]
+            self._last = words + [int(n * share + 0.5) for share in _SHARES]
+            out.append((at_us, packet(self._last + [_VERSION << 8])))
+
+    def _between(self, t_us: int) -> "list[float]":
+        """As _air, straight between two of its instants."""
+        k = t_us // _STRETCH_US
+        if k != self._stretch:
+            self._stretch = k
+            self._here = self._air(k * _STRETCH_US)
+            self._there = self._air((k + 1) * _STRETCH_US)
+        share = (t_us - k * _STRETCH_US) / _STRETCH_US
+        return [a + (b - a) * share for a, b in zip(self._here, self._there)]
 
     def _wake(self, t_us: int) -> None:
         self._asleep = False
