@@ -61,7 +61,7 @@ def draw(seed: int) -> Tables:
         "client": clients(Lot(seed, "clients"), places, active_ms),
         "expect": [{"name": "nothing-lost", "check": "nothing_lost"}],
     }
-    if any(place["site"]["kind"] == "river" for place in places):
+    if any("river" in place["site"] for place in places):
         tables["river"] = [_river(Lot(seed, "river"))]
     return {name: table for name, table in tables.items() if table}
 

@@ -12,6 +12,7 @@ from pantau.decode import Decoder
 from pantau.model import StoredFrame
 from pantau.registry.file import read
 from pantau_sim.hunt.held import most_held
+from pantau_sim.run.account import instant_s
 from pantau_wire import frame as wire
 from pantau_wire import names as T
 
@@ -85,12 +86,12 @@ def dates_are_true(evidence: Evidence) -> Iterator[str]:
             if abs(off_ms) > most_ms:
                 yield f"{where}: the mapping is {off_ms / 1000:.1f} s off"
         elif f.kind == T.K_RECORDS:
-            interval_ms = f.interval_s * 1000
+            offsets = f.columns.get(T.TIME_OFFSET)
             for index, time_s in enumerate(wire.times(f)):
-                uptime_ms = time_s * 1000 - start_ms
-                off_ms = uptime_ms - round(uptime_ms / interval_ms) * interval_ms
-                if abs(off_ms) > most_ms:
-                    yield f"{where} record {index}: {off_ms / 1000:.1f} s off"
+                uptime_s = time_s - start_ms / 1000 - (offsets[0][index] if offsets else 0)
+                off_s = uptime_s - instant_s(uptime_s, f.interval_s)
+                if abs(off_s) > most_ms / 1000:
+                    yield f"{where} record {index}: {off_s:.1f} s off"
     for row in evidence.rows:
         lives = evidence.outcome.nodes[row.node].lives
         if row.dated_later and row.observed_ms is not None and row.uptime_ms is not None and row.boot <= len(lives):

@@ -56,7 +56,7 @@ def _site(lot: Lot, domain: str) -> Tables:
     site: Tables = {"kind": lot.one(KINDS[domain])}
     if domain == "flood":
         site |= {"base_m": _BASE_M, "rise_m": lot.one((0.2, 1.0, 1.6))}
-        if site["kind"] == "river":
+        if site["kind"] in {"river", "mouth"}:
             site |= {"river": "kali", "km": lot.between(0.1, 5)}
     elif domain == "traffic":
         site |= {"flow_veh_h": lot.one((1, 120, 900, 1800)), "lanes": lot.whole(1, 2)}

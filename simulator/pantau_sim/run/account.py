@@ -85,16 +85,21 @@ def _place(f: frame.Frame, lives: list[Life], instants: dict[int, dict[int, str]
         return 0
     start_s = lives[f.boot - 1].start_us / 1e6 if f.clock else 0
     for index in range(f.count):
-        uptime_s = f.base_s + index * f.interval_s - start_s
-        grid_s = math.gcd(
-            f.interval_s, _EVENT_S
-        )  # the last record of an event may stand in a frame of the usual interval
-        instant = round(uptime_s / grid_s) * grid_s
+        instant = instant_s(f.base_s + index * f.interval_s - start_s, f.interval_s)
         if instant in instants[f.boot]:
             out.twice += 1
             out.problems.append(f"boot {f.boot} instant {instant} s: in {instants[f.boot][instant]} and in {where}")
         instants[f.boot][instant] = where
     return int(f.count)
+
+
+def instant_s(uptime_s: float, interval_s: int) -> int:
+    """Return the instant that an uptime means, which a clock's error may have moved.
+
+    The last record of an event may stand in a frame of the usual interval: that alone is not the grid.
+    """
+    grid_s = math.gcd(interval_s, _EVENT_S)
+    return round(uptime_s / grid_s) * grid_s
 
 
 def _missing(boot: int, life: Life, found: dict[int, str], interval_s: int, out: NodeOutcome) -> list[str]:
