@@ -54,7 +54,7 @@ def _site(place: Any, rivers: Sequence[str]) -> Iterator[Found]:
         yield ("site", "kind"), f"a {place.domain} station does not stand at a {site.kind}; it may be: {fit}"
     if site.river is not None and site.river not in rivers:
         yield ("site", "river"), unknown("river", site.river, rivers) if rivers else "there is no [[river]]; add it"
-    if site.kind == "river" and site.river is None:
+    if site.kind in {"river", "mouth"} and site.river is None:
         yield ("site",), "river is missing; name the [[river]] that it stands at"
 
 

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import tomllib
 
+import pytest
+
+from pantau.problems import ConfigError
 from pantau_sim.hunt.draw import draw
 from pantau_sim.hunt.files import save, saved
 from pantau_sim.hunt.invariants import Broken
@@ -30,6 +33,16 @@ def test_every_case_is_a_scenario_that_its_text_makes_again():
         assert len(plan.faults) == len(tables.get("fault", ()))
         assert plan.calm_us == plan.end_us - round(scenario.scenario.calm_h * 3.6e9)
         assert plan.end_us - plan.start_us <= 6.5 * 3.6e9
+
+
+def test_a_mouth_is_one_of_a_river():
+    """Seed 2001 drew one of none: the file was taken, and the world then refused it."""
+    tables = draw(0)
+    tables["station"] = [tables["station"][0] | {"domain": "flood", "sensor_height_m": 3.0, "site": {"kind": "mouth"}}]
+    for name in ("fault", "client", "ailment", "river"):
+        tables.pop(name, None)
+    with pytest.raises(ConfigError, match="river is missing"):
+        read(text(tables), "mouth.toml")
 
 
 def test_all_that_can_go_wrong_is_drawn():
