@@ -22,6 +22,7 @@ _UART_EARLY = 19  # 16 to 18 are the simulation's
 _OK, _NACK, _HELD = b"\x00", b"\x01", b"\x02"  # the clock held for longer than the chip waits
 _HARD = 2  # reset cause
 _MAX_REPLY = 65000
+_LATE_US = 15000000  # a node that asks later than this after its window has a full buffer; an air node asks each 8 s
 _FIFO = 128  # bytes of hardware buffer behind the driver's rxbuf (ESP32 technical reference, UART)
 
 
@@ -195,19 +196,24 @@ class Bus:
         n, held, lost = struct.unpack("<BHI", body)
         uart = self._uart(n)
         uart.overflow += lost
-        until_us = min(t_us + self._look_ahead_us, self.horizon_us())
         emulator, early = uart.emulator, uart.early
         if emulator is None or early is None:
-            return reply(t_us, self.boot_us, 1, b"", (max(t_us, until_us), [], [], b""))
-        if t_us < early.until_us:
-            early.take_back(t_us)
-        uart.sync(t_us, held)
-        there, uart.fifo = uart.fifo, b""
-        coming: tuple[int, list[int], list[int], bytes] = (t_us, [], [], b"")
-        if until_us > t_us and emulator.AHEAD and self.faults.rests(emulator.MODEL, t_us):
-            end_us, starts, ends, data = early.fetch(t_us, until_us)
-            coming = (end_us, starts, ends, uart.seen(data))
-        return reply(t_us, self.boot_us, 10000000 // emulator.BAUD, there, coming)
+            return reply(t_us, t_us + self._look_ahead_us - self.boot_us, 1, b"", ([], [], b""))
+        horizon_us = self.horizon_us() if self._look_ahead_us else 0
+        calm = (
+            horizon_us > t_us and emulator.AHEAD and self.faults.rests(emulator.MODEL, t_us) and not emulator.troubled()
+        )
+        there, coming, until_us = b"", None, t_us
+        if not calm or not 0 <= t_us - early.handed_us < _LATE_US:
+            early.take_back(min(t_us, early.handed_us))
+            uart.sync(t_us, held)
+            there, uart.fifo = uart.fifo, b""
+            early.handed_us = t_us
+        if calm:
+            starts, ends, data = early.fetch(t_us, self._look_ahead_us, horizon_us)
+            coming, until_us = (starts, ends, uart.seen(data)), early.handed_us
+        byte_us = 10000000 // emulator.BAUD
+        return reply(t_us, until_us - self.boot_us, byte_us, there, coming or ([], [], b""))
 
     def _device(self, t_us: int, bus: int, address: int) -> I2cEmulator | None:
         device = self._wiring.get("i2c", {}).get((bus, address))

@@ -27,6 +27,7 @@ _WDT_TICK_S = 0.25
 _SHIM_HEAP_K = (
     45  # what launcher and shims take of the VM's heap (measured); on a board these modules are not on the heap
 )
+_WINDOWS_K = 16  # in virtual time: two windows of a UART (pantau_sim.early)
 
 
 class NodeError(Exception):
@@ -57,12 +58,13 @@ def pulse_pins(firmware: Path, board: str) -> dict[int, int]:
     return dict(enumerate(boards[board]["pulse"]))
 
 
-def _heap_option(heap: str) -> str:
+def _heap_option(heap: str, *, virtual: bool) -> str:
     """The VM's option for a node's heap such as 160wK (K = KiB; w = doubled, as objects of a 64-bit VM are), plus the shims' share."""
     match = re.fullmatch(r"(\d+)(w?)[kK]", heap)
     if not match:
         raise NodeError(f"heap {heap!r} is not of the form 160wK (w doubles for the 64-bit VM) or 320K")
-    return f"{int(match[1]) * (2 if match[2] else 1) + _SHIM_HEAP_K}K"
+    shims = _SHIM_HEAP_K + (_WINDOWS_K if virtual else 0)
+    return f"{int(match[1]) * (2 if match[2] else 1) + shims}K"
 
 
 class SimNode:
@@ -97,7 +99,7 @@ class SimNode:
         self.log_path = root.parent / f"{root.name}.log"
         self.partitions = Partitions(root, partitions or {})
         self._firmware = firmware or firmware_folder()
-        self._heap = _heap_option(heap)
+        self._heap = _heap_option(heap, virtual=self.clock.virtual)
         self._run = run
         self._seed = seed
         look_ahead_us = 60000000 if self.clock.virtual else 1000000

@@ -98,17 +98,19 @@ def _targets(vehicles: list[Pass], reach_m: list[float], seed: int, first_us: in
 
 def _mix(x: NDArray[np.uint32]) -> NDArray[np.uint32]:
     """sensors.base.mix of each."""
-    x = x ^ x >> np.uint32(16)
-    x = x * np.uint32(0x85EBCA6B)
-    x ^= x >> np.uint32(13)
-    x = x * np.uint32(0xC2B2AE35)
-    return x ^ x >> np.uint32(16)
+    mixed: NDArray[np.uint32] = x ^ x >> np.uint32(16)
+    mixed *= np.uint32(0x85EBCA6B)
+    mixed ^= mixed >> np.uint32(13)
+    mixed *= np.uint32(0xC2B2AE35)
+    mixed ^= mixed >> np.uint32(16)
+    return mixed
 
 
 def _four_bytes(words: NDArray[np.uint32]) -> NDArray[np.int64]:
     """sensors.ld2451.four_bytes of each."""
     x: NDArray[np.int64] = words.astype(np.int64)
-    return (x & 255) + (x >> 8 & 255) + (x >> 16 & 255) + (x >> 24) - 510
+    total: NDArray[np.int64] = (x & 255) + (x >> 8 & 255) + (x >> 16 & 255) + (x >> 24) - 510
+    return total
 
 
 def _rounded(values: NDArray[np.float64], low: int, high: int) -> NDArray[np.int64]:

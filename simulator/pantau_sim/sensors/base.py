@@ -97,6 +97,10 @@ class Emulator:
         self.injected[kind] = self.injected.get(kind, 0) + 1
         return True
 
+    def troubled(self) -> bool:
+        """Whether a fault waits to show."""
+        return self._due is not None and any(self._due.values())
+
 
 class UartEmulator(Emulator):
     """A sensor that talks on a UART; a subclass gives whole packets, this class lets their bytes arrive in time."""

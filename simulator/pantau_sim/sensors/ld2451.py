@@ -134,7 +134,7 @@ class Emulator(UartEmulator):
         first = self._next_us
         n = (until_us - _LONGEST * 10000000 // self.BAUD - first) // PERIOD_US + 1
         busy = self._silent or self._configuring or self._replies or self._flight
-        if n > 0 and not busy and not (self._due and any(self._due.values())):
+        if n > 0 and not busy and not self.troubled():
             self._next_us = first + n * PERIOD_US
             vehicles = self._truth.passes(first / 1000000 - AROUND_S, self._next_us / 1000000 + AROUND_S)
             wanted = [v for v in vehicles if self._wants(v[1], v[2])]

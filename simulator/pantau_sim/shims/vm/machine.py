@@ -222,11 +222,14 @@ class _EarlyUART(UART):
         self._ends = array("H", window[14 + 4 * packets : 14 + 6 * packets])
         self._base = self._at = 14 + 6 * packets + there
         self._fifo = held + window[self._base - there : self._base]
+        self._keep(self._arrived(0))  # what came since the last window ended
 
     def _arrived(self, at_us):
         """Where in the window the first byte stands that has not arrived."""
         starts = self._starts
         low, high = self._k, len(starts)
+        if low + 32 < high and starts[low + 32] > at_us:
+            high = low + 32  # as a rule: a few seconds of packets
         while low < high:
             middle = (low + high) >> 1
             if starts[middle] <= at_us:
