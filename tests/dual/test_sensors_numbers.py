@@ -111,7 +111,7 @@ def report(tracker, t, targets):
     """Give one report of (angle deg, distance m, direction, speed km/h, SNR) at t."""
     rows = [bytes((angle + 0x80, distance, way, speed, snr)) for angle, distance, way, speed, snr in targets]
     size = 2 + 5 * len(rows)
-    tracker.follow(t - 100, 100, [bytes((size, 0, len(rows), 0)) + b"".join(rows) if rows else b"\x00\x00"])
+    tracker.feed(t - 100, 100, [bytes((size, 0, len(rows), 0)) + b"".join(rows) if rows else b"\x00\x00"])
 
 
 def drive(tracker, t, seconds, vehicles, lost=()):

@@ -34,8 +34,6 @@ COUNTS = True  # what comes while the chip sleeps is lost
 
 REPORT, REPORT_END = b"\xf4\xf3\xf2\xf1", b"\xf8\xf7\xf6\xf5"
 COMMAND, COMMAND_END = b"\xfd\xfc\xfb\xfa", b"\x04\x03\x02\x01"
-_BETWEEN = REPORT_END + REPORT
-_NOTHING = b"\x00\x00"  # the body of an empty report
 _MAX_TARGETS = const(5)
 _LONGEST = const(2 + 2 + 5 * 5)  # body of a report
 _MAX_REPLY = const(32)  # longest documented body is 12
@@ -91,9 +89,10 @@ class Parser:
         end = row.rfind(REPORT_END)
         if framer.gap or end < 4 or row[:4] != REPORT:
             return self._find(data)
-        found = row[4:end].split(_BETWEEN)
+        found = row[4:end].split(REPORT_END + REPORT)
+        nothing = b"\x00\x00"
         for body in found:
-            if body != _NOTHING:
+            if body != nothing:
                 size = len(body)
                 if not 4 <= size <= _LONGEST or body[0] != size - 2 or body[1] or 5 * body[2] != size - 4:
                     return self._find(data)
@@ -191,7 +190,7 @@ class Driver:
             span = count * PERIOD_MS
             self._at = t - span
         step = max(PERIOD_MS - 20, min(PERIOD_MS + 30, span // count))
-        self._at = self._tracker.follow(self._at, step, reports)
+        self._at = self._tracker.feed(self._at, step, reports)
         if not self._talker:
             for report in reports:
                 self._empty = 0 if len(report) > 4 else self._empty + 1
