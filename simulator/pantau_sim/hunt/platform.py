@@ -87,9 +87,10 @@ def dates_are_true(evidence: Evidence) -> Iterator[str]:
                 yield f"{where}: the mapping is {off_ms / 1000:.1f} s off"
         elif f.kind == T.K_RECORDS:
             offsets = f.columns.get(T.TIME_OFFSET)
+            interval_s = evidence.nodes[kept.node].config["sampling"]["interval_s"]
             for index, time_s in enumerate(wire.times(f)):
                 uptime_s = time_s - start_ms / 1000 - (offsets[0][index] if offsets else 0)
-                off_s = uptime_s - instant_s(uptime_s, f.interval_s)
+                off_s = uptime_s - instant_s(uptime_s, interval_s)
                 if abs(off_s) > most_ms / 1000:
                     yield f"{where} record {index}: {off_s:.1f} s off"
     for row in evidence.rows:

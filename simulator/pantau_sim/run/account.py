@@ -53,15 +53,15 @@ def account(
     out.overwritten = held.records_gone
     instants: dict[int, dict[int, str]] = {boot: {} for boot in range(1, len(lives) + 1)}
     for identity in sorted(stored):
-        out.stored += _place(frame.decode(stored[identity]), lives, instants, out)
+        out.stored += _place(frame.decode(stored[identity]), interval_s, lives, instants, out)
     for identity in sorted(held.frames.keys() - stored.keys()):
-        out.held += _place(frame.decode(held.frames[identity]), lives, instants, out)
+        out.held += _place(frame.decode(held.frames[identity]), interval_s, lives, instants, out)
     for identity in sorted(held.frames.keys() & stored.keys()):
         if held.frames[identity] != stored[identity]:
             out.problems.append(f"boot {identity[0]} seq {identity[1]}: the node holds other bytes than the bridge")
     for batch in held.batches:
         if batch.count and (batch.boot, batch.seq) not in stored:
-            out.held += _place(batch.frame(batch.seq, batch.count, False, 0), lives, instants, out)
+            out.held += _place(batch.frame(batch.seq, batch.count, False, 0), interval_s, lives, instants, out)
     missing = [
         text for boot, life in enumerate(lives, 1) for text in _missing(boot, life, instants[boot], interval_s, out)
     ]
@@ -75,7 +75,9 @@ def account(
     return out
 
 
-def _place(f: frame.Frame, lives: list[Life], instants: dict[int, dict[int, str]], out: NodeOutcome) -> int:
+def _place(
+    f: frame.Frame, interval_s: int, lives: list[Life], instants: dict[int, dict[int, str]], out: NodeOutcome
+) -> int:
     """Put a frame's records at their instants, in seconds of uptime; return how many."""
     if f.kind != T.K_RECORDS:
         return 0
@@ -85,7 +87,7 @@ def _place(f: frame.Frame, lives: list[Life], instants: dict[int, dict[int, str]
         return 0
     start_s = lives[f.boot - 1].start_us / 1e6 if f.clock else 0
     for index in range(f.count):
-        instant = instant_s(f.base_s + index * f.interval_s - start_s, f.interval_s)
+        instant = instant_s(f.base_s + index * f.interval_s - start_s, interval_s)
         if instant in instants[f.boot]:
             out.twice += 1
             out.problems.append(f"boot {f.boot} instant {instant} s: in {instants[f.boot][instant]} and in {where}")
@@ -94,9 +96,10 @@ def _place(f: frame.Frame, lives: list[Life], instants: dict[int, dict[int, str]
 
 
 def instant_s(uptime_s: float, interval_s: int) -> int:
-    """Return the instant that an uptime means, which a clock's error may have moved.
+    """Return the instant that an uptime means, which a clock's error may have moved; `interval_s` is the usual one.
 
-    The last record of an event may stand in a frame of the usual interval: that alone is not the grid.
+    A frame's own interval is not the grid: the record that begins an event stands in a frame of the event's, its last one in a
+    frame of the usual interval.
     """
     grid_s = math.gcd(interval_s, _EVENT_S)
     return round(uptime_s / grid_s) * grid_s

@@ -16,6 +16,7 @@ from pantau_sim.run.account import instant_s
         (74.6, 15, 75),
         (131.2, 12, 132),
         (3.0, 1, 3),
+        (15.2, 15, 15),  # the one that began an event
     ],
 )
 def test_an_uptime_means_an_instant_of_the_nodes_grid(uptime_s, interval_s, instant):
