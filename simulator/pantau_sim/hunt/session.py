@@ -136,13 +136,12 @@ class Hunt:
         tally = self.tally
         tally.counts += done.found.counts
         for one in done.found.broken:
-            failure = Failure(done.job.seed, one)
-            tally.failures.append(failure)
-            self._say(f"seed {failure.seed}: {one.invariant}: {one.what.splitlines()[0][:300]}")
-            there = saved(self._options.found, one.invariant, failure.seed)
-            if there is not None:
-                failure.file = str(there)
-            elif self._shrinking[one.mark] < _SHRUNK and self._options.shrink_s:
+            there = saved(self._options.found, one.invariant, done.job.seed)
+            tally.failures.append(Failure(done.job.seed, one, str(there or "")))
+            self._say(f"seed {done.job.seed}: {one.invariant}: {one.what.splitlines()[0][:300]}")
+        for one in done.found.broken[:1]:  # what else broke has the same cause, most often
+            again = any(failure.file for failure in tally.failures if failure.seed == done.job.seed)
+            if not again and self._shrinking[one.mark] < _SHRUNK and self._options.shrink_s:
                 self._shrinking[one.mark] += 1
                 self._waiting.append(done.job._replace(mark=one.mark, seconds=self._options.shrink_s))
         if tally.counts["cases"] % _SAY_EVERY == 0:
@@ -152,10 +151,12 @@ class Hunt:
             )
 
     def _keep(self, done: Done) -> None:
-        """Save a case that was made smaller."""
-        for failure in self.tally.failures:
-            if failure.seed == done.job.seed and failure.broken.mark == done.job.mark:
-                same = (one for one in done.found.broken if one.mark == done.job.mark)
-                shown = next(same, failure.broken)
-                failure.file = str(save(self._options.found, shown, failure.seed, done.tables))
-                self._say(f"seed {failure.seed}: shrunk, in {failure.file}")
+        """Save a case that was made smaller; it is the file of all that it still breaks."""
+        broken = {one.mark: one for one in done.found.broken}
+        mine = [failure for failure in self.tally.failures if failure.seed == done.job.seed]
+        shown = broken.get(done.job.mark) or next(one.broken for one in mine if one.broken.mark == done.job.mark)
+        file = save(self._options.found, shown, done.job.seed, done.tables)
+        for failure in mine:
+            if failure.broken.mark in {done.job.mark, *broken}:
+                failure.file = str(file)
+        self._say(f"seed {done.job.seed}: shrunk, in {file}")
