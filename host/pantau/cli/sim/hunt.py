@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import signal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -56,6 +57,7 @@ def command(
         if replay is not None:
             _judge(str(replay), play_scenario(*load(str(replay)), twice=True))
             return
+        signal.signal(signal.SIGTERM, signal.default_int_handler)  # who ends it hears what it saw
         first = secrets.randbelow(1 << 31) if seed is None else seed
         click.echo(f"hunting from seed {first} on, {jobs} at a time")
         folder = found or (_FOUND if _FOUND.is_dir() else Path("found"))
