@@ -52,7 +52,7 @@ def times_on(plan: ScenarioPlan, node: NodePlan) -> int | None:
     first = plan.start_us + power_on_ms(plan.seed, node.id) * 1000
     if any(first in cut for cut in cuts):
         return None
-    on = [end for _, end in cuts if end < plan.end_us]
+    on = [end for _, end in cuts if end <= plan.end_us]  # the last instant is played too
     # Before its first instant a node is off anyway; the end of a cut switches it on, whatever that instant says.
     early = any(end < first for end in on)
     return len(on) + (0 if early or any(start < first < end for start, end in cuts) else 1)
