@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import copy
+import shutil
 import sqlite3
 from contextlib import closing
 from dataclasses import replace
 
 import pytest
 
+from pantau.alerts.reads import Entry
+from pantau.alerts.track import Alert
 from pantau_sim.hunt.case import RUNS, SAME, play
 from pantau_sim.hunt.draw import draw
 from pantau_sim.hunt.evidence import Evidence
@@ -16,6 +19,7 @@ from pantau_sim.hunt.invariants import ALL, broken
 from pantau_sim.hunt.session import Hunt, Options
 from pantau_sim.run import run as runner
 from pantau_sim.run.district import Kept, power_on_ms
+from pantau_sim.run.outcome import Raised
 from pantau_sim.vm import MissingVmError, find_vm
 from scenarios import small
 
@@ -54,7 +58,7 @@ def _played(tmp_path_factory):
 
 @pytest.fixture
 def evidence(_played):
-    """The evidence of one run, of which a test may spoil its copy; the stores are shared, and put right again."""
+    """The evidence of one run, of which a test may spoil its copy; the folder is shared."""
     assert _played is not None
     return Evidence(copy.deepcopy(_played.outcome), _played.folder)
 
@@ -143,18 +147,55 @@ def test_what_waits_longer_than_an_hour_is_found(evidence):
 
 
 @pytest.mark.parametrize(
-    "name, file, spoil, mend",
+    "name, change",
     [
-        ("city-holds-the-log", "city/city.sqlite3", "UPDATE observations SET value = value + 1", "UPDATE observations SET value = value - 1"),
-        ("flags-not-sentinels", "city/city.sqlite3", "UPDATE observations SET quality = quality + 100", "UPDATE observations SET quality = quality - 100"),
+        ("city-holds-the-log", "UPDATE observations SET value = value + 1"),
+        ("city-holds-the-log", "DELETE FROM observations WHERE seq = 5"),
+        ("dates-are-true", "UPDATE observations SET dated_later = 1, uptime = 0 WHERE seq > 20"),
+        ("undated-is-dated", "UPDATE observations SET observed_at = NULL WHERE seq = 4"),
+        ("flags-not-sentinels", "UPDATE observations SET quality = 9"),
+        ("latest-is-the-latest", "UPDATE latest SET value = value + 1"),
+        ("nodes-are-up-to-date", "UPDATE nodes SET last_seen = last_seen - 1"),
     ],
-)  # fmt: skip
-def test_a_store_that_is_wrong_is_found(evidence, name, file, spoil, mend):
-    for change, holds in ((spoil, False), (mend, True)):
-        with closing(sqlite3.connect(evidence.folder / file)) as db:
-            db.execute(change)
-            db.commit()
-        assert (name in names(Evidence(evidence.outcome, evidence.folder))) is not holds
+)
+def test_a_store_that_is_wrong_is_found(evidence, tmp_path, name, change):
+    folder = tmp_path / "spoiled"
+    shutil.copytree(evidence.folder, folder)
+    with closing(sqlite3.connect(folder / "city" / "city.sqlite3")) as db:
+        assert db.execute(change).rowcount
+        db.commit()
+    assert name in names(Evidence(evidence.outcome, folder))
+
+
+@pytest.mark.parametrize(
+    "name, change",
+    [
+        ("alerts-make-sense", {"id": 99}),
+        ("alerts-make-sense", {"station": "nowhere"}),
+        ("alerts-make-sense", {"rule": "node-alarm", "station": "pasar"}),
+        ("nobody-is-late-at-the-end", {"rule": "late", "closed_ms": None}),
+        ("no-siaga-on-dry-ground", {"rule": "siaga", "station": "kampung"}),
+    ],
+)
+def test_an_alert_that_makes_no_sense_is_found(evidence, name, change):
+    plan = evidence.plan
+    levels = "[station.flood]\nsiaga_3 = 2.9\nsiaga_2 = 2.95\nsiaga_1 = 2.99\n"
+    first, rest = plan.registry.split("[[node]]", 1)
+    evidence.outcome.plan = replace(
+        plan, calm_us=plan.end_us - 3_600_000_000, registry=f"{first}{levels}[[node]]{rest}"
+    )
+    alert = Alert(1, "rain-1h", "rain", "kampung", "", 1, 1, "", "", True, False, False, 0, 0, closed_ms=1)
+    entries = [
+        Entry(number, 1, action, 1, True, False, False, 0, plan.end_us // 1000, "", "Rain", "Hujan", {})
+        for number, action in enumerate(("open", "clear"), 1)
+    ]
+    raised = [Raised(alert, entry) for entry in entries]
+    evidence.outcome._raised = raised
+    assert name not in names(evidence)
+    evidence.outcome._raised = [raised[0], raised[1]._replace(alert=alert._replace(**change))]
+    if "id" not in change:
+        evidence.outcome._raised[0] = raised[0]._replace(alert=alert._replace(**change))
+    assert name in names(evidence)
 
 
 def test_an_error_anywhere_is_a_finding(monkeypatch):

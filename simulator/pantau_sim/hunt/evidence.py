@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from pantau_sim.scenario.plan import NodePlan, ScenarioPlan
 
 _READ = 5000
-_ROWS = "SELECT node, boot, seq, idx, property, value, quality, observed_at_ms, uptime_ms, dated_later FROM readings"
+_ROWS = "SELECT node, boot, seq, idx, property, value, quality, observed_at_ms, uptime_ms, dated_later, received_ms FROM readings"
 
 
 class Row(NamedTuple):
@@ -37,6 +37,7 @@ class Row(NamedTuple):
     observed_ms: int | None
     uptime_ms: int | None
     dated_later: int
+    received_ms: int
 
     def __str__(self) -> str:
         return f"{self.node} boot {self.boot} seq {self.seq} record {self.record} {self.property}"

@@ -8,7 +8,7 @@ from __future__ import annotations
 from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
-from pantau_sim.hunt import held, nodes, platform, strangers
+from pantau_sim.hunt import held, nodes, platform, store, strangers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -50,7 +50,10 @@ ALL: Mapping[str, Callable[[Evidence], Iterator[str]]] = MappingProxyType(
         "dates-are-true": platform.dates_are_true,  # 5
         "undated-is-dated": platform.undated_is_dated,  # 5
         "flags-not-sentinels": platform.flags_not_sentinels,  # 6
+        "latest-is-the-latest": store.latest_is_the_latest,
+        "nodes-are-up-to-date": store.nodes_are_up_to_date,
         "alerts-make-sense": platform.alerts_make_sense,
+        "no-siaga-on-dry-ground": platform.no_siaga_on_dry_ground,
         "nobody-is-late-at-the-end": platform.nobody_is_late_at_the_end,
         "firmware-lives": nodes.firmware_lives,  # 8
         "restarts-have-a-cause": nodes.restarts_have_a_cause,  # 8

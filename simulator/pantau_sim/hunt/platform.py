@@ -31,6 +31,7 @@ _SYNCED, _SYNCED_MS = 3, 1500  # what it promises is a second; dates are whole s
 _COARSE_MS = 600_500  # timekeeper.WORST_MS: with a worse time a node dates nothing
 _QUALITIES = frozenset({1, 2, 3, 4, 9})
 _MISSING = 9
+_STEP_US, _NEAR_M = 20_000_000, 0.1
 _LATE_US = 3_600_000_000
 _BEGIN, _END = frozenset({"open", "reopen"}), frozenset({"clear", "withdraw"})
 
@@ -150,6 +151,28 @@ def alerts_make_sense(evidence: Evidence) -> Iterator[str]:
         if stands and key in standing:
             yield f"{what}: stands twice"
         standing.update({key} if stands else ())
+
+
+def no_siaga_on_dry_ground(evidence: Evidence) -> Iterator[str]:
+    """No state is told that the water never came near to, where nothing deceives the sensor and nobody else speaks for it."""
+    plan = evidence.plan
+    if evidence.strangers("conflicter"):
+        return
+    deceived = {span.station for span in plan.ailments} | {
+        span.station for span in plan.faults if span.kind == "sensor"
+    }
+    levels = {
+        station["id"]: station["flood"]["siaga_3"]
+        for station in tomllib.loads(plan.registry)["station"]
+        if "flood" in station
+    }
+    for raised in evidence.outcome.decisions():
+        name = raised.alert.station
+        if raised.alert.rule == "siaga" and name in levels and not deceived & {name, None}:
+            truth = evidence.outcome.world.station(name)
+            top_m = max(truth("water_level", at_us / 1e6) for at_us in range(plan.start_us, plan.end_us, _STEP_US))
+            if top_m < levels[name] - _NEAR_M:
+                yield f"{name}: {raised.entry.english}, and the water came to {top_m:.2f} m"
 
 
 def nobody_is_late_at_the_end(evidence: Evidence) -> Iterator[str]:
