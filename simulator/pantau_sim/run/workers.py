@@ -70,10 +70,10 @@ class Workers:
         before = os.environ.get("PYTHONHASHSEED")
         os.environ["PYTHONHASHSEED"] = self._hash_seed
         try:
-            for share in self._shares:
+            for share, core in zip(self._shares, _cores(len(self._shares)), strict=True):
                 ours, theirs = context.Pipe()
                 process = context.Process(
-                    target=_play, args=(theirs, self._plan, share, str(self._folder)), daemon=True
+                    target=_play, args=(theirs, self._plan, share, str(self._folder), core), daemon=True
                 )
                 process.start()
                 theirs.close()
@@ -125,11 +125,19 @@ class Workers:
         return found
 
 
-def _play(link: Connection, plan: ScenarioPlan, share: list[int], folder: str) -> None:
+def _cores(many: int) -> list[int | None]:
+    """Return a core for each of several processes, where there are enough: it and its VM take turns, and share a cache."""
+    cores = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
+    return list(cores[:many]) if 1 < many <= len(cores) else [None] * many
+
+
+def _play(link: Connection, plan: ScenarioPlan, share: list[int], folder: str, core: int | None) -> None:
     """Play a share of the districts: the process's whole life."""
     from pathlib import Path
 
     mine: list[District] = []
+    if core is not None:
+        os.sched_setaffinity(0, {core})
     try:
         with sealed():
             registry = read(tomllib.loads(plan.registry), Path("registry.toml"))
