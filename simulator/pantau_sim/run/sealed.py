@@ -22,8 +22,9 @@ _OURS = ("pantau", "pantau_sim", "pantau_wire")
 # Modules that measure or serve the run itself and never what happens in it.
 _OUTSIDE = ("pantau_sim.node", "pantau_sim.mpy", "pantau_sim.run.workers", "pantau_sim.run.run", "pantau.log")
 _REFUSED: tuple[tuple[Any, tuple[str, ...]], ...] = (
-    (time, ("time", "time_ns", "monotonic", "monotonic_ns", "perf_counter", "localtime", "sleep")),
-    (random, ("random", "randint", "randrange", "choice", "shuffle", "uniform", "getrandbits", "gauss", "seed")),
+    (time, ("time", "time_ns", "monotonic", "monotonic_ns", "perf_counter", "perf_counter_ns", "localtime", "sleep")),
+    (random, ("random", "randint", "randrange", "choice", "choices", "sample", "shuffle", "uniform", "triangular")),
+    (random, ("getrandbits", "randbytes", "gauss", "normalvariate", "expovariate", "seed")),
     (os, ("urandom",)),
     (secrets, ("token_bytes", "token_hex", "token_urlsafe", "randbits", "randbelow", "choice")),
     (uuid, ("uuid1", "uuid4")),

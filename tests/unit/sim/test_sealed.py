@@ -15,6 +15,9 @@ import os, random, time
 def clock(): return time.time_ns()
 def chance(): return random.random()
 def bytes_(): return os.urandom(4)
+def ticks(): return time.perf_counter_ns()
+def some(): return random.sample(range(9), 2)
+def drawn(): return random.choices(range(9))
 """
 
 
@@ -25,7 +28,15 @@ def code(module: str) -> dict[str, object]:
 
 
 @pytest.mark.parametrize(
-    "function, call", [("clock", "time.time_ns"), ("chance", "random.random"), ("bytes_", "os.urandom")]
+    "function, call",
+    [
+        ("clock", "time.time_ns"),
+        ("chance", "random.random"),
+        ("bytes_", "os.urandom"),
+        ("ticks", "time.perf_counter_ns"),
+        ("some", "random.sample"),
+        ("drawn", "random.choices"),
+    ],
 )
 def test_our_code_is_refused_and_named(function, call):
     rogue = code("pantau_sim.sensors.rogue")
