@@ -12,7 +12,7 @@ from pantau.decode import Decoder
 from pantau.model import StoredFrame
 from pantau.registry.file import read
 from pantau_sim.hunt.held import most_held
-from pantau_sim.run.account import instant_s
+from pantau_sim.run.instants import instant_s
 from pantau_wire import frame as wire
 from pantau_wire import names as T
 

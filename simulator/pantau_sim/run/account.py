@@ -5,7 +5,6 @@ It reads what the bridge stored and what the node's flash still holds, with the 
 
 from __future__ import annotations
 
-import math
 import shutil
 import tempfile
 from collections import Counter
@@ -14,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pantau_sim.powercut_rig import reach_firmware
+from pantau_sim.run.instants import Instants
 from pantau_sim.run.outcome import NodeOutcome
 from pantau_wire import frame
 from pantau_wire import names as T
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
     from pantau_sim.node import SimNode
 
-_EVENT_S = 10  # between two records in an event (firmware: alarm.sample_s)
 _IN_PROGRESS_US = 21_000_000  # an instant so shortly before the end was being sampled (firmware: at most 20 s)
 
 
@@ -51,58 +50,31 @@ def account(
     out = NodeOutcome(name, frames=len(stored))
     held = _held(node, name, key, out)
     out.overwritten = held.records_gone
-    instants: dict[int, dict[int, str]] = {boot: {} for boot in range(1, len(lives) + 1)}
-    for identity in sorted(stored):
-        out.stored += _place(frame.decode(stored[identity]), interval_s, lives, instants, out)
-    for identity in sorted(held.frames.keys() - stored.keys()):
-        out.held += _place(frame.decode(held.frames[identity]), interval_s, lives, instants, out)
+    instants = Instants(interval_s, [life.start_us for life in lives])
+    open_ones = {(batch.boot, batch.seq): batch.frame(batch.seq, batch.count, False, 0) for batch in held.batches}
+    for identity in sorted({*stored, *held.frames, *open_ones}):
+        data = stored.get(identity) or held.frames.get(identity)
+        f = frame.decode(data) if data is not None else open_ones[identity]
+        twice = instants.place(f)
+        out.problems += twice
+        if f.kind == T.K_RECORDS and f.boot in instants.of:
+            out.twice += len(twice)
+            out.stored += f.count if identity in stored else 0
+            out.held += f.count if identity not in stored else 0
     for identity in sorted(held.frames.keys() & stored.keys()):
         if held.frames[identity] != stored[identity]:
             out.problems.append(f"boot {identity[0]} seq {identity[1]}: the node holds other bytes than the bridge")
-    for batch in held.batches:
-        if batch.count and (batch.boot, batch.seq) not in stored:
-            out.held += _place(batch.frame(batch.seq, batch.count, False, 0), interval_s, lives, instants, out)
     missing = [
-        text for boot, life in enumerate(lives, 1) for text in _missing(boot, life, instants[boot], interval_s, out)
+        text for boot, life in enumerate(lives, 1) for text in _missing(boot, life, instants.of[boot], interval_s, out)
     ]
     out.lost = max(0, len(missing) - out.overwritten)
     if out.lost:
         out.problems += missing
     _every_seq(stored, held, out)
-    _claims(stored, instants, out)
+    _claims(stored, instants.of, out)
     out.due = out.stored + out.held + out.in_progress + out.overwritten + out.lost
     out.lives = [(life.start_us, life.end_us or life.start_us) for life in lives]
     return out
-
-
-def _place(
-    f: frame.Frame, interval_s: int, lives: list[Life], instants: dict[int, dict[int, str]], out: NodeOutcome
-) -> int:
-    """Put a frame's records at their instants, in seconds of uptime; return how many."""
-    if f.kind != T.K_RECORDS:
-        return 0
-    where = f"boot {f.boot} seq {f.seq}"
-    if f.boot not in instants:
-        out.problems.append(f"{where}: there was no such boot")
-        return 0
-    start_s = lives[f.boot - 1].start_us / 1e6 if f.clock else 0
-    for index in range(f.count):
-        instant = instant_s(f.base_s + index * f.interval_s - start_s, interval_s)
-        if instant in instants[f.boot]:
-            out.twice += 1
-            out.problems.append(f"boot {f.boot} instant {instant} s: in {instants[f.boot][instant]} and in {where}")
-        instants[f.boot][instant] = where
-    return int(f.count)
-
-
-def instant_s(uptime_s: float, interval_s: int) -> int:
-    """Return the instant that an uptime means, which a clock's error may have moved; `interval_s` is the usual one.
-
-    A frame's own interval is not the grid: the record that begins an event stands in a frame of the event's, its last one in a
-    frame of the usual interval.
-    """
-    grid_s = math.gcd(interval_s, _EVENT_S)
-    return round(uptime_s / grid_s) * grid_s
 
 
 def _missing(boot: int, life: Life, found: dict[int, str], interval_s: int, out: NodeOutcome) -> list[str]:
