@@ -139,10 +139,13 @@ class Stranger:
         return self._up(victim), bytes(self._rng.below(256) for _ in range(min(size, 24))) + b"\xaa" * max(0, size - 24)
 
     def _down_forger(self, victim: NodePlan) -> tuple[str, bytes]:
-        """An acknowledgement of everything, which would make the node delete what nobody has."""
+        """An acknowledgement of all that was heard and of what comes next: the node would delete what no bridge has yet."""
+        last = self._last_of(victim)
+        head = None if last is None else frame.header(last)
         f = frame.Frame(T.K_ACK, 0)
         f.counter = self._district.simulation.clock.now_us() // 1000
-        f.fields = {"boot": 1 + self._rng.below(3), "through": 1_000_000, "map": 0}
+        # No more than the node has made: it would see through the rest without any key.
+        f.fields = {"boot": head.boot if head else 1, "through": head.seq if head else 1, "map": (1 << 64) - 1}
         return str(topics.topic(self._district.city, victim.id, "ack")), bytes(frame.encode(f, victim.id, self._key))
 
 
