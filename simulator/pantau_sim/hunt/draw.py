@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from pantau_sim.hunt.lot import HOUR_MS, Lot, hours, minutes
 from pantau_sim.hunt.stations import stations
-from pantau_sim.hunt.trouble import ailments, clients, faults
+from pantau_sim.hunt.trouble import ailments, clients, faults, traps
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -41,6 +41,7 @@ def draw(seed: int) -> Tables:
     active_ms = min(lot.spread(HOUR_MS // 4, 5 * HOUR_MS), _affordable(places, profile) - calm_ms)
     active_ms = max(HOUR_MS // 4, active_ms)
     start = lot.one(_STARTS)
+    strangers = clients(Lot(seed, "clients"), places, active_ms)
     tables: Tables = {
         "scenario": {
             "title": f"Hunt {seed}",
@@ -56,9 +57,9 @@ def draw(seed: int) -> Tables:
         "shower": _showers(Lot(seed, "showers"), active_ms),
         "haze": _hazes(Lot(seed, "haze"), active_ms),
         "station": places,
-        "fault": faults(seed, places, profile, active_ms),
+        "fault": faults(seed, places, profile, active_ms) + traps(Lot(seed, "traps"), strangers),
         "ailment": ailments(Lot(seed, "ailments"), places, active_ms),
-        "client": clients(Lot(seed, "clients"), places, active_ms),
+        "client": strangers,
         "expect": [{"name": "nothing-lost", "check": "nothing_lost"}],
     }
     if any("river" in place["site"] for place in places):

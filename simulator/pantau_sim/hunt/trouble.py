@@ -130,6 +130,22 @@ def clients(lot: Lot, places: Sequence[Tables], active_ms: int) -> list[Tables]:
     return rows
 
 
+def traps(lot: Lot, strangers: Sequence[Tables]) -> list[Tables]:
+    """Return what makes a forged acknowledgement hurt, were it believed: the bridge is down, and the broker forgets what it kept."""
+    rows: list[Tables] = []
+    for row in strangers:
+        at_ms, for_ms = round(row["at_h"] * HOUR_MS), round(row["for_min"] * MINUTE_MS)
+        if row["kind"] == "down_forger" and for_ms > MINUTE_MS and lot.chance(0.6):
+            down_ms = lot.whole(MINUTE_MS, for_ms)
+            down_at = at_ms + lot.whole(0, for_ms - down_ms)
+            wiped_at = down_at + lot.whole(0, down_ms - 1)
+            rows += [
+                {"kind": "bridge", "at_h": hours(down_at), "for_min": minutes(down_ms)},
+                {"kind": "broker_wiped", "at_h": hours(wiped_at), "for_min": minutes(lot.spread(1000, MINUTE_MS))},
+            ]
+    return rows
+
+
 def ailments(lot: Lot, places: Sequence[Tables], active_ms: int) -> list[Tables]:
     """Return what the sensors of a case suffer from."""
     rows = []
