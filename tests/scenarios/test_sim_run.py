@@ -12,6 +12,7 @@ from pantau_sim.run.workers import WorkerError, shares
 from pantau_sim.vm import MissingVmError, find_vm
 from scenarios import small
 
+pytestmark = pytest.mark.timeout(240)  # several runs each, on machines that do other things too
 TROUBLE = """
 [[fault]]
 kind = "power"
@@ -74,8 +75,6 @@ def test_the_report_is_the_same_to_the_byte_for_any_number_of_processes(tmp_path
     outcome, one = played(tmp_path, "one", plan, 1)
     _, two = played(tmp_path, "two", plan, 2)
     assert one == two
-    _, other = played(tmp_path, "other", small.plan(TROUBLE, seed=2))
-    assert json.loads(other)["digest"] != outcome.digest
     assert outcome.lost == outcome.duplicates == 0
     assert not any(node.problems for node in outcome.nodes.values())
     assert sum(node.stored for node in outcome.nodes.values()) > 200
@@ -85,6 +84,8 @@ def test_the_report_is_the_same_to_the_byte_for_any_number_of_processes(tmp_path
 
 def test_every_record_of_the_log_is_in_the_store_once(tmp_path):
     outcome, _ = played(tmp_path, "run", small.plan())
+    _, other = played(tmp_path, "other", small.plan(seed=2))
+    assert json.loads(other)["digest"] != outcome.digest
     rows = outcome.series("pasar", "pm2_5")
     assert len(rows) == outcome.nodes[outcome.nodes_of("pasar")[0]].stored
     assert len({row.observed_ms for row in rows}) == len(rows)

@@ -114,14 +114,21 @@ def _every_seq(stored: Mapping[tuple[int, int], bytes], held: _Held, out: NodeOu
 
 
 def _claims(stored: Mapping[tuple[int, int], bytes], instants: dict[int, dict[int, str]], out: NodeOutcome) -> None:
-    """Records that the node says it made durable must all be known."""
+    """Records that the node says it made durable must all be known: of each boot, by its last word."""
+    claimed: Counter[int] = Counter()
     for boot, seq in sorted(stored):
         f = frame.decode(stored[boot, seq])
-        claimed = f.fields.get("records_produced", 0) if f.kind == T.K_HEALTH else 0
-        known = len(instants.get(boot, ())) + out.overwritten
-        if claimed > known:
-            out.lost = max(out.lost, claimed - known)
-            out.problems.append(f"boot {boot} seq {seq}: the node says {claimed} records, {known} are known")
+        if f.kind == T.K_HEALTH:
+            claimed[boot] = max(claimed[boot], f.fields.get("records_produced", 0))
+    short = {boot: count - len(instants.get(boot, ())) for boot, count in claimed.items()}
+    missing = sum(count for count in short.values() if count > 0) - out.overwritten
+    if missing > 0:
+        out.lost = max(out.lost, missing)
+        out.problems += [
+            f"boot {boot}: the node says {claimed[boot]} records, {claimed[boot] - count} are known"
+            for boot, count in short.items()
+            if count > 0
+        ]
 
 
 def _held(node: SimNode, name: str, key: bytes, out: NodeOutcome) -> _Held:

@@ -155,6 +155,7 @@ class VirtualBridge:
         """Begin, or begin again: from what is in the files."""
         self._life += 1
         self._running = True
+        self._dies = None
         self._spool = _Spool(self._folder / "spool.sqlite3", max_mib=1024, quarantine_rows=100_000, quarantine_mib=64)
         self._spool.full = self._full
         self._downlink = Downlink(self._keys, self.now_ms)
@@ -177,7 +178,6 @@ class VirtualBridge:
     def crash(self, when: str) -> None:
         """Die in the course of the next commit, "before" it or "after" it."""
         self._dies = when
-        self.counts["crashes"] += 1
 
     def revive(self) -> None:
         """Begin again after a crash; one that never came, for nothing was to be committed, is off."""
@@ -254,6 +254,7 @@ class VirtualBridge:
 
     def _die(self) -> None:
         self._dies = None
+        self.counts["crashes"] += 1
         self.stop()
 
     def _acknowledge(self) -> None:

@@ -13,7 +13,7 @@ from pantau.registry.file import read
 from pantau_sim.run.city import VirtualCity
 from pantau_sim.run.outcome import Outcome
 from pantau_sim.run.sealed import sealed
-from pantau_sim.run.trace import Said, difference, digest
+from pantau_sim.run.trace import Said, difference, digest, said
 from pantau_sim.run.workers import Workers, slices
 from pantau_sim.world import World
 
@@ -77,12 +77,25 @@ def run(
     )  # fmt: skip
 
 
+def _decided(outcome: Outcome) -> list[Said]:
+    """Return the city's decisions as entries of a trace."""
+    return [
+        said(
+            raised.entry.decided_ms * 1000,
+            f"alert {raised.alert.rule} {raised.alert.station}",
+            raised.entry.english.encode(),
+        )
+        for raised in outcome.decisions()
+    ]
+
+
 def verify(plan: ScenarioPlan, jobs: int, progress: Callable[[float], None] = lambda _share: None) -> None:
     """Play the plan twice, with other processes and another hash seed; DivergenceError when they differ, in words."""
     traces = []
     for hash_seed, many in (("1", jobs), ("4021", max(1, jobs - 1))):
         with workplace() as folder:
-            traces.append(run(plan, Path(folder), many, progress, hash_seed).trace)
+            outcome = run(plan, Path(folder), many, progress, hash_seed)
+            traces.append([*outcome.trace, *_decided(outcome)])
     parts = difference(*traces)
     if parts is not None:
         raise DivergenceError(f"two runs of {plan.name} with seed {plan.seed} differ: {parts}")

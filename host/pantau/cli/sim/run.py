@@ -41,6 +41,7 @@ def command(
     from pantau_sim.run.city import CityTroubleError
     from pantau_sim.run.run import DivergenceError, run, workplace
     from pantau_sim.run.run import verify as play_twice
+    from pantau_sim.run.sealed import NondeterminismError
     from pantau_sim.run.workers import WorkerError
     from pantau_sim.scenario.check import look
     from pantau_sim.vm import MissingVmError, check_vm, find_vm
@@ -65,7 +66,7 @@ def command(
             result = _judge(outcome, folder if keep else None)
     except MissingVmError as error:
         raise MissingError(str(error)) from None
-    except (CityTroubleError, DivergenceError, WorkerError) as error:
+    except (CityTroubleError, DivergenceError, NondeterminismError, WorkerError) as error:
         raise FailedError(str(error)) from None
     reports.write(report, result)
     _tell(result, time.monotonic() - began)
@@ -109,8 +110,9 @@ def _tell(result: dict[str, Any], seconds: float) -> None:
     for node, problems in result["problems"].items():
         click.echo(f"  {node}: {problems[0]}" + (f" and {len(problems) - 1} more" if len(problems) > 1 else ""))
     unmet = [name for name, met in result["expectations"].items() if not met]
-    if result["lost"] or result["duplicates"] or unmet:
+    if result["lost"] or result["duplicates"] or result["problems"] or unmet:
         raise FailedError(
-            f"lost {result['lost']}, twice {result['duplicates']}, not met: {', '.join(unmet) or 'none'}; "
+            f"lost {result['lost']}, twice {result['duplicates']}, nodes with problems {len(result['problems'])}, "
+            f"not met: {', '.join(unmet) or 'none'}; "
             "the same seed plays it again, --keep DIR leaves everything to look at"
         )
