@@ -21,7 +21,7 @@ _START_BITS = const(10)  # the backlog starts up to a second late: neighbours ca
 _VERIFY_AT = const(2)  # after so many vain tries the stored bytes themselves are suspected
 _REACH = const(64)  # the acknowledgement's map ends so far above its watermark
 _BOOTS = const(8)  # boots whose watermark is known
-_VAIN = const(4)  # tries and later acknowledgements of others, after which the bridge is taken not to want a frame
+_VAIN = const(4)  # tries after each of which others were acknowledged: the bridge is taken not to want the frame
 _PASSED_MS = const(300000)  # and so long until what it did not want gets another turn
 _FAR = const(16)  # frames that were sent early and cannot be acknowledged yet
 
@@ -34,7 +34,9 @@ class Sender:
         self._outbox = outbox
         self._identity = identity
         self._rand = rand
-        self._flight = []  # [boot, seq, uptime ms when to send again, tries, acks of others since], at most WINDOW
+        # At most WINDOW of [boot, seq, uptime ms when to send again, tries, how many of them were in vain, asked since the last ack]:
+        # a try into silence says nothing of the frame, however long the silence was.
+        self._flight = []
         self._through = {boot: 0}  # watermarks of the bridge, as far as it told them
         self._far = []  # (boot, seq): sent, but no acknowledgement can name them before the frames below are there
         self._backlog_at = 0
@@ -63,7 +65,8 @@ class Sender:
                 self._flight.remove(item)
             elif not self._put_off(item):
                 item[2] = min(item[2], soon)
-                item[4] += 1
+                item[4] += item[5]
+                item[5] = 0
         return removed
 
     def through(self, boot):
@@ -104,7 +107,7 @@ class Sender:
             data = self._read(boot, seq)
             if data is not None:
                 self._outbox.index.sent(boot, seq)
-                self._flight.append([boot, seq, now + self._patience(0), 0, 0])
+                self._flight.append([boot, seq, now + self._patience(0), 0, 0, 1])
                 return boot, seq, data
             self._outbox.discard(boot, seq)  # the flash does not give it back
             name = self._pick(now)
@@ -112,10 +115,10 @@ class Sender:
 
     def _again(self, item, now):
         """Return the bytes of a frame whose acknowledgement is overdue, or None if it is not to be sent now."""
-        boot, seq, _, tries, others = item
+        boot, seq, _, tries, vain, _ = item
         if self._put_off(item):
             return None
-        if tries >= _VAIN and others >= _VAIN:
+        if vain >= _VAIN:
             self._flight.remove(item)  # refused there, for a key that is gone, say: it must not keep out all others
             self._passed = max(self._passed or (0, 0), (boot, seq))
             return None
@@ -126,6 +129,7 @@ class Sender:
             return None
         item[2] = now + self._patience(tries + 1)
         item[3] = tries + 1
+        item[5] = 1
         return data
 
     def _read(self, boot, seq):
@@ -147,11 +151,12 @@ class Sender:
         if name is None and len(self._flight) < WINDOW - _RESERVED and now >= self._backlog_at:
             name = index.pick(ANY, self._waits)
             self._backlog_at = now + _BACKLOG_MS + self._rand(_BACKLOG_BITS)
-            if name is None and self._passed is not None:
-                self._passed = None
+            beyond = name is not None and self._beyond(*name)
+            if beyond:
+                self._backlog_at = now + self._patience(0)  # until the gap below is filled: no hurry
+            if self._passed is not None and (beyond or name is None):
+                self._passed = None  # what was passed may be the gap
                 self._backlog_at = now + _PASSED_MS
-            if name is not None and self._beyond(*name):
-                self._backlog_at = now + self._patience(0)  # only the bridge can fill the gap: no hurry
         return name
 
     def _early(self, boot, seq):
