@@ -87,8 +87,7 @@ class Tracker:
                     distance_m = report[at + 1]
                     if speed < _MIN_SPEED or distance_m < _MIN_DISTANCE_M or not _LEFT <= report[at] <= _RIGHT:
                         continue
-                    if distance_m <= zone_m:
-                        busy = True
+                    busy = busy or distance_m <= zone_m
                     at = _FAR - 10 * distance_m if report[at + 2] == approach else 10 * distance_m
                     best = None
                     least = _GATE_DM
