@@ -27,7 +27,7 @@ _WDT_TICK_S = 0.25
 _SHIM_HEAP_K = (
     45  # what launcher and shims take of the VM's heap (measured); on a board these modules are not on the heap
 )
-_WINDOWS_K = 16  # in virtual time: two windows of a UART (pantau_sim.early)
+_WINDOWS_K = 64  # in virtual time: windows of a UART (pantau_sim.early) in one piece each, in a heap that is in pieces
 
 
 class NodeError(Exception):

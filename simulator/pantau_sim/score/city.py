@@ -170,7 +170,7 @@ def _storms(rng: Prng, size: Size) -> list[ShowerTable]:
             )
         )  # fmt: skip
         if number % 2 == 0:
-            up_h, peak = at_h - 1, round(40 + 40 * rng.unit())
+            up_h, peak = max(0.0, at_h - 1), round(40 + 40 * rng.unit())
             showers.append(
                 ShowerTable(
                     at_h=round(up_h, 2), peak_mm_h=peak, width_min=25, latitude=-6.30, longitude=106.70, radius_km=6

@@ -103,7 +103,15 @@ def call(op, body=b""):
     _link.write(_header + body if body else _header)
     _link.readinto(_length)
     n = _length[0] | _length[1] << 8
-    return _link.read(n) if n else b""
+    if not n:
+        return b""
+    try:
+        return _link.read(n)
+    except MemoryError:  # nothing was read yet: left there, it would be taken for the next reply
+        import gc
+
+        gc.collect()
+        return _link.read(n)
 
 
 def stop_here():
