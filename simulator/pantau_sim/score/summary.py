@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from pantau_sim.score.counts import Hour
     from pantau_sim.score.seed import Alerts, Measured
 
-TUNING_SEEDS = tuple(range(1, 9))  # rules, filters and settings were chosen by these; what counts is judged on others
+TUNING_SEEDS = tuple(range(1, 9))  # set aside for choosing rules, filters and settings; what counts is judged on others
 MONTH_DAYS = 30.0
 _Z = 1.959964  # of a normal distribution, for 95 %
 _DAY_H = 24

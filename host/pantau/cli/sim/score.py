@@ -38,7 +38,11 @@ class _Seeds(click.ParamType[range]):
 
 @click.command("score")
 @click.option(
-    "--seeds", type=_Seeds(), default="101-110", show_default=True, help="Each makes a city; 1-8 were used for tuning."
+    "--seeds",
+    type=_Seeds(),
+    default="101-110",
+    show_default=True,
+    help="Each makes a city; 1-8 are set aside for tuning.",
 )
 @click.option("--jobs", type=click.IntRange(1, 64), help="Processes; the report does not depend on it [one a core].")
 @click.option("--no-ablation", "ablate", flag_value=False, default=True, help="Leave out what each filter is worth.")
