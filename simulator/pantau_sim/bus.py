@@ -258,7 +258,8 @@ class Bus:
             from_us = self._edges_from_us.get(pin, t_us)
             if from_us < until_us:
                 for at, level in pulse.edges(from_us, until_us):
-                    if not self.faults.edge_lost(pulse.MODEL, at):
+                    # A contact that closed for the boot before may open within this one, or while nobody was there to see it.
+                    if at > from_us and not self.faults.edge_lost(pulse.MODEL, at):
                         found.append((at, pin, level))
                 self._edges_from_us[pin] = until_us
         found.sort()

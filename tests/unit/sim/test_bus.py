@@ -100,6 +100,21 @@ def test_a_held_clock_is_a_timeout_to_the_chip_and_no_nack(bus):
     assert bus.handle(5, 29000, b"\x00\x44\xfd") == b"\x00"
 
 
+def test_a_boot_sees_no_edge_from_before_it(bus):
+    """Seed 6029: the power was cut while the bucket's contact was closed, and its opening came before uptime 0."""
+    pulse = bus._wiring["pulse"][0]
+    closing = next(at for at in pulse.tips(T0, T0 + 10**7))
+    bus._look_ahead_us = 20_000  # the window ends within the closure
+    bus.handle(10, closing - T0 - 10_000, bytes([25]))
+    assert pulse._later
+    again = closing + 60_000_000
+    bus.power_on(again)
+    bus.begin(again)
+    reply = bus.handle(10, 0, bytes([25]))
+    edges = [struct.unpack_from("<QBB", reply, at)[0] for at in range(8, len(reply), 10)]
+    assert all(0 < at <= 20_000 for at in edges)
+
+
 def test_edges_come_once_for_joined_windows(bus):
     edges = []
     for k in range(20):
