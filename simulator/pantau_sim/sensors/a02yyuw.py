@@ -99,7 +99,7 @@ class Emulator(UartEmulator):
         elif self.hit("ffff"):
             data = packet(0xFFFF)
         elif self.hit("lost_echo"):
-            data = packet(RANGE_MM)
+            data = packet(self._range_mm)
         else:
             self._last_mm = self._measure(self._next_us)
             data = packet(self._last_mm)
@@ -149,6 +149,6 @@ class Emulator(UartEmulator):
         return true_mm
 
     def _reported(self, mm: float) -> int:
-        if mm > RANGE_MM or (self._no_echo_rate and self._rng.unit() < self._no_echo_rate):
+        if mm > self._range_mm or (self._no_echo_rate and self._rng.unit() < self._no_echo_rate):
             return NO_ECHO_MM
-        return int(mm + 0.5) if mm > BLIND_MM else BLIND_MM
+        return int(mm + 0.5) if mm > self._blind_mm else self._blind_mm

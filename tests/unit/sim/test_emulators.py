@@ -302,3 +302,14 @@ def test_noise_is_the_same_for_the_same_seed_only():
     draws = [a.gauss() for _ in range(4000)]
     assert abs(sum(draws) / 4000) < 0.05
     assert abs(sum(x * x for x in draws) / 4000 - 1) < 0.05
+
+
+@pytest.mark.parametrize(
+    "model, far_mm, near_mm", [("a02yyuw", 0, 100), ("a01nyub", 6000, 280), ("jsn_sr04t", 6000, 200)]
+)
+def test_each_of_the_a02_family_has_its_own_range(model, far_mm, near_mm):
+    for true_m, expected in ((6.0 if far_mm else 5.0, far_mm), (0.1, near_mm)):
+        sensor = a02yyuw.Emulator(lambda _name, _t, true_m=true_m: true_m, 1, model=model, noise_mm=0.0)
+        sensor.power_on(0)
+        packets = [packet for _, packet in sensor.packets(3_000_000)][a02yyuw.WARM_UP_PACKETS :]
+        assert packets and all(packet == a02yyuw.packet(expected) for packet in packets), model
