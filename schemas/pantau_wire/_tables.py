@@ -33,18 +33,20 @@ QUALITY = b"\x00\x09\x14\x1c\x24\x2a\x33\x3a\x42\x4c\x52\x5b\x64\x6a"
 K_RECORDS = 1
 K_HEALTH = 2
 K_RESULT = 3
+K_COMMISSIONING = 4
 K_ACK = 8
 K_TIME = 9
 K_COMMAND = 10
 K_CONFIG = 11
 K_UPDATE = 12
-UP = (1, 2, 3)
+UP = (1, 2, 3, 4)
 
 # kind: " <type>.<name>" of its fields 1, 2, 3 and so on, and a space
 LAYOUT = {
     1: " ",
-    2: " u.uptime_ms u.utc_ms u.reset_cause u.heap_free u.heap_min u.outbox_frames u.outbox_records u.outbox_oldest_boot u.outbox_oldest_seq u.overwritten_frames u.overwritten_records u.reconnects i.rssi s.firmware u.time_nonce b.sensor_errors u.records_produced u.forged s.config_errors u.outbox_oldest_s b.reconnect_causes s.last_exception u.restarts u.safe_profile u.clock_source u.clock_steps u.clock_slews i.clock_change_ms u.clock_refused u.heap_largest u.late_ms u.flash_erases u.flash_errors u.config_generation u.config_state u.shed u.last_ack_s u.battery_mv u.wakes u.maintenance_s u.siren ",
-    3: " u.id u.ok s.detail ",
+    2: " u.uptime_ms u.utc_ms u.reset_cause u.heap_free u.heap_min u.outbox_frames u.outbox_records u.outbox_oldest_boot u.outbox_oldest_seq u.overwritten_frames u.overwritten_records u.reconnects i.rssi s.firmware u.time_nonce b.sensor_errors u.records_produced u.forged s.config_errors u.outbox_oldest_s b.reconnect_causes s.last_exception u.restarts u.safe_profile u.clock_source u.clock_steps u.clock_slews i.clock_change_ms u.clock_refused u.heap_largest u.late_ms u.flash_erases u.flash_errors u.config_generation u.config_state u.shed u.last_ack_s u.battery_mv u.wakes u.maintenance_s u.siren s.slot u.release u.setup u.update_id u.update_have u.update_state ",
+    3: " u.id u.ok s.detail u.have ",
+    4: " u.id s.body ",
     8: " u.boot u.through u.map ",
     9: " u.utc_ms u.nonce ",
     10: " u.id s.name s.args u.expires_s ",

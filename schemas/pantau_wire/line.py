@@ -13,14 +13,16 @@ from .frame import MAX_FRAME
 from .topics import WHAT, valid_id
 
 HELLO = "hello"  # without id; no payload, from the computer: somebody listens here; "?" from a node asks for that
-_WHAT = (HELLO,) + WHAT  # a byte on the line is the place in it
+ASK, SAY = "ask", "say"  # a technician's question on the console and the node's answer; the node's id may be missing
+_WHAT = (HELLO,) + WHAT + (ASK, SAY)  # a byte on the line is the place in it
+_ANYBODY = (HELLO, ASK, SAY)
 _CRC = 4
 _BODY = 2 + 23 + MAX_FRAME + _CRC
 MAX_PACKET = _BODY + _BODY // 254 + 1  # between the zeros
 
 
 def packet(what, node="", payload=b""):
-    """Return the bytes of one packet; what is HELLO or one of topics.WHAT."""
+    """Return the bytes of one packet; what is HELLO, ASK, SAY or one of topics.WHAT."""
     body = bytes([_WHAT.index(what), len(node)]) + node.encode() + payload
     return b"\0" + encode(body + _crc(body)) + b"\0"
 
@@ -39,7 +41,7 @@ def parse(data):
     if what >= len(_WHAT) or end > len(body) - _CRC:
         raise WireError("bad_field", "packet")
     node = "".join([chr(byte) for byte in body[2:end]])
-    if what and not valid_id(node):
+    if (node or _WHAT[what] not in _ANYBODY) and not valid_id(node):
         raise WireError("bad_field", "node id")
     return _WHAT[what], node, body[end:-_CRC]
 

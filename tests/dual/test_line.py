@@ -95,7 +95,7 @@ def test_every_damaged_byte_is_seen():
 
 
 def test_a_packet_with_a_right_crc_may_still_be_none():
-    for body in (b"", b"\x01", b"\x07\x01a", b"\x01\x05a", b"\x01\x01A", b"\x01\x00"):
+    for body in (b"", b"\x01", b"\x08\x01a", b"\x01\x05a", b"\x01\x01A", b"\x01\x00"):
         whole = cobs.encode(body + line._crc(body))
         assert code_of(line.parse, whole) in ("truncated", "bad_field")
 
