@@ -11,7 +11,7 @@ import click
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-OK, FAILED, BAD_USAGE, MISSING = 0, 1, 2, 3
+OK, FAILED, BAD_USAGE, MISSING, UNREACHED, REFUSED = 0, 1, 2, 3, 4, 5
 
 
 class FailedError(click.ClickException):
@@ -30,6 +30,18 @@ class MissingError(click.ClickException):
     """A server or tool is not there. Exit 3; the message says so and names the package that brings it."""
 
     exit_code = MISSING
+
+
+class UnreachedError(click.ClickException):
+    """No board answers: no such port, port busy, cable pulled. Exit 4; running the command again finishes the job."""
+
+    exit_code = UNREACHED
+
+
+class RefusedError(click.ClickException):
+    """The board or node answered and will not: wrong chip, wrong key, disk full, clock unset. Exit 5."""
+
+    exit_code = REFUSED
 
 
 def _beside(path: Path) -> Path:
