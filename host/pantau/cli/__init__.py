@@ -2,34 +2,16 @@
 
 from __future__ import annotations
 
-import importlib
-import pkgutil
-
 import click
 
 from pantau import __version__
+from pantau.cli._subcommands import Subcommands
 from pantau.cli.report import UsageError
 from pantau.problems import ConfigError
 
-_HELPERS = frozenset({"report"})
 
-
-class Commands(click.Group):
-    """Finds commands by module name and loads only the one that is asked for."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        """Return the names of all commands."""
-        del ctx
-        names = {module.name for module in pkgutil.iter_modules(__path__)} - _HELPERS
-        return sorted(name.replace("_", "-") for name in names if not name.startswith("_"))
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Return one command, None when there is no file for it."""
-        if cmd_name not in self.list_commands(ctx):
-            return None
-        command = importlib.import_module(f"{__name__}.{cmd_name.replace('-', '_')}").command
-        assert isinstance(command, click.Command)
-        return command
+class Commands(Subcommands):
+    """All commands; one of them that finds a wrong configuration tells all its mistakes."""
 
     def invoke(self, ctx: click.Context) -> object:
         """Run the command; wrong configuration ends with all its mistakes and exit 2."""
@@ -39,7 +21,7 @@ class Commands(click.Group):
             raise UsageError(f"{len(error.problems)} to correct:\n{error}") from None
 
 
-@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=Commands, package=__name__, path=__path__, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="pantau")
 def pantau() -> None:
     """Sense a city: nodes, bridge, map.

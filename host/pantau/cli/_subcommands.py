@@ -1,4 +1,4 @@
-"""A group whose subcommands are the modules of its package: one file a subcommand, loaded when it is asked for."""
+"""Groups whose commands are the modules of a package: one file a command, loaded when it is asked for."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ import click
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+_HELPERS = frozenset({"report"})  # what commands share
+
 
 class Subcommands(click.Group):
     """`package` and `path` are the `__name__` and `__path__` of the package; each module in it exposes `command`."""
@@ -20,14 +22,15 @@ class Subcommands(click.Group):
         self._package, self._path = package, list(path)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """Return the names of all subcommands."""
+        """Return the names of all commands."""
         del ctx
-        return sorted(module.name for module in pkgutil.iter_modules(self._path) if not module.name.startswith("_"))
+        names = {module.name for module in pkgutil.iter_modules(self._path)} - _HELPERS
+        return sorted(name.replace("_", "-") for name in names if not name.startswith("_"))
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Return one subcommand, None when there is no file for it."""
+        """Return one command, None when there is no file for it."""
         if cmd_name not in self.list_commands(ctx):
             return None
-        command = importlib.import_module(f"{self._package}.{cmd_name}").command
+        command = importlib.import_module(f"{self._package}.{cmd_name.replace('-', '_')}").command
         assert isinstance(command, click.Command)
         return command
