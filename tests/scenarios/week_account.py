@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 from collections import Counter
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from pantau_node.outbox import FileOutbox
-from pantau_node.ring import RingOutbox
+from pantau_sim.run import flash
 from pantau_wire import frame
 from pantau_wire import names as T
 from scenarios.week import INTERVAL_S, KEY, NODE
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from scenarios.week import Life, Week
+    from pantau_sim.run.lives import Life
+    from scenarios.week import Week
 
 IN_PROGRESS_S = 21  # an instant so shortly before the end was being sampled (firmware: at most 20 s)
 _ASTRAY_S = 30  # half an interval: a record dated further off belongs to no instant
@@ -42,20 +37,12 @@ class Account:
     problems: list[str] = field(default_factory=list)
 
 
-@dataclass
-class _Outbox:
-    frames: dict[tuple[int, int], bytes] = field(default_factory=dict)
-    batches: list[Any] = field(default_factory=list)  # open ones: durable records that are no frame yet
-    overwritten_frames: int = 0
-    overwritten_records: int = 0
-    records: int = 0  # as it says itself
-
-
 def account(week: Week) -> Account:
     """Do the sums over what the bridge stored and what the node's flash still holds."""
     out = Account(boots=len(week.node.lives), frames=len(week.bridge.frames))
-    held = _held(week)
-    out.overwritten = held.overwritten_records
+    held = flash.held(week.node, NODE, KEY)
+    out.problems += held.problems
+    out.overwritten = held.records_gone
     _bridge(week, out)
     for name in sorted(held.frames.keys() & week.bridge.frames.keys()):
         if held.frames[name] != week.bridge.frames[name]:
@@ -130,14 +117,14 @@ def _every_instant(lives: list[Life], found: dict[tuple[int, int], str], out: Ac
         out.problems.append(f"{out.due} due is not {out.stored} + {out.held} + {out.in_progress} + {len(missing)}")
 
 
-def _every_seq(held: _Outbox, week: Week, out: Account) -> None:
+def _every_seq(held: flash.Held, week: Week, out: Account) -> None:
     """The seqs of each boot are contiguous from 1, unless frames were declared overwritten."""
     names = set(week.bridge.frames) | set(held.frames) | {(b.boot, b.seq) for b in held.batches if b.seq}
     gaps = []
     for boot in sorted({boot for boot, _ in names}):
         seqs = sorted(seq for b, seq in names if b == boot)
         gaps += [f"boot {boot}: no seq {seq} of 1..{seqs[-1]}" for seq in sorted(set(range(1, seqs[-1])) - set(seqs))]
-    if len(gaps) > held.overwritten_frames:
+    if len(gaps) > held.frames_gone:
         out.problems += gaps
 
 
@@ -156,45 +143,3 @@ def _claims(week: Week, found: dict[tuple[int, int], str], out: Account) -> None
                 out.problems.append(f"boot {f.boot} seq {f.seq}: the mapping is {off:.1f} s off, clock {f.clock}")
         if f.fields.get("reset_cause") != cause:
             out.problems.append(f"boot {f.boot}: reset cause {f.fields.get('reset_cause')}, was {cause}")
-
-
-def _held(week: Week) -> _Outbox:
-    """What is in flash, read by the node's own code from a copy."""
-    out = _Outbox()
-    for outbox in _outboxes(week):
-        seen: set[tuple[int, int]] = set()
-
-        def known(boot: int, seq: int, seen: set[tuple[int, int]] = seen) -> bool:
-            return (boot, seq) in seen
-
-        out.records += outbox.records()
-        out.overwritten_frames += outbox.overwritten_frames
-        out.overwritten_records += outbox.overwritten_records
-        name = outbox.index.pick(0, known)
-        while name is not None:
-            seen.add(name)
-            data = outbox.read(*name)
-            assert data is not None
-            assert frame.verify(data, NODE, KEY)
-            out.frames[name] = bytes(data)
-            name = outbox.index.pick(0, known)
-        assert len(seen) == outbox.index.live
-        if outbox.batch is not None:
-            out.batches.append(outbox.batch)
-        outbox.close()
-    return out
-
-
-def _outboxes(week: Week) -> Iterator[Any]:
-    """The ring where the firmware uses it, the file where it has one; both only after a change from one to the other."""
-    partitions = week.node.partitions
-    if "pantau_ring" in partitions.sectors:
-        flash = partitions.read("pantau_ring")
-        if flash.snapshot().count(0xFF) != len(flash.data):
-            yield RingOutbox(flash)
-    log = week.node.root / "outbox.log"
-    if log.exists():
-        with tempfile.TemporaryDirectory() as folder:
-            copy = Path(folder) / log.name
-            shutil.copyfile(log, copy)
-            yield FileOutbox(str(copy), 1 << 30)

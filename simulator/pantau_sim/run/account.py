@@ -5,42 +5,23 @@ It reads what the bridge stored and what the node's flash still holds, with the 
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 from collections import Counter
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from pantau_sim.powercut_rig import reach_firmware
+from pantau_sim.run.flash import held
 from pantau_sim.run.instants import Instants
 from pantau_sim.run.outcome import NodeOutcome
 from pantau_wire import frame
 from pantau_wire import names as T
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
 
     from pantau_sim.node import SimNode
+    from pantau_sim.run.flash import Held
+    from pantau_sim.run.lives import Life
 
 _IN_PROGRESS_US = 21_000_000  # an instant so shortly before the end was being sampled (firmware: at most 20 s)
-
-
-@dataclass(slots=True)
-class Life:
-    """One boot of the chip: Unix us, what it was reported as, and whether the power ended it. The n-th one is boot n of the firmware."""
-
-    start_us: int
-    cause: int
-    end_us: int | None = None
-
-
-@dataclass(slots=True)
-class _Held:
-    frames: dict[tuple[int, int], bytes] = field(default_factory=dict)
-    batches: list[Any] = field(default_factory=list)  # open ones: durable records that are no frame yet
-    frames_gone: int = 0
-    records_gone: int = 0
 
 
 def account(
@@ -48,12 +29,13 @@ def account(
 ) -> NodeOutcome:
     """Do the sums of a node whose power is off. `stored` is what the bridge has of it, by (boot, seq)."""
     out = NodeOutcome(name, frames=len(stored))
-    held = _held(node, name, key, out)
-    out.overwritten = held.records_gone
+    flash = held(node, name, key)
+    out.problems += flash.problems
+    out.overwritten = flash.records_gone
     instants = Instants(interval_s, [life.start_us for life in lives])
-    open_ones = {(batch.boot, batch.seq): batch.frame(batch.seq, batch.count, False, 0) for batch in held.batches}
-    for identity in sorted({*stored, *held.frames, *open_ones}):
-        data = stored.get(identity) or held.frames.get(identity)
+    open_ones = {(batch.boot, batch.seq): batch.frame(batch.seq, batch.count, False, 0) for batch in flash.batches}
+    for identity in sorted({*stored, *flash.frames, *open_ones}):
+        data = stored.get(identity) or flash.frames.get(identity)
         f = frame.decode(data) if data is not None else open_ones[identity]
         twice = instants.place(f)
         out.problems += twice
@@ -61,8 +43,8 @@ def account(
             out.twice += len(twice)
             out.stored += f.count if identity in stored else 0
             out.held += f.count if identity not in stored else 0
-    for identity in sorted(held.frames.keys() & stored.keys()):
-        if held.frames[identity] != stored[identity]:
+    for identity in sorted(flash.frames.keys() & stored.keys()):
+        if flash.frames[identity] != stored[identity]:
             out.problems.append(f"boot {identity[0]} seq {identity[1]}: the node holds other bytes than the bridge")
     missing = [
         text for boot, life in enumerate(lives, 1) for text in _missing(boot, life, instants.of[boot], interval_s, out)
@@ -70,7 +52,7 @@ def account(
     out.lost = max(0, len(missing) - out.overwritten)
     if out.lost:
         out.problems += missing
-    _every_seq(stored, held, out)
+    _every_seq(stored, flash, out)
     _claims(stored, instants.of, out)
     out.due = out.stored + out.held + out.in_progress + out.overwritten + out.lost
     out.lives = [(life.start_us, life.end_us or life.start_us) for life in lives]
@@ -96,9 +78,9 @@ def _missing(boot: int, life: Life, found: dict[int, str], interval_s: int, out:
     return texts
 
 
-def _every_seq(stored: Mapping[tuple[int, int], bytes], held: _Held, out: NodeOutcome) -> None:
+def _every_seq(stored: Mapping[tuple[int, int], bytes], flash: Held, out: NodeOutcome) -> None:
     """The seqs of each boot are contiguous from 1, unless frames were declared overwritten."""
-    names = set(stored) | set(held.frames) | {(batch.boot, batch.seq) for batch in held.batches if batch.seq}
+    names = set(stored) | set(flash.frames) | {(batch.boot, batch.seq) for batch in flash.batches if batch.seq}
     tops: Counter[int] = Counter()
     for boot, seq in names:
         tops[boot] = max(tops[boot], seq)
@@ -108,8 +90,8 @@ def _every_seq(stored: Mapping[tuple[int, int], bytes], held: _Held, out: NodeOu
         for seq in range(1, top)
         if (boot, seq) not in names
     ]
-    if len(gaps) > held.frames_gone:
-        out.lost += len(gaps) - held.frames_gone
+    if len(gaps) > flash.frames_gone:
+        out.lost += len(gaps) - flash.frames_gone
         out.problems += gaps
 
 
@@ -129,45 +111,3 @@ def _claims(stored: Mapping[tuple[int, int], bytes], instants: dict[int, dict[in
             for boot, count in short.items()
             if count > 0
         ]
-
-
-def _held(node: SimNode, name: str, key: bytes, out: NodeOutcome) -> _Held:
-    """Read what is in flash, from a copy, with the node's own code."""
-    held = _Held()
-    for outbox in _outboxes(node):
-        seen: set[tuple[int, int]] = set()
-
-        def known(boot: int, seq: int, seen: set[tuple[int, int]] = seen) -> bool:
-            return (boot, seq) in seen
-
-        held.frames_gone += outbox.overwritten_frames
-        held.records_gone += outbox.overwritten_records
-        while (identity := outbox.index.pick(0, known)) is not None:
-            seen.add(identity)
-            data = outbox.read(*identity)
-            if data is None or not frame.verify(data, name, key):
-                out.problems.append(f"boot {identity[0]} seq {identity[1]}: in the outbox, and not readable there")
-                continue
-            held.frames[identity] = bytes(data)
-        if outbox.batch is not None:
-            held.batches.append(outbox.batch)
-        outbox.close()
-    return held
-
-
-def _outboxes(node: SimNode) -> Iterator[Any]:
-    """Yield the ring where the firmware uses it, the file where it has one."""
-    reach_firmware()
-    from pantau_node.outbox import FileOutbox
-    from pantau_node.ring import RingOutbox
-
-    if "pantau_ring" in node.partitions.sectors:
-        flash = node.partitions.read("pantau_ring")
-        if flash.snapshot().count(0xFF) != len(flash.data):
-            yield RingOutbox(flash)
-    log = node.root / "outbox.log"
-    if log.exists():
-        with tempfile.TemporaryDirectory() as folder:
-            copy = Path(folder) / log.name
-            shutil.copyfile(log, copy)
-            yield FileOutbox(str(copy), 1 << 30)

@@ -17,11 +17,11 @@ from pantau_sim import sntp
 from pantau_sim.broker import BrokerModel
 from pantau_sim.clock import VirtualClock
 from pantau_sim.loss import Loss
-from pantau_sim.node import SimNode
-from pantau_sim.run.account import Life, account
+from pantau_sim.run.account import account
 from pantau_sim.run.bridge import VirtualBridge
 from pantau_sim.run.clients import Stranger
 from pantau_sim.run.faults import Faults
+from pantau_sim.run.lives import LivedNode
 from pantau_sim.run.trace import Said, said
 from pantau_sim.run.wiring import wire
 from pantau_sim.sensors.base import Prng
@@ -66,32 +66,12 @@ class DistrictOutcome(NamedTuple):
     trace: list[Said]
 
 
-class _Node(SimNode):
-    """A node that notes its boots."""
-
-    def __init__(self, *args: Any, **options: Any) -> None:
-        super().__init__(*args, **options)
-        self.lives: list[Life] = []
-
-    def boot(self, cause: int) -> None:
-        """Start the VM."""
-        now_us = self.clock.now_us()
-        self.ended(now_us)  # a reset: one life ends where the next begins
-        self.lives.append(Life(now_us, cause))
-        super().boot(cause)
-
-    def ended(self, now_us: int) -> None:
-        """The life that goes on is over."""
-        if self.lives and self.lives[-1].end_us is None:
-            self.lives[-1].end_us = now_us
-
-
 @dataclass(slots=True)
 class Resident:
     """A node of the district with what it is made of."""
 
     plan: NodePlan
-    node: _Node
+    node: LivedNode
     emulators: dict[str, Any]
     on: bool = False
     link_down_us: int = 0
@@ -213,7 +193,7 @@ class District:
         }  # fmt: skip
         (root / "identity.json").write_text(json.dumps(identity))
         partitions = _RAW if plan.profile.raw_flash else None
-        made = _Node(root, None, wiring, clock=self.simulation.clock, seed=node.seed, partitions=partitions)
+        made = LivedNode(root, None, wiring, clock=self.simulation.clock, seed=node.seed, partitions=partitions)
         self.simulation.add(made)
         return Resident(node, made, emulators)
 
