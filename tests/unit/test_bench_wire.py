@@ -10,10 +10,8 @@ import cbor2
 import pytest
 from click.testing import CliRunner
 
-from needs import missing
 from pantau.bench import formats, series, wire, wire_cost
 from pantau.cli import pantau
-from pantau_sim.vm import PACKAGE, MissingVmError, find_vm
 from pantau_wire import frame
 from pantau_wire import names as T
 
@@ -143,11 +141,8 @@ def test_the_timed_frame_is_a_frame_of_the_series():
     assert set(wire_cost.measure(spec, 1, 1)) >= {"encode", "decode", "verify", "json_encode", "json_decode"}
 
 
+@pytest.mark.usefixtures("vm")
 def test_the_report_has_its_form(csv_file, tmp_path):
-    try:
-        find_vm()
-    except MissingVmError:
-        missing("the MicroPython VM", PACKAGE)
     report = tmp_path / "report.json"
     done = run("--series", csv_file, "--report", report)
     assert done.exit_code == 0, done.output

