@@ -6,7 +6,7 @@ It reads what the bridge stored and what the node's flash still holds, with the 
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from pantau_sim.run.flash import held
 from pantau_sim.run.instants import Instants
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from pantau_sim.run.flash import Held
     from pantau_sim.run.lives import Life
 
+_NEVER = (1 << 32, 0)
 _IN_PROGRESS_US = 21_000_000  # an instant so shortly before the end was being sampled (firmware: at most 20 s)
 
 
@@ -31,7 +32,6 @@ def account(
     out = NodeOutcome(name, frames=len(stored))
     flash = held(node, name, key)
     out.problems += flash.problems
-    out.overwritten = flash.records_gone
     instants = Instants(interval_s, [life.start_us for life in lives])
     open_ones = {(batch.boot, batch.seq): batch.frame(batch.seq, batch.count, False, 0) for batch in flash.batches}
     for identity in sorted({*stored, *flash.frames, *open_ones}):
@@ -47,32 +47,52 @@ def account(
         if flash.frames[identity] != stored[identity]:
             out.problems.append(f"boot {identity[0]} seq {identity[1]}: the node holds other bytes than the bridge")
     missing = [
-        text for boot, life in enumerate(lives, 1) for text in _missing(boot, life, instants.of[boot], interval_s, out)
+        one for boot, life in enumerate(lives, 1) for one in _missing(boot, life, instants.of[boot], interval_s, out)
     ]
-    out.lost = max(0, len(missing) - out.overwritten)
+    oldest = _oldest_held(flash, instants.of)
+    excused = sum((one.boot, one.instant_s) < oldest for one in missing)
+    out.overwritten = min(flash.records_gone, excused)
+    out.lost = len(missing) - out.overwritten
     if out.lost:
-        out.problems += missing
+        out.problems += [one.text for one in missing]
+    out.due = sum(map(len, instants.of.values())) + len(missing) + out.in_progress
     _every_seq(stored, flash, out)
     _claims(stored, instants.of, out)
-    out.due = out.stored + out.held + out.in_progress + out.overwritten + out.lost
     out.lives = [(life.start_us, life.end_us or life.start_us) for life in lives]
     return out
 
 
-def _missing(boot: int, life: Life, found: dict[int, str], interval_s: int, out: NodeOutcome) -> list[str]:
+class _Missing(NamedTuple):
+    """An instant that nobody has, in seconds of its boot's uptime."""
+
+    boot: int
+    instant_s: int
+    text: str
+
+
+def _oldest_held(flash: Held, instants: Mapping[int, Mapping[int, str]]) -> tuple[int, int]:
+    """Return (boot, instant) of the oldest record that the node still holds: a ring overwrites none that is younger."""
+    names = {f"boot {boot} seq {seq}" for boot, seq in flash.frames}
+    places = [(boot, at) for boot, found in instants.items() for at, name in found.items() if name in names]
+    return min(places, default=_NEVER)
+
+
+def _missing(boot: int, life: Life, found: dict[int, str], interval_s: int, out: NodeOutcome) -> list[_Missing]:
     """Name the instants that nobody has: between two records, and from the last one to the end, no more than an interval may pass."""
     assert life.end_us is not None
     up_us = life.end_us - life.start_us
-    texts = []
+    texts: list[_Missing] = []
     last = 0
     for instant in sorted(found):
-        texts += [f"boot {boot} instant {k} s: lost" for k in range(last + interval_s, instant, interval_s)]
+        texts += [
+            _Missing(boot, k, f"boot {boot} instant {k} s: lost") for k in range(last + interval_s, instant, interval_s)
+        ]
         last = instant
     for k in range(last + interval_s, up_us // 1_000_000 + 1, interval_s):
         if up_us - k * 1_000_000 <= _IN_PROGRESS_US:
             out.in_progress += 1
         else:
-            texts.append(f"boot {boot} instant {k} s: lost at its end")
+            texts.append(_Missing(boot, k, f"boot {boot} instant {k} s: lost at its end"))
     if found and last * 1_000_000 > up_us:
         out.problems.append(f"boot {boot} instant {last} s: it had power for {up_us / 1e6:.0f} s")
     return texts

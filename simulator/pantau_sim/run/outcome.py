@@ -38,7 +38,8 @@ class Reading(NamedTuple):
 class NodeOutcome:
     """The account of one node: records that were due while it had power, and where each of them is.
 
-    due = stored + held + in_progress + overwritten + lost. `held` is in its outbox at the end; `problems` says each loss in words.
+    due = stored + held + in_progress + overwritten + lost, where nothing is there twice. `overwritten` are instants that nobody has
+    and that the node declared so. `held` is in its outbox at the end; `problems` says each loss in words.
     `twice` counts instants or identities stored more than once. `lives` are its boots with power, (start_us, end_us).
     """
 

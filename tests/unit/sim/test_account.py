@@ -5,7 +5,9 @@ from __future__ import annotations
 import pytest
 
 from pantau_sim.node import SimNode
+from pantau_sim.run import account as module
 from pantau_sim.run.account import account
+from pantau_sim.run.flash import Held
 from pantau_sim.run.lives import Life
 from pantau_wire import _flood, frame
 from pantau_wire import names as T
@@ -92,3 +94,13 @@ def test_the_instant_in_progress_at_a_cut_is_not_lost(tmp_path):
     stored = {(1, 1): records(1, 1, 5), (1, 2): records(2, 6, 4)}
     out = account(node, NODE, KEY, MINUTE, lives, stored)
     assert (out.lost, out.in_progress, out.stored, out.due) == (0, 1, 9, 10)
+
+
+def test_a_gap_that_is_younger_than_what_the_node_holds_was_not_overwritten(sums, monkeypatch):
+    stored = whole()
+    del stored[1, 1], stored[2, 2]
+    kept = {(2, 1): stored.pop((2, 1))}
+    monkeypatch.setattr(module, "held", lambda *_: Held(kept, frames_gone=2, records_gone=10))
+    out = sums(stored)
+    assert (out.overwritten, out.lost, out.held, out.due) == (5, 5, 5, 20)
+    assert "boot 2 instant 360 s: lost at its end" in out.problems
