@@ -1,0 +1,1 @@
+"""The fleet: keys, broker access, releases and updates over the air."""
