@@ -66,7 +66,8 @@ def _crc(data):
 class Starts:
     """How the starts went. failures: failed ones in a row; safe: run without sensors; last: and without the configuration.
 
-    crashed: the boot before this one ended by itself; slot: (root, name) to make the usual one if this start proves itself, or ("", "").
+    crashed: the boot before this one ended by itself; woke: this start is a wake from deep sleep. choose() sets root, name (of
+    the slot that runs, "" for an application outside of slots) and usual: whether the file `slot` names it already.
 
     A start counts as failed unless proved() or planned() was called in it, or the power was cut.
     """
@@ -80,7 +81,9 @@ class Starts:
             self.failures = (self.failures + 1) % _MOST_FAILURES
         self.safe = self.failures % _ROUND >= _SAFE
         self.last = self.failures % _ROUND >= _LAST
-        self.slot = ("", "")
+        self.woke = cause == _DEEPSLEEP
+        self.root = self.name = ""
+        self.usual = True
         self._put(_UNPROVED)
 
     def _put(self, state):
@@ -90,13 +93,19 @@ class Starts:
         """This start did what a node is for; its slot is the usual one from now on."""
         self.failures = 0
         self._put(_FINE)
-        root, name = self.slot
-        if name:
+        if not self.usual:
             try:
-                with open(root + "slot", "w") as file:
-                    file.write(name)
+                with open(self.root + "slot", "w") as file:
+                    file.write(self.name or "/")
+                self.usual = True
             except OSError:
                 pass  # the flash refuses: the next round of failures finds it again
+
+    def fresh(self):
+        """What failed so far is not held against the application that is to run: it was another."""
+        self.failures = 0
+        self.safe = self.last = False
+        self._put(_UNPROVED)
 
     def once_more(self):
         """The safe profile has served its time: the next start is with sensors, and one more failure leads back here."""
@@ -132,25 +141,67 @@ def digest(error):
     return "%s: %s at %s" % (type(error).__name__, error, place)
 
 
-def choose(root, starts):
-    """Return the folder of the application below root: what the file `slot` names (a or b), in every other round not that one.
-
-    Where there are no slots, the one place that MicroPython imports from anyway: "".
-    """
-    there = [name for name in ("a", "b") if name in os.listdir(root)]
-    if not there:
-        return ""
+def _word(path):
+    """Return the first two characters of a file, "" where there is none."""
     try:
-        with open(root + "slot") as file:
-            usual = file.read(1)
+        with open(path, "rb") as file:
+            return "".join([chr(byte) for byte in file.read(2)])
     except OSError:
-        usual = there[0]
-    name = usual if usual in there else there[0]
-    if starts.failures // _ROUND % 2 and len(there) > 1:
-        name = "b" if name == "a" else "a"
-    if name != usual:
-        starts.slot = (root, name)
-    return root + name
+        return ""
+
+
+def _ready(folder):
+    try:
+        return "ready" in os.listdir(folder)
+    except OSError:
+        return False
+
+
+def choose(root, starts):
+    """Return the folder of the application below root, which may be "": the one place that MicroPython imports from anyway.
+
+    A slot is a folder, a or b, with a file `ready`, which is written last. The file `slot` names the usual one, "/" stands for
+    an application outside of slots; in every other round of failures another one is taken. The file `try` names one on
+    trial and what it has left: a start costs 1, after a crash 3, for a bad grid must not spoil an update at its first cut.
+    """
+    names = os.listdir(root)
+    there = [name for name in ("a", "b") if _ready(root + name)]
+    word = _word(root + "slot")[:1]
+    if word == "/" or "pantau_node" in names or not there:
+        there.append("")
+    named = "" if word == "/" else word or there[0]
+    name = named if named in there else there[0]
+    if "try" in names and _tried(root, starts, name):
+        name = _word(root + "try")[0]
+    elif starts.failures // _ROUND % 2 and len(there) > 1:
+        name = there[(there.index(name) + 1) % len(there)]
+    starts.root, starts.name, starts.usual = root, name, name == named
+    return name and root + name
+
+
+def _tried(root, starts, usual):
+    """Return the slot on trial if it has a start left, and count it; else end the trial, whose failures were not the usual one's."""
+    word = _word(root + "try")
+    name, left = word[:1], ord(word[1:] or "0") - 48
+    left -= 0 if starts.woke else 3 if starts.crashed else 1
+    try:
+        if name and name != usual and left >= 0 and _ready(root + name):
+            with open(root + "try", "w") as file:
+                file.write(name + chr(48 + left))
+            return name
+        os.remove(root + "try")
+    except OSError:
+        return None  # a trial that cannot be counted would never end
+    starts.fresh()
+    return None
+
+
+def begin(root, starts):
+    """Return what choose() does, and forget how: a start chooses once, and the heap has better use for it."""
+    folder = choose(root, starts)
+    for name in ("choose", "_tried", "_ready", "_word", "begin"):
+        globals().pop(name, None)
+    return folder
 
 
 def run(machine, root="/"):
@@ -158,7 +209,7 @@ def run(machine, root="/"):
     starts = Starts(Keep(machine.RTC().memory), machine.reset_cause())
     try:
         try:
-            folder = choose(root, starts)
+            folder = begin(root, starts)
             if folder:
                 sys.path.insert(0, folder)
             from pantau_node.app import run as application

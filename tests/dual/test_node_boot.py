@@ -125,44 +125,124 @@ def test_a_defect_in_any_script_is_kept_as_ascii():
     assert start(memory, HARD).last_defect() == "x" * 119 + "?"
 
 
-class Failed:
-    def __init__(self, failures):
-        self.failures = failures
-        self.slot = ("", "")
+ROOT = "slots-of-a-test/"
+
+
+def write(name, text):
+    with open(ROOT + name, "w") as file:
+        file.write(text)
+
+
+def word(name):
+    with open(ROOT + name) as file:
+        return file.read()
+
+
+def made(*slots):
+    """Make the flash of a node with these slots, nothing else on it."""
+    wiped(ROOT[:-1])
+    os.mkdir(ROOT[:-1])
+    for name in slots:
+        os.mkdir(ROOT + name)
+        write(name + "/ready", "{}")
+
+
+def wiped(path):
+    try:
+        names = os.listdir(path)
+    except OSError:
+        return
+    for name in names:
+        try:
+            os.remove(path + "/" + name)
+        except OSError:
+            wiped(path + "/" + name)
+    os.rmdir(path)
+
+
+def failed(failures):
+    one = start(Memory(), POWER_ON)
+    one.failures = failures
+    return one
+
+
+def chosen(one):
+    return choose(ROOT, one).replace(ROOT, "") or "/"
 
 
 def test_the_slot_is_the_one_named_and_in_every_other_round_the_other():
-    root = "slots-of-a-test/"
-    made = []
-    try:
-        os.mkdir(root[:-1])
-        assert choose(root, Failed(9)) == ""
-        for name in ("a", "b"):
-            os.mkdir(root + name)
-            made.append(root + name)
-        assert choose(root, Failed(0)) == root + "a"
-        with open(root + "slot", "w") as file:
-            file.write("b")
-        for failures, name in ((5, "b"), (6, "a"), (11, "a"), (12, "b")):
-            failed = Failed(failures)
-            assert choose(root, failed) == root + name, failures
-            assert failed.slot == (("", "") if name == "b" else (root, "a"))
-        os.rmdir(made.pop(0))
-        assert choose(root, Failed(6)) == root + "b"
-        with open(root + "slot", "w") as file:
-            file.write("a")
-        assert choose(root, Failed(0)) == root + "b", "the one that is named is not there"
-        memory = Memory()
+    made()
+    assert chosen(failed(9)) == "/"
+    made("a", "b")
+    assert chosen(failed(0)) == "a"
+    write("slot", "b\n")  # a technician's editor ends the line
+    for failures, name in ((5, "b"), (6, "a"), (11, "a"), (12, "b")):
+        one = failed(failures)
+        assert chosen(one) == name, failures
+        assert (one.root, one.name, one.usual) == (ROOT, name, name == "b")
+    os.remove(ROOT + "a/ready")
+    assert chosen(failed(6)) == "b", "what is not ready is no slot"
+    write("slot", "a")
+    assert chosen(failed(0)) == "b", "the one that is named is not there"
+    one = start(Memory(), HARD)
+    choose(ROOT, one)
+    one.proved()
+    assert word("slot") == "b", "what proved itself is the usual one"
+    wiped(ROOT[:-1])
+
+
+def test_an_application_outside_of_slots_is_left_for_a_slot_only_when_that_has_proved_itself():
+    made("a")
+    os.mkdir(ROOT + "pantau_node")
+    write("slot", "/")  # an update makes it so before there is a slot
+    assert (chosen(failed(0)), chosen(failed(6))) == ("/", "a")
+    write("try", "a9")
+    one = start(Memory(), POWER_ON)
+    assert (chosen(one), one.usual, word("try")) == ("a", False, "a8")
+    one.proved()
+    assert word("slot") == "a"
+    assert (chosen(failed(0)), chosen(failed(6))) == ("a", "/")
+    os.rmdir(ROOT + "pantau_node")
+    write("slot", "/")  # it is in the image: no folder shows it
+    assert chosen(failed(0)) == "/"
+    wiped(ROOT[:-1])
+
+
+def test_three_crashes_end_a_trial_and_the_usual_slot_starts_with_a_clean_count():
+    made("a", "b")
+    write("slot", "a")
+    write("try", "b9")
+    memory = Memory()
+    start(memory, POWER_ON).planned()
+    for left in "852":
         one = start(memory, HARD)
-        choose(root, one)
-        one.proved()
-        with open(root + "slot") as file:
-            assert file.read() == "b", "what proved itself is the usual one"
-    finally:
-        for name in made:
-            os.rmdir(name)
-        try:
-            os.remove(root + "slot")
-        except OSError:
-            pass
-        os.rmdir(root[:-1])
+        assert (chosen(one), word("try"), one.safe) == ("b", "b" + left, False)
+    one = start(memory, WATCHDOG)
+    assert (chosen(one), one.failures, one.safe, "try" in os.listdir(ROOT)) == ("a", 0, False, False)
+    assert start(memory, HARD).failures == 1, "it was forgotten for good"
+    wiped(ROOT[:-1])
+
+
+def test_a_trial_outlives_nine_power_cuts_and_any_number_of_wakes():
+    made("a", "b")
+    write("try", "b9")
+    for left in "876543210":
+        assert (chosen(start(Memory(), POWER_ON)), word("try")) == ("b", "b" + left)
+        assert (chosen(start(Memory(), DEEPSLEEP)), word("try")) == ("b", "b" + left)
+    assert chosen(start(Memory(), POWER_ON)) == "a"
+    wiped(ROOT[:-1])
+
+
+def test_whatever_the_files_hold_a_slot_is_chosen():
+    for slot in ("", "c", "/", "ab", "\x00", "b"):
+        for trial in ("", "b", "bz", "b\x00", "c9", "/9", "a9", "\x7f\x7f"):
+            made("a", "b")
+            write("slot", slot)
+            write("try", trial)
+            assert chosen(start(Memory(), POWER_ON)) in ("a", "b", "/"), (slot, trial)
+    made("a")
+    write("b", "no folder")
+    with open(ROOT + "slot", "wb") as file:
+        file.write(b"\xff\xfe")
+    assert chosen(failed(6)) == "a"
+    wiped(ROOT[:-1])

@@ -62,6 +62,7 @@ def slot(root: Path, name: str, module: str | None = None, source: str = "") -> 
     """Install the application in a slot, one module of it replaced."""
     place = root / name / "pantau_node"
     shutil.copytree(compiled(firmware_folder()) / "pantau_node", place)
+    (root / name / "ready").write_text('{"version": "0.1.0", "release": 0}')
     if module is not None:
         (place / f"{module}.mpy").unlink()
         (place / f"{module}.py").write_text(source)

@@ -92,7 +92,9 @@ def begin():
     bridge = world.Bridge(frame, mqtt, bytes(range(32)), given["node"], given["order"])
     world.peer = loop.create_task(bridge.run(), True)
     loop.run_next(world.peer)
-    node_task = loop.create_task(app.main(given["root"], board, pantau_boot.Starts(pantau_boot.Keep(board.memory), 1)))
+    starts = pantau_boot.Starts(pantau_boot.Keep(board.memory), 1)
+    pantau_boot.begin(given["root"], starts)
+    node_task = loop.create_task(app.main(given["root"], board, starts))
     stage = "boot"
 
 
