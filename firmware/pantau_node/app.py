@@ -47,14 +47,14 @@ class App:
     """
 
     def __init__(self, board, node, facts, floor, starts, wdt):
-        self._board = board
+        self.board = board
         self.node = node
-        self._facts = facts
+        self.facts = facts
         self._floor = floor
-        self._starts = starts
+        self.starts = starts
         self.clock = node.clock
         self._sampling = True
-        self._proved = False
+        self.proved = False
         self._saved_ms = 0
         self._low = 0
         self._wdt = wdt
@@ -107,8 +107,8 @@ class App:
 
     def on_stuck(self):
         """The link is at its wits' end: no acknowledgement for a day, or no memory for TLS."""
-        self._starts.planned()
-        self._restart("the link is stuck")
+        self.starts.planned()
+        self.restart("the link is stuck")
 
     def _settle(self):
         self.node.on_tick()
@@ -121,9 +121,11 @@ class App:
                 drop(*_RARE)
             elif name == "maintenance":
                 self._maintain(value)
+            elif name == "update":
+                self._update(value)
             elif name == "restart":
-                self._starts.planned()
-                self._restart(value)
+                self.starts.planned()
+                self.restart(value)
             else:
                 log("warn", "node", value)
             action = self.node.take_action()
@@ -135,20 +137,28 @@ class App:
         if not seconds:
             self.node.maintained()
 
+    def _update(self, fields):
+        try:
+            from .update import take
+
+            take(self, fields)
+        except MemoryError:
+            pass  # it is sent again
+
     def _save_clock(self):
         self._saved_ms = self.clock.uptime_ms()
         try:
             from .timekeeper import Timekeeper  # hourly
 
-            Timekeeper(self.clock, self._board, self._starts.keep, self._floor).save()
+            Timekeeper(self.clock, self.board, self.starts.keep, self._floor).save()
         except MemoryError:
             pass  # the RTC goes on as it was set last
         drop("timekeeper", "clockset", "counters", "marks")
 
-    def _restart(self, why):
+    def restart(self, why):
         log("warn", "app", "restart: " + why)
         self._save_clock()
-        self._board.restart()
+        self.board.restart()
 
     # -- tasks
 
@@ -162,13 +172,13 @@ class App:
         if self.node.siren is not None:
             tasks.append(("siren", self.node.siren.run))
         for name, task in tasks:
-            asyncio.create_task(self._guard(name, task))
+            asyncio.create_task(self.guard(name, task))
         while True:
             wait_ms = min(_TICK_MS, max(self.node.due_ms(), 1000))
             due = self.clock.uptime_ms() + wait_ms
             await asyncio.sleep(wait_ms / 1000)
             now = self.clock.uptime_ms()
-            self._facts.late_ms = max(self._facts.late_ms, now - due)
+            self.facts.late_ms = max(self.facts.late_ms, now - due)
             self._settle()
             self._watch(now)
 
@@ -176,19 +186,19 @@ class App:
         """Feed the watchdog if every task keeps its deadline; look after memory, clock and the count of starts."""
         late = self._late(now)
         if late is not None:
-            self._starts.defect("%s: no sign of life" % late)
-            self._restart(late + " is stuck")
+            self.starts.defect("%s: no sign of life" % late)
+            self.restart(late + " is stuck")
         self._memory()
         if now - self._saved_ms >= _HOUR_MS:
             self._save_clock()
-        safe = self._facts.safe
+        safe = self.facts.safe
         # By age alone only without a configuration on trial: its crash must be told from its success.
-        if not self._proved and not safe and (self.node.acked or (now >= _PROVED_MS and not self.node.restless())):
-            self._proved = True
-            self._starts.proved()
+        if not self.proved and not safe and (self.node.acked or (now >= _PROVED_MS and not self.node.restless())):
+            self.proved = True
+            self.starts.proved()
         if safe and now >= _SAFE_MS:
-            self._starts.once_more()
-            self._restart("the sensors once more")
+            self.starts.once_more()
+            self.restart("the sensors once more")
         if self._wdt is not None:
             self._wdt.feed()
 
@@ -202,26 +212,26 @@ class App:
 
     def _memory(self):
         """Shed before there is a MemoryError; restart, with everything in flash, where that does not help."""
-        if gc.mem_free() >= _LOW or self._facts.note() >= _LOW:
+        if gc.mem_free() >= _LOW or self.facts.note() >= _LOW:
             self._low = 0
             return
         self._low += 1
-        self._facts.shed += 1
+        self.facts.shed += 1
         try:
             drop(*_RARE)
             self.node.seal_open()
         except MemoryError:
             self._exhausted()
-        if self._low >= _LONG or self._facts.note() < _LEAST:
+        if self._low >= _LONG or self.facts.note() < _LEAST:
             self._exhausted()
 
     def _exhausted(self):
         """Restart: all that counts is in flash. There may be no memory to say why, so the order is what matters."""
         try:
-            self._starts.defect("out of memory, %d bytes at the least" % self._facts.heap_min)
-            self._restart("memory")
+            self.starts.defect("out of memory, %d bytes at the least" % self.facts.heap_min)
+            self.restart("memory")
         except MemoryError:
-            self._board.restart()
+            self.board.restart()
 
     async def _sleep(self):
         await self.nap.run(self.clock, self.node, self.sampler, self.link, self.node.outbox)
@@ -233,7 +243,7 @@ class App:
         self.link.wake()
         log("info", "sampler", "sampling ended after %d records; delivering on" % self.node.produced)
 
-    async def _guard(self, name, task):
+    async def guard(self, name, task):
         """Run a task to its end; a defect in one must not take the others down, and it is started again."""
         while True:
             try:
@@ -244,8 +254,8 @@ class App:
             except Exception as error:  # noqa: BLE001  whatever it was, measuring goes on
                 log("error", name, "stopped by %r, starting again" % error)
                 sys.print_exception(error, sys.stderr)  # pyright: ignore[reportArgumentType]  a stub too narrow
-                self._starts.defect(error, name + ": ")
-                self._facts.defect = self._starts.last_defect()
+                self.starts.defect(error, name + ": ")
+                self.facts.defect = self.starts.last_defect()
             await asyncio.sleep(_AGAIN_S)
 
 

@@ -38,14 +38,14 @@ class Node:
     """
 
     def __init__(self, identity, config, clock, outbox, boot, columns, replay, facts, rand, problems=(), trial=None):
-        self._identity = identity
+        self.identity = identity
         self.config = config
         self.clock = clock
         self.outbox = outbox
         self._replay = replay
         self._facts = facts
         self._rand = rand
-        self._problems = "; ".join(problems)[:_DETAIL]
+        self.problems = "; ".join(problems)[:_DETAIL]
         self.trial = trial
         self.maintenance = None  # Maintenance while somebody works on the station
         self.siren = None  # Siren, where one is wired
@@ -56,7 +56,7 @@ class Node:
         self._seq = 0
         self._up = False
         self._restart_at = None
-        self._result_seq = 0
+        self.result_seq = 0
         self._sender = Sender(boot, outbox, identity, rand)
         self._next_s = 0
         self._epoch = clock.epoch
@@ -77,6 +77,7 @@ class Node:
         self.wakes = 0
         self.acked = 0
         self.last_ack_ms = None
+        self.awake_ms = 0  # uptime until which an update keeps the chip awake
         self._waits_since = None  # uptime from which on frames have waited for the first sign of the bridge
         self._begin()
 
@@ -123,6 +124,8 @@ class Node:
             self._on_ack(f.fields)
         elif f.kind == T.K_TIME:
             self._on_time(f.fields)
+        elif f.kind == T.K_UPDATE:
+            self.act("update", f.fields)  # a chunk goes by its offset: a replayed one changes nothing
         else:
             self._on_order(f)
 
@@ -153,12 +156,12 @@ class Node:
         if now >= self._health_due:
             self._regular(now)
         if self.trial is not None and self.trial.due(now):
-            self._act("restart", "no acknowledgement with the configuration on trial: back to the one before")
+            self.act("restart", "no acknowledgement with the configuration on trial: back to the one before")
         if self._restart_at is not None and (
-            now >= self._restart_at or self.outbox.index.place(self.boot, self._result_seq) is None
+            now >= self._restart_at or self.outbox.index.place(self.boot, self.result_seq) is None
         ):
             self._restart_at = None
-            self._act("restart", "ordered")
+            self.act("restart", "ordered")
 
     def _regular(self, now):
         """Report, but never at the cost of records: mains that flicker begin a boot every few seconds."""
@@ -175,7 +178,7 @@ class Node:
         return max(0, due - now)
 
     def take_action(self):
-        """Return the next thing the application has to do, or None: ("clock", None) | ("log", text) | ("maintenance", s) | ("rare", None) | ("restart", why)."""
+        """Return the next thing the application has to do, or None: ("clock", None) | ("log", text) | ("maintenance", s) | ("rare", None) | ("restart", why) | ("update", fields)."""
         return self._actions.pop(0) if self._actions else None
 
     def flush(self):
@@ -190,8 +193,9 @@ class Node:
         return self.clock.uptime_ms() - self._waits_since
 
     def restless(self):
-        """Return whether the chip must stay awake: a restart is ordered, or a configuration has to prove itself."""
-        return self._restart_at is not None or (self.trial is not None and self.trial.state == TRIAL)
+        """Return whether the chip must stay awake: a restart is ordered, or something has to prove itself."""
+        tried = self.trial is not None and self.trial.state == TRIAL
+        return tried or self._restart_at is not None or self.clock.uptime_ms() < self.awake_ms
 
     # -- sending
 
@@ -214,8 +218,8 @@ class Node:
         """Return the decoded Frame if its tag fits one of our keys, else None."""
         try:
             head = frame.header(payload)
-            key = self._identity.keys.get(head.key_id)
-            if head.kind in T.UP or key is None or not frame.verify(payload, self._identity.node, key):
+            key = self.identity.keys.get(head.key_id)
+            if head.kind in T.UP or key is None or not frame.verify(payload, self.identity.node, key):
                 return None
             return frame.decode(payload)
         except WireError:
@@ -226,7 +230,7 @@ class Node:
         through = fields.get("through", 0)
         if boot > self.boot or (boot == self.boot and through > self._seq):
             self.odd_acks += 1  # signed, yet for what was never made: this boot's number was used before
-            self._act("log", "acknowledged what was never sent: boot %d seq %d" % (boot, through))
+            self.act("log", "acknowledged what was never sent: boot %d seq %d" % (boot, through))
             return
         now = self.clock.uptime_ms()
         self.acked += self._sender.on_ack(boot, through, fields.get("map", 0), now)
@@ -247,7 +251,7 @@ class Node:
         quality = clocks.SYNCED if trip <= _TRIP_SYNCED_MS else clocks.COARSE
         did = self.clock.set_utc(fields.get("utc_ms", 0) + trip // 2, trip // 2, quality, clocks.BRIDGE)
         if did == "refused":
-            self._act("log", "time from the bridge is not plausible")
+            self.act("log", "time from the bridge is not plausible")
             return
         self._health_due = max(self._health_due, self._health_at + self.config.sampling_health_s * 1000)
         self.on_clock(did)
@@ -256,9 +260,9 @@ class Node:
         """The clock was set by some source; did: what set_utc() said."""
         if did == "refused":
             return
-        self._act("clock", None)
+        self.act("clock", None)
         if did == "stepped":
-            self._act("log", "clock set by source %d, by %d ms" % (self.clock.source, self.clock.last_change_ms))
+            self.act("log", "clock set by source %d, by %d ms" % (self.clock.source, self.clock.last_change_ms))
             self.seal_open()  # a batch has one time base
             self._epoch = self.clock.epoch
             self.report()  # carries the mapping that dates what was recorded before
@@ -276,16 +280,18 @@ class Node:
             ok, detail = 0, "the flash refused the counter; send it again"
         except MemoryError:
             ok, detail = 0, "no memory for it; send it again"
-        self._act("rare", None)
-        self._result_seq = self._seal_fields(
-            T.K_RESULT, {"id": f.fields.get("id", 0), "ok": ok, "detail": detail[:_DETAIL]}
-        )
+        self.act("rare", None)
+        self.answer({"id": f.fields.get("id", 0), "ok": ok, "detail": detail[:_DETAIL]})
 
-    # -- what orders.py may ask for
+    # -- what orders.py and update.py may ask for
+
+    def answer(self, fields):
+        """Seal a RESULT, which a restart that was asked for waits for."""
+        self.result_seq = self.seal_fields(T.K_RESULT, fields)
 
     def maintain(self, seconds):
         """Begin a maintenance of so many seconds in place of the one before; 0: end it. The application keeps it."""
-        self._act("maintenance", seconds)
+        self.act("maintenance", seconds)
 
     def maintained(self):
         """End the maintenance when it is over. What was seen meanwhile was the technician's hand: the alarm begins anew."""
@@ -298,7 +304,7 @@ class Node:
         """Restart the chip once the result of the order is acknowledged, or after 10 s."""
         self._restart_at = self.clock.uptime_ms() + _RESTART_MS
 
-    def _act(self, name, value):
+    def act(self, name, value):
         if len(self._actions) < 8:  # the application takes them at once; a flood is not worth memory
             self._actions.append((name, value))
 
@@ -325,13 +331,13 @@ class Node:
             wire = None
             while count and wire is None:
                 try:
-                    f = batch.frame(batch.seq, count, alarm, self._identity.key_id)
-                    wire = frame.encode(f, self._identity.node, self._key())
+                    f = batch.frame(batch.seq, count, alarm, self.identity.key_id)
+                    wire = frame.encode(f, self.identity.node, self._key())
                 except WireError as error:
                     count = count // 2 if error.code == "too_long" else 0
             if wire is None:
                 self.faults += 1
-                self._act("log", "a batch of %d records cannot be encoded" % batch.count)
+                self.act("log", "a batch of %d records cannot be encoded" % batch.count)
                 self.outbox.drop_batch()
                 break
             flags = (ALARM if alarm else 0) | (LIVE if self._up and batch.boot == self.boot else 0)
@@ -340,14 +346,14 @@ class Node:
         return held
 
     def _key(self):
-        return self._identity.keys[self._identity.key_id]
+        return self.identity.keys[self.identity.key_id]
 
-    def _seal_fields(self, kind, fields):
-        f = frame.Frame(kind, self._identity.key_id)
+    def seal_fields(self, kind, fields):
+        f = frame.Frame(kind, self.identity.key_id)
         f.boot, f.seq, f.profile = self.boot, self._take_seq(), self.config.profile
         f.clock, f.base_s = self.clock.base(self.clock.uptime_ms())
         f.fields = fields
-        wire = frame.encode(f, self._identity.node, self._key())
+        wire = frame.encode(f, self.identity.node, self._key())
         self._seal(self.boot, f.seq, wire, 0, LIVE if self._up else 0, 0)
         return f.seq
 
@@ -370,13 +376,13 @@ class Node:
         now = self.clock.uptime_ms()
         fields = self._facts.fields()
         oldest = self.outbox.oldest() or (self.boot, self._seq + 1)
-        report.add(fields, self, self.outbox, oldest, self._problems)
+        report.add(fields, self, self.outbox, oldest, self.problems)
         self._nonce = fields["time_nonce"] = 1 + self._rand(31)
         self._nonce_sent = None
         self._news = self._now_news()
         self._health_at = now
-        self._nonce_seq = self._seal_fields(T.K_HEALTH, fields)
-        self._act("rare", None)
+        self._nonce_seq = self.seal_fields(T.K_HEALTH, fields)
+        self.act("rare", None)
         self._schedule(now)
 
     def _schedule(self, now):

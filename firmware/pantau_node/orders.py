@@ -106,6 +106,15 @@ def _siren(node, args):
     return 1, "%s for %d s; %s" % (do, seconds, ("silent", "sounding", "muted")[siren.state()])
 
 
+def _update(node, args):
+    """Give up the update of the bundle with this id, or forget what became of it: {"cancel": id}."""
+    ident = args.get("cancel")
+    if type(ident) is not int:
+        return 0, "cancel: must be the id of a bundle"
+    node.act("update", {"cancel": ident})
+    return 1, "cancelled unless it is on trial"
+
+
 COMMANDS = {
     "ping": _ping,
     "flush": _flush,
@@ -114,4 +123,5 @@ COMMANDS = {
     "get": _get,
     "maintenance": _maintenance,
     "siren": _siren,
+    "update": _update,
 }
