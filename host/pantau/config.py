@@ -96,6 +96,7 @@ class WebTable(Table):
     enabled: bool = True
     public_read: bool = False
     title: str = "Pantau"
+    licence: str = ""  # of the data, as its SPDX name or URL: stands in the metadata of each datastream
 
     @property
     def address(self) -> tuple[str, int]:

@@ -13,9 +13,10 @@ from pantau.problems import ConfigError, Problem
 from pantau.web.app import create_app
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from pantau.config import Config
+    from pantau.registry import Registry
     from pantau.web.app import Status, Store
 
 _STOP_S = 2.0
@@ -35,10 +36,18 @@ class _Server(uvicorn.Server):
 class Page:
     """The page of one bridge. Raises PortTakenError or ConfigError when its address cannot be had."""
 
-    def __init__(self, config: Config, store: Store, status: Status) -> None:
+    def __init__(self, config: Config, store: Store, status: Status, registry: Callable[[], Registry]) -> None:
         web = config.web
         self._listener = _listen(web.listen, web.address)
-        app = create_app(store, status, public_read=web.public_read, city=config.bridge.city, title=web.title)
+        app = create_app(
+            store,
+            status,
+            public_read=web.public_read,
+            city=config.bridge.city,
+            title=web.title,
+            registry=registry,
+            licence=web.licence,
+        )
         self._end_streams = app.state.hub.close
         settings = uvicorn.Config(
             app,

@@ -20,6 +20,8 @@ from pantau.web import geojson, metrics
 from pantau.web.events import Hub, HubFullError
 from pantau.web.query import RequestError, series_query
 from pantau.web.reads import CityReader
+from pantau.web.sta.reader import Reader
+from pantau.web.sta.routes import PREFIX, SensorThings
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -27,6 +29,8 @@ if TYPE_CHECKING:
 
     from starlette.requests import Request
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+    from pantau.registry import Registry
 
     Endpoint = Callable[[Request], Awaitable[Response]]
 
@@ -198,12 +202,15 @@ def create_app(
     public_read: bool,
     city: str,
     title: str = "Pantau",
+    registry: Callable[[], Registry] | None = None,
+    licence: str = "",
     now_ms: Callable[[], int] = _wall_clock_ms,
 ) -> Starlette:
     """Return the ASGI app. `app.state.hub.close()` ends the live streams before a stop.
 
     Health and metrics are always answered; everything that shows data only with `public_read`. `city` is its id in topics,
-    `title` what people read; `now_ms` is Unix ms UTC.
+    `title` what people read; `registry` gives the stations as they are now, for SensorThings, which is not served without it;
+    `licence` is that of the data, `now_ms` Unix ms UTC.
     """
     reader = CityReader(store.path)
     web = _Web(reader, status, (city, title), now_ms)
@@ -215,6 +222,9 @@ def create_app(
         "/api/observations": web.observations,
         "/api/events": web.events,
     }
+    if registry is not None:
+        things = SensorThings(Reader(store.path, licence, now_ms), registry, now_ms)
+        read |= {PREFIX + "{path:path}": things.get}
     static = files(__package__).joinpath("static")
     app = Starlette(
         routes=[
