@@ -177,7 +177,7 @@ def parse_filter(text: str) -> Any:
     if text.count("(") > _MAX_NODES or len(text) > MAX_TEXT:
         raise OptionError("$filter: too long")
     try:
-        parser = ODataParser()
+        parser: Any = ODataParser()
         parser._function_call = _function_call  # noqa: SLF001  its grammar cannot be inherited
         tree = parser.parse(ODataLexer().tokenize(text))
     except exceptions.ODataException as error:
