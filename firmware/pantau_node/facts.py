@@ -1,5 +1,8 @@
 """The fields of a health frame that come from below the core. Loaded for each frame; what is counted meanwhile is in health.py."""
 
+import json
+import os
+
 from pantau_wire.bits import put_varint
 
 _LONGEST = 64  # bytes of sensor_errors: eight sensors with two troubles each
@@ -48,7 +51,33 @@ def collect(health):
         "safe_profile": health.safe,
         "shed": health.shed,
     }
+    root = getattr(health.starts, "root", "")
+    if root:
+        some.update(_slot(root, health.starts.name))
     for name, value in some.items():
         if value:
             fields[name] = value
     return fields
+
+
+def _slot(root, name):
+    """Return what slot and release run, and where an update stands."""
+    some = {"slot": name, "release": _kept(root + name + "/ready").get("release")} if name else {}
+    state = _kept(root + "update")
+    for key, what in (("update_id", "id"), ("update_state", "state"), ("update_have", "total")):
+        some[key] = state.get(what)
+    if state.get("state") == 1:  # receiving
+        try:
+            some["update_have"] = os.stat(root + "update.bin")[6]
+        except OSError:
+            some["update_have"] = 0  # its first chunk is on its way
+    return some
+
+
+def _kept(path):
+    try:
+        with open(path) as file:
+            found = json.loads(file.read())
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}

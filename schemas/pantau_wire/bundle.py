@@ -21,6 +21,9 @@ MAX_CHUNK = 800  # bytes of the bundle in one UPDATE frame
 MAX_FILES = 255
 MAX_PATH = 64
 APP, IMAGE = "app", "image"
+# update_state of a health frame; the detail of a RESULT begins with the word. ok is 0 for the last two, and for "busy".
+RECEIVING, VERIFIED, TRIAL, ACCEPTED, ROLLED_BACK, REFUSED = 1, 2, 3, 4, 5, 6
+WORDS = ("none", "receiving", "verified", "trial", "accepted", "rolled back", "refused")
 _MOST = 1 << 30
 _HEX = "0123456789abcdef"
 
@@ -95,6 +98,7 @@ def check(fields):
         "sha256": isinstance(digest, str) and len(digest) == 64 and not digest.strip(_HEX),
         "files": fields["files"] <= MAX_FILES,
         "rollback": fields.get("rollback", True) is True,
+        "room": type(fields.get("room", 0)) is int and 0 <= fields.get("room", 0) <= _MOST,
         "trust": "trust" not in fields or bool(moduli(fields["trust"])),
     }
     for name in sorted(good):

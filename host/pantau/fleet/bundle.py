@@ -25,6 +25,8 @@ BOARDS = (
 )  # what bytecode runs on: chips, and the simulator
 MPY = 6  # format of .mpy files since MicroPython 1.19
 _EXPONENT = 65537
+_BLOCK = 4096  # of littlefs on an ESP32
+_HOST_ONLY = ("names", "records", "mqtt_more")  # modules of pantau_wire that no node loads
 
 
 class BundleError(Exception):
@@ -68,10 +70,12 @@ def build(
 
     trust: the two moduli that replace the trusted ones once the node has accepted this; rollback: may replace a later release.
     """
-    files = {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
-    names = set(files)
+    left_out = {f"pantau_wire/{name}.mpy" for name in _HOST_ONLY}
+    paths = [path for part in ("pantau_node", "pantau_wire") for path in sorted((folder / part).rglob("*.mpy"))]
+    files = {path.relative_to(folder).as_posix(): path.read_bytes() for path in paths}
+    files = {name: data for name, data in files.items() if name not in left_out}
     for needed in ("pantau_node/app.mpy", "pantau_wire/frame.mpy"):
-        if needed not in names:
+        if needed not in files:
             raise BundleError(f"{folder}: no {needed}: compile the application into it first")
     return _pack(files, wire.APP, version, release, board, mpy, min_release, trust, rollback=rollback)
 
@@ -121,6 +125,7 @@ def _pack(
         "files": len(files),
         "size": len(payload),
         "sha256": hashlib.sha256(payload).hexdigest(),
+        "room": _room(files) if kind == wire.APP else 0,
     }
     if trust:
         fields["trust"] = [base64.b64encode(one).decode() for one in trust]
@@ -134,6 +139,12 @@ def _pack(
     if len(manifest) > wire.MAX_MANIFEST:
         raise BundleError(f"a manifest of {len(manifest)} bytes, at most {wire.MAX_MANIFEST}: name fewer boards")
     return _join(manifest, 0, b"", payload)
+
+
+def _room(files: dict[str, bytes]) -> int:
+    """Return what the files take of a node's flash: whole blocks, and two for each folder."""
+    folders = {path.rpartition("/")[0] for path in files}
+    return _BLOCK * (sum(-(-len(data) // _BLOCK) for data in files.values()) + 2 * len(folders) + 2)
 
 
 def _join(manifest: bytes, key: int, signature: bytes, payload: bytes) -> bytes:
