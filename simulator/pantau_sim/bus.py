@@ -141,6 +141,10 @@ class Bus:
         self.rtc_offset_us -= drift_us
         return wake_ms * 1000 + drift_us
 
+    def answer(self, op: int, handler: Callable[[int, bytes], bytes]) -> None:
+        """Let (Unix us, body) -> reply answer an operation: those that are not of a bus."""
+        self._handlers[op] = handler
+
     def handle(self, op: int, uptime_us: int, body: bytes) -> bytes:
         """Answer one request; ValueError for an operation that this bus does not know."""
         self.requests += 1

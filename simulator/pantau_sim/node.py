@@ -157,13 +157,8 @@ class SimNode:
         self._log = self.log_path.open("ab")
         ours, theirs = socket.socketpair()
         with theirs:
-            self._process = subprocess.Popen(
-                [str(vm), "-X", f"heapsize={self._heap}", str(_HERE / "shims" / "vm" / "_launch.py")],
-                stdin=theirs.fileno(),
-                stdout=self._log,
-                stderr=self._log,
-                cwd=self.root,
-                env={"MICROPYPATH": ".frozen"},
+            self._process = self.spawn(
+                [str(vm), "-X", f"heapsize={self._heap}", str(_HERE / "shims" / "vm" / "_launch.py")], theirs
             )
         self.link = ours
         self.returncode = None
@@ -172,8 +167,27 @@ class SimNode:
         now_us = self.clock.now_us()
         self.bus.begin(now_us)
         self.boot_utc_ms = now_us // 1000
-        config = json.dumps(self._boot_config(cause) | mounts).encode()
+        config = json.dumps(self.boot_config(cause) | mounts).encode()
         ours.sendall(len(config).to_bytes(4, "little") + config)
+
+    def spawn(self, argv: list[str], link: socket.socket) -> subprocess.Popen[bytes]:
+        """Start the VM, which is told its end of the bus; its stdin is what is typed, its output the log."""
+        return subprocess.Popen(
+            [*argv, str(link.fileno())],
+            stdin=subprocess.PIPE,
+            stdout=self._log,
+            stderr=self._log,
+            pass_fds=(link.fileno(),),
+            cwd=self.root,
+            env={"MICROPYPATH": ".frozen"},
+        )
+
+    def type(self, data: bytes) -> None:
+        """Send bytes to the node's console, in real time only; what it answers is in the log, between its lines."""
+        if self._process is None or self._process.stdin is None:
+            raise NodeError(f"node {self.root.name} is off: nobody hears what is typed")
+        self._process.stdin.write(data)
+        self._process.stdin.flush()
 
     def mounts(self) -> dict[str, object]:
         """What the VM runs, compiled; the first time in a checkout takes seconds."""
@@ -187,7 +201,8 @@ class SimNode:
         ]
         return {"mounts": shims + code, "shims": len(shims)}
 
-    def _boot_config(self, cause: int) -> dict[str, object]:
+    def boot_config(self, cause: int) -> dict[str, object]:
+        """What the VM is told of this boot, beside its mounts."""
         return {
             "root": str(self.root.resolve()),
             "virtual": self.clock.virtual,
@@ -210,6 +225,9 @@ class SimNode:
         """Collect the ended VM."""
         if self._process:
             code = self._process.wait()
+            if self._process.stdin:
+                with contextlib.suppress(BrokenPipeError):
+                    self._process.stdin.close()
             self.returncode = code
             self._process = None
         if self.link:

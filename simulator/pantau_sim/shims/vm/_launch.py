@@ -134,7 +134,7 @@ def main():
     import gc
     import json
 
-    link = open(0, "r+b")  # the bus: one socket, both ways; print() stays free for the log
+    link = open(int(sys.argv[1]), "r+b")  # the bus: one socket, both ways; stdin and stdout are the console
     link.write(b"\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00")
     boot = json.loads(link.read(int.from_bytes(link.read(4), "little")))
     partitions = _flash(boot) if boot["partitions"] else []
@@ -154,6 +154,13 @@ def main():
 
         random.seed(boot["seed"])
         sys.modules["gc"] = _steady_gc
+        import _no_cable
+
+        _no_cable.put()
+    if boot.get("board"):
+        import _board
+
+        _board.main(_Jail)
     argv = boot.get("run")
     del boot
     gc.collect()
