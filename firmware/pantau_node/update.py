@@ -148,6 +148,7 @@ def refuse(app, state, why):
         kept.save(root, state)
     except OSError:
         pass  # then it is refused again
+    _due(app)  # the chunks that are on their way need no answer
     tell(app, state)
 
 

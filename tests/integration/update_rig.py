@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import itertools
 import json
 import shutil
 from pathlib import Path
@@ -11,18 +12,21 @@ from typing import Any
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from pantau.fleet import bundle
+from pantau_node.slots import FileSlots
 from pantau_sim.clock import VirtualClock
 from pantau_sim.mpy import compiled
 from pantau_sim.node import SimNode, firmware_folder, wire_folder
 from pantau_sim.sensors import sht4x
 from pantau_sim.virtual import Simulation
 from pantau_sim.world import World
+from pantau_wire import frame
 from pantau_wire import names as T
 from scenarios import week_bridge
 
 KEY = bytes(range(32))
 NODE, CITY = "flood-01", "tng"
 WINDOW = 24  # chunks on their way
+_numbers = itertools.count()
 
 
 @functools.cache
@@ -36,28 +40,27 @@ def trusted(*which: int) -> list[bytes]:
     return [bundle.modulus(signer(one).public_key()) for one in which]
 
 
-@functools.cache
-def application(module: str = "", source: str = "") -> dict[str, bytes]:
-    """Return the files of an application; one module of it may be replaced."""
-    places = [(compiled(firmware_folder()), "pantau_node"), (compiled(wire_folder(), ("pantau_wire",)), "pantau_wire")]
-    files = {
-        path.relative_to(root).as_posix(): path.read_bytes() for root, name in places for path in (root / name).rglob("*.mpy")
-    }
+def folder(place: Path, module: str = "", source: str = "") -> Path:
+    """Put the application into a folder, one module of it (stations/flood, say) with another source; return the folder."""
+    for root, package in (
+        (compiled(firmware_folder()), "pantau_node"),
+        (compiled(wire_folder(), ("pantau_wire",)), "pantau_wire"),
+    ):
+        shutil.copytree(root / package, place / package)
     if module:
-        root = Path(module)
-        del root
-    return files
-
-
-def folder(place: Path, changed: Path | None = None) -> Path:
-    """Put an application into a folder; changed: compiled files that replace its own."""
-    for name, data in application().items():
-        path = place / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(data)
-    if changed is not None:
-        shutil.copytree(changed, place, dirs_exist_ok=True)
+        changed = place / "changed" / "pantau_node" / f"{module}.py"
+        changed.parent.mkdir(parents=True)
+        changed.write_text(source)
+        made = compiled(place / "changed")
+        shutil.copytree(made / "pantau_node", place / "pantau_node", dirs_exist_ok=True)
+        shutil.rmtree(place / "changed")
     return place
+
+
+def bundled(place: Path, which: int = 0, module: str = "", source: str = "", **manifest: Any) -> bytes:
+    """Return a bundle of release 2, signed by key `which`."""
+    made = folder(place / f"app-{next(_numbers)}", module, source)
+    return bundle.sign(bundle.build(made, **{"version": "0.2.0", "release": 2, **manifest}), signer(which), which % 2)
 
 
 class Bridge(week_bridge.Bridge):
@@ -65,7 +68,10 @@ class Bridge(week_bridge.Bridge):
 
     bundle = b""
     ident = 0
-    answers: list[dict[str, Any]]
+
+    def __init__(self, *given: Any) -> None:
+        self.answers: list[dict[str, Any]] = []
+        super().__init__(*given)
 
     def send(self, data: bytes, ident: int | None = None) -> None:
         self.bundle = data
@@ -102,7 +108,7 @@ class Site:
         self.root.mkdir()
         broker = {"host": "broker", "port": 1883, "tls": False, "lab_plain": True}
         whole = {"city": CITY, "broker": broker, "trial_s": 60, "sensors": [{"model": "sht4x", "i2c": 0}]}
-        whole |= {"sampling": {"interval_s": 10, "health_s": 600}, **config}
+        whole |= {"sampling": {"interval_s": 10, "batch": 3, "health_s": 600}, **config}
         (self.root / "config.json").write_text(json.dumps(whole))
         (self.root / "identity.json").write_text(json.dumps({"node": NODE, "keys": {"0": KEY.hex()}, "key_id": 0}))
         for slot in slots:
@@ -113,8 +119,6 @@ class Site:
         self.bridge = Bridge(self.simulation, CITY, NODE, KEY)
 
     def trust(self, *which: int) -> None:
-        from pantau_node.slots import FileSlots
-
         slots = FileSlots(str(self.root / "trust"))
         text = json.dumps({"keys": [one.hex() for one in trusted(*which)]}).encode()
         slots.write(1, text, 1)
@@ -123,6 +127,24 @@ class Site:
     def state(self) -> dict[str, Any]:
         path = self.root / "update"
         return json.loads(path.read_text()) if path.exists() else {}
+
+    def listing(self) -> set[str]:
+        """Return the names of what is on the node's flash, less what any start or record changes."""
+        return {path.relative_to(self.root).as_posix() for path in self.root.rglob("*") if path.is_file()}
+
+    def times(self) -> list[int]:
+        """Return the instants of all records that the bridge has, sorted, in Unix seconds where the clock was set."""
+        return sorted(t for f in self.bridge.kinds(T.K_RECORDS) if f.clock for t in frame.times(f))
+
+    def on(self, seconds: float = 100) -> None:
+        self.simulation.power_on(self.node)
+        self.simulation.run(seconds)
+
+    def health(self) -> dict[str, Any]:
+        self.bridge.command("health")
+        self.simulation.run(10)
+        fields: dict[str, Any] = self.bridge.kinds(T.K_HEALTH)[-1].fields
+        return fields
 
     def until(self, text: str, most_s: int = 900) -> str:
         """Run until the node says that of its update; what it said in full."""
