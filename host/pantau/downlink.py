@@ -1,8 +1,9 @@
-"""What the bridge sends to nodes: acknowledgements and the time, tagged with the node's key. I/O-free."""
+"""What the bridge sends to nodes: acknowledgements, the time and orders, tagged with the node's key. I/O-free."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import threading
+from typing import TYPE_CHECKING, Any
 
 from pantau_wire import frame as wire
 from pantau_wire import names as T
@@ -10,7 +11,7 @@ from pantau_wire import tag
 from pantau_wire.bits import put_varint
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from pantau.batch import Ack
     from pantau.keys import Keys
@@ -24,6 +25,7 @@ class Downlink:
         self.use(keys)
         self._now_ms = now_ms
         self._counter = 0
+        self._lock = threading.Lock()
 
     def use(self, keys: Keys) -> None:
         """Sign with these keys from now on."""
@@ -48,19 +50,27 @@ class Downlink:
 
     def time(self, node: str, nonce: int) -> bytes | None:
         """Return the answer to a node that asked for the time; send it at once."""
-        return self._frame(node, T.K_TIME, {"utc_ms": self._now_ms(), "nonce": nonce})
+        made = self.order(node, T.K_TIME, {"utc_ms": self._now_ms(), "nonce": nonce})
+        return None if made is None else made[1]
 
-    def _frame(self, node: str, kind: int, fields: dict[str, int]) -> bytes | None:
+    def order(
+        self, node: str, kind: int, fields: Mapping[str, Any], counter: int = 0, above: int = 0
+    ) -> tuple[int, bytes] | None:
+        """Return (counter, frame) with this counter, or for 0 with a new one above `above`; None for a node without a key.
+
+        Raises WireError for fields that no frame can carry. Any thread may call it.
+        """
         signing = self._keys.signing(node)
         if signing is None:
             return None
         key_id, key = signing
         frame = wire.Frame(kind, key_id)
-        frame.counter = self._count()
-        frame.fields = fields
+        frame.counter = counter or self._count(above)
+        frame.fields = dict(fields)
         data: bytes = wire.encode(frame, node, key)
-        return data
+        return frame.counter, data
 
-    def _count(self) -> int:
-        self._counter = max(self._counter + 1, self._now_ms())
-        return self._counter
+    def _count(self, above: int = 0) -> int:
+        with self._lock:  # the desk signs in a thread of its own
+            self._counter = max(self._counter, above, self._now_ms() - 1) + 1
+            return self._counter
