@@ -59,7 +59,8 @@ def test_a_good_update_misses_no_record_and_is_accepted_by_a_frame_of_its_own(si
     assert s.listing().isdisjoint({"try", "update.bin", "update.new"})
     times = s.times()
     gaps = [later - one for one, later in itertools.pairwise(times)]
-    assert len(times) >= 120 and (min(gaps), max(gaps)) == (1, 1), gaps
+    assert len(times) >= 120 and sorted(gaps)[:-1] == [1] * (len(gaps) - 1), "but for the restart, each second"
+    assert max(gaps) <= 3
     assert not s.bridge.conflicts and not s.bridge.refused
     assert [one["detail"].partition(":")[0] for one in s.bridge.answers[-4:]] == [
         "verified",
@@ -77,9 +78,9 @@ def test_a_power_cut_in_the_middle_costs_no_chunk_twice(site: Make, tmp_path: Pa
     held = (s.root / "update.bin").stat().st_size
     assert 0 < held < len(s.bridge.bundle)
     s.simulation.power_off(s.node)
-    s.bridge.answers = list(s.bridge.results[s.bridge.ident])
+    known = len(s.bridge.results.get(s.bridge.ident, []))
     s.on(5)
-    told = s.bridge.results[s.bridge.ident][-1]
+    told = s.bridge.results[s.bridge.ident][known]
     assert s.until("accepted") and s.node.boots == 3
     assert told["detail"] == "receiving" and told["have"] >= held
 
