@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import IO
 
+from pantau.node import mpy
 from pantau_sim.bus import HEADER, Bus, Faults, Wiring
 from pantau_sim.clock import Clock, RealClock
 from pantau_sim.mpy import STARTED, compiled
@@ -36,17 +37,15 @@ class NodeError(Exception):
 
 def firmware_folder() -> Path:
     """The firmware of this checkout, or the copy that an installed wheel carries."""
-    for folder in (_HERE.parent.parent / "firmware", _HERE.parent / "pantau" / "_firmware"):
-        if (folder / "pantau_node").is_dir():
-            return folder
-    raise NodeError("no firmware folder found: name it in SimNode(firmware=...)")
+    try:
+        return mpy.firmware_folder()
+    except mpy.FirmwareError as error:
+        raise NodeError(str(error)) from None
 
 
 def wire_folder() -> Path:
     """The folder that holds the package pantau_wire."""
-    import pantau_wire
-
-    return Path(str(pantau_wire.__file__)).parent.parent
+    return mpy.wire_folder()
 
 
 def pulse_pins(firmware: Path, board: str) -> dict[int, int]:

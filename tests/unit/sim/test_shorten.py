@@ -1,6 +1,6 @@
 """Short parameter names: only what nobody calls by name, and the program stays the same."""
 
-from pantau_sim.shorten import keywords, shorten
+from pantau.node.shorten import keywords, shorten
 
 SOURCE = """
 class Thing:
