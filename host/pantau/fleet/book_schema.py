@@ -47,7 +47,8 @@ CREATE TABLE rollouts (
 -- Where each node stands in a rollout. `before` is the release that it ran when it was offered the new one.
 CREATE TABLE places (
     rollout INTEGER NOT NULL, node TEXT NOT NULL, stage INTEGER NOT NULL, state TEXT NOT NULL, before INTEGER NOT NULL,
-    since_ms INTEGER NOT NULL, why TEXT NOT NULL, order_id INTEGER NOT NULL, tries INTEGER NOT NULL, PRIMARY KEY (rollout, node)
+    since_ms INTEGER NOT NULL, why TEXT NOT NULL, order_id INTEGER NOT NULL, tries INTEGER NOT NULL,
+    boot INTEGER NOT NULL, PRIMARY KEY (rollout, node)
 ) WITHOUT ROWID;
 
 CREATE TABLE pins (node TEXT PRIMARY KEY, by TEXT NOT NULL, at_ms INTEGER NOT NULL, why TEXT NOT NULL) WITHOUT ROWID;

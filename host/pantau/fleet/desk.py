@@ -69,7 +69,7 @@ class Desk:
         self._states = {state.node: state for state in book.nodes()}
         self._heard = {node: state.heard_ms for node, state in self._states.items()}
         self._fresh: set[str] = set()  # heard, and not noted yet
-        self._heard_noted_ms = self._pruned_ms = 0
+        self._heard_noted_ms = self._pruned_ms = self._last_heard_ms = 0
         self._orders: dict[int, Order] = {}
         self._version = -1
         self._answered: dict[str, tuple[int, int]] = {}  # node: (boot, seq) of its last word on an update
@@ -92,6 +92,11 @@ class Desk:
         """Return when a node was heard last, Unix ms; 0 for never."""
         return self._heard.get(node, 0)
 
+    @property
+    def last_heard_ms(self) -> int:
+        """Return when any node was heard last, Unix ms."""
+        return self._last_heard_ms
+
     # -- what nodes say
 
     def take(self, node: str, payload: bytes, received_ms: int) -> None:
@@ -99,6 +104,7 @@ class Desk:
         if received_ms > self._heard.get(node, 0):
             self._heard[node] = received_ms
             self._fresh.add(node)
+            self._last_heard_ms = max(self._last_heard_ms, received_ms)
         if payload[0] & 0x20:
             return  # records, of which there are many: nothing is read of them
         try:
@@ -114,7 +120,8 @@ class Desk:
 
     def _take_health(self, node: str, f: wire.Frame, received_ms: int) -> None:
         known = self._states.get(node)
-        if known is not None and (f.boot, f.seq) <= (known.boot, known.seq):
+        old = known is not None and (f.boot, f.seq) <= (known.boot, known.seq)
+        if old or f.boot < self._answered.get(node, (0, 0))[0]:
             return  # of before: a backlog
         said = f.fields
         plain = {name: value for name, value in said.items() if not isinstance(value, bytes)}
@@ -256,8 +263,10 @@ class Desk:
     def _chunks(self, now_ms: int) -> Iterable[tuple[str, bytes]]:
         """Return the chunks that are due, as frames."""
         open_ones: dict[int, Order] = {}
+        # A node that is to forget a bundle does that first: it may be the same one that comes anew.
+        forget = {o.node for o in self._orders.values() if o.what.get("name") == "update"}
         for order in list(self._orders.values()):
-            if order.kind != UPDATE or order.state == COMPLETE or not self._holds(order.node):
+            if order.kind != UPDATE or order.state == COMPLETE or order.node in forget or not self._holds(order.node):
                 continue
             if self._bundle(order.what["bundle"]) is None:
                 self._end(order, FAILED, f"bundle {order.what['bundle']:08x} is not in the book", now_ms)
