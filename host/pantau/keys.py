@@ -1,4 +1,4 @@
-"""keys.json: the secret keys of the nodes. Readable by its owner only, written whole or not at all, never printed."""
+"""The secret keys of the nodes, from keys.json or a fleet's key store. Readable by its owner only, written whole or not at all, never printed."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field, ValidationError
 
-from pantau import durable
+from pantau import durable, vault
 from pantau.problems import ConfigError, Problem, Table, explain, key_path
 
 if TYPE_CHECKING:
@@ -28,9 +28,26 @@ class _NodeKeys(Table):
     key_id: int
 
 
+class Enrolled(_NodeKeys):
+    """A node as the key store of a fleet has it: with what it was given beside its keys, and whether it is revoked."""
+
+    mqtt_password: str
+    tls_cert: str = ""  # DER as hex, and so the key
+    tls_key: str = ""
+    made: str  # RFC 3339
+    revoked: str = ""
+
+
 class _File(Table):
     version: Literal[1]
     nodes: dict[NodeId, _NodeKeys]
+
+
+class StoreFile(Table):
+    """What is in the vault of a fleet's key store."""
+
+    version: Literal[1] = 1
+    nodes: dict[NodeId, Enrolled] = Field(default_factory=dict)
 
 
 class Keys:
@@ -74,12 +91,22 @@ class Keys:
 
 
 def load(path: Path) -> Keys:
-    """Return the keys in `path`; ConfigError lists every mistake, first of all a file that others may read."""
+    """Return the keys in `path`; ConfigError lists every mistake, first of all a file that others may read.
+
+    The file is keys.json in the clear, or the key store of a fleet, which opens with the key that vault.secret_file names.
+    """
     problems = _privacy(path)
-    content, file = None, None
+    content: object = None
+    file: _File | StoreFile | None = None
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-        file = _File.model_validate(content)
+        data = path.read_bytes()
+        if vault.is_vault(data):
+            data = vault.unseal(data, vault.load_secret(vault.secret_file(path)), str(path))
+            content = json.loads(data)
+            file = StoreFile.model_validate(content)
+        else:
+            content = json.loads(data)
+            file = _File.model_validate(content)
     except OSError as error:
         problems = problems or [Problem(str(path), "", f"cannot be read ({error.strerror})")]
     except ValidationError as error:
@@ -95,6 +122,7 @@ def load(path: Path) -> Keys:
         {
             node: ({int(key_id): bytes.fromhex(key) for key_id, key in entry.keys.items()}, entry.key_id)
             for node, entry in file.nodes.items()
+            if not getattr(entry, "revoked", "")
         }
     )
 
