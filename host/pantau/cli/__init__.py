@@ -26,7 +26,8 @@ class Commands(Subcommands):
 def pantau() -> None:
     """Sense a city: nodes, bridge, map.
 
-    Exit codes: 0 all well, 1 the result is not good, 2 wrong use or configuration, 3 a server or tool is missing.
+    Exit codes: 0 all well, 1 the result is not good, 2 wrong use or configuration, 3 a server or tool is missing,
+    4 no board answers (run it again), 5 the board or node refuses.
     """
 
 

@@ -24,13 +24,19 @@ class Subcommands(click.Group):
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Return the names of all commands."""
         del ctx
-        names = {module.name for module in pkgutil.iter_modules(self._path)} - _HELPERS
-        return sorted(name.replace("_", "-") for name in names if not name.startswith("_"))
+        return sorted(self._modules())
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Return one command, None when there is no file for it."""
-        if cmd_name not in self.list_commands(ctx):
+        del ctx
+        module = self._modules().get(cmd_name)
+        if module is None:
             return None
-        command = importlib.import_module(f"{self._package}.{cmd_name.replace('-', '_')}").command
+        command = importlib.import_module(f"{self._package}.{module}").command
         assert isinstance(command, click.Command)
         return command
+
+    def _modules(self) -> dict[str, str]:
+        """Return {command: module}; one that is a word of Python ends in an underscore as a module."""
+        names = {module.name for module in pkgutil.iter_modules(self._path)} - _HELPERS
+        return {name.rstrip("_").replace("_", "-"): name for name in names if not name.startswith("_")}
