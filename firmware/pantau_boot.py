@@ -18,7 +18,7 @@ _SAFE = const(3)
 _LAST = const(5)
 _ROUND = const(6)
 _MOST_FAILURES = const(240)  # whole rounds for both slots
-_STARTS = const(2)  # sections of the keep; 1 is the timekeeper's, 4 the sleeper's
+_STARTS = const(2)  # sections of the keep; 1 is the timekeeper's, 4 the sleeper's, 5 the log's
 _DEFECT = const(3)
 _MAGIC = b"PK1"
 _MOST = const(2048)  # bytes of RTC memory (ESP32 port)
@@ -31,30 +31,37 @@ _DETAIL = const(120)  # characters of a defect
 
 
 class Keep:
-    """Sections of bytes that outlive a reset, by number. memory: machine.RTC().memory or what acts like it."""
+    """Sections of bytes that outlive a reset, by number. They stay in RTC memory and are read there: heap is scarcer.
+
+    memory: machine.RTC().memory or what acts like it.
+    """
 
     def __init__(self, memory):
         self._memory = memory
-        self._parts = {}
-        data = bytes(memory())
-        if data[:3] != _MAGIC or data[3:7] != _crc(data[7:]):
-            return  # power-on, or a brown-out that turned bits
-        at = 7
-        while at + 3 <= len(data):
-            key, size = struct.unpack_from("<BH", data, at)
-            self._parts[key] = data[at + 3 : at + 3 + size]
-            at += 3 + size
+
+    def _parts(self):
+        """Return all sections; none after a power-on, or a brown-out that turned bits."""
+        data = bytes(self._memory())
+        parts = {}
+        if data[:3] == _MAGIC and data[3:7] == _crc(memoryview(data)[7:]):
+            at = 7
+            while at + 3 <= len(data):
+                key, size = struct.unpack_from("<BH", data, at)
+                parts[key] = data[at + 3 : at + 3 + size]
+                at += 3 + size
+        return parts
 
     def get(self, key):
         """Return the bytes of a section, or None."""
-        return self._parts.get(key)
+        return self._parts().get(key)
 
     def put(self, key, data):
         """Replace a section; b"" removes it. One that does not fit into RTC memory is left out: it is a convenience."""
-        self._parts.pop(key, None)
+        parts = self._parts()
+        parts.pop(key, None)
         if data:
-            self._parts[key] = data
-        out = b"".join([struct.pack("<BH", one, len(self._parts[one])) + self._parts[one] for one in self._parts])
+            parts[key] = data
+        out = b"".join([struct.pack("<BH", one, len(parts[one])) + parts[one] for one in parts])
         if len(out) + 7 <= _MOST:
             self._memory(_MAGIC + _crc(out) + out)
 

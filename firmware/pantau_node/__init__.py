@@ -16,6 +16,16 @@ ALARM = const(1)
 LIVE = const(2)  # sealed while the link was up and not sent yet; it ends with the boot
 
 
+LOG = const(5)  # section of the keep
+_RECENT = const(900)  # bytes in it: RTC memory has 2,048 for all sections
+keep = None  # pantau_boot.Keep, where the last lines of the log outlive a restart, and cost no heap
+
+
 def log(level, room, text):
     """Print one line on stderr; level is error, warn or info. Callers never pass secrets or whole configurations."""
     print(level, room + ":", text, file=sys.stderr)
+    if keep is not None:
+        try:
+            keep.put(LOG, ((keep.get(LOG) or b"") + ("%s: %s\n" % (room, text)).encode())[-_RECENT:])
+        except MemoryError:
+            pass  # it was on the console

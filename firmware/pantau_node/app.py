@@ -27,6 +27,7 @@ _RARE = (
     "clockset",
     "counters",
     "marks",
+    "fieldwork",
     "wiring",
     "links.why",
     "links.tls",
@@ -53,7 +54,7 @@ class App:
         self._floor = floor
         self.starts = starts
         self.clock = node.clock
-        self._sampling = True
+        self.sampling = True
         self.proved = False
         self._saved_ms = 0
         self._low = 0
@@ -123,6 +124,8 @@ class App:
                 self._maintain(value)
             elif name == "update":
                 self._update(value)
+            elif name == "do":
+                value(self)
             elif name == "restart":
                 self.starts.planned()
                 self.restart(value)
@@ -173,6 +176,7 @@ class App:
             tasks.append(("siren", self.node.siren.run))
         for name, task in tasks:
             asyncio.create_task(self.guard(name, task))
+        asyncio.create_task(self._listen(*self.board.cable()))
         while True:
             wait_ms = min(_TICK_MS, max(self.node.due_ms(), 1000))
             due = self.clock.uptime_ms() + wait_ms
@@ -204,7 +208,7 @@ class App:
 
     def _late(self, now):
         """Return the name of a task that is past its deadline, or None."""
-        if self._sampling and now - self.sampler.beat_ms > _SAMPLER_MS:
+        if self.sampling and now - self.sampler.beat_ms > _SAMPLER_MS:
             return "sampler"
         if self.nap is None and now > self.link.beat_ms + _GRACE_MS:
             return "link"
@@ -236,9 +240,24 @@ class App:
     async def _sleep(self):
         await self.nap.run(self.clock, self.node, self.sampler, self.link, self.node.outbox)
 
+    async def _listen(self, stream, out):
+        """Wait for a technician's cable: nothing of the console is in memory before the first zero byte."""
+        byte = await asyncio.StreamReader(stream).read(1)
+        while byte:
+            if byte == b"\0":
+                try:
+                    from .console import serve
+
+                    await serve(self, stream, out)
+                except MemoryError:
+                    pass  # asked again in a moment
+                serve = None
+                drop("console", "pantau_wire.line", "pantau_wire.cobs")
+            byte = await asyncio.StreamReader(stream).read(1)
+
     async def _sample(self):
         await self.sampler.run()
-        self._sampling = False
+        self.sampling = False
         self.node.flush()
         self.link.wake()
         log("info", "sampler", "sampling ended after %d records; delivering on" % self.node.produced)
@@ -285,8 +304,11 @@ async def main(root, board, starts):
 
 def run(starts, root="/"):
     """Run the node; starts: pantau_boot.Starts. Ctrl-C leads to the REPL."""
+    import pantau_node
+
     from .board import Board
 
+    pantau_node.keep = starts.keep
     board = Board()
     try:
         asyncio.run(main(root, board, starts))

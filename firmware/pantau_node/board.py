@@ -19,6 +19,7 @@ class Board:
         self._rtc = machine.RTC()
         self._epoch_s = _EPOCH_2000_S if time.gmtime(0)[0] == 2000 else 0
         self.armed = False  # the watchdog
+        self.repl_ms = 0  # for how long the REPL was ordered
 
     def __getattr__(self, name):
         """Return a method of wiring.Wiring, which can be let go again: it is needed at the start, and hardly later."""

@@ -17,7 +17,7 @@ def assemble(parts):
     station, storage, starts = parts["station"], parts["storage"], parts["starts"]
     net = _net(parts)
     kept = storage.path("maintenance")
-    maintenance = _maintenance(parts, kept)
+    maintenance = _maintenance(parts, kept, storage.path("setup"))
     facts = Health(board, parts["drivers"], net, VERSION, starts)
     facts.safe = int(parts["safe"])
     facts.defect = starts.last_defect()
@@ -39,7 +39,18 @@ def assemble(parts):
 
         sntp = SntpTask(conf.time_sntp, clock, net, app.on_clock, random.getrandbits)
     app.wire(link, station, sampler, nap, sntp, kept)
+    _update(app, storage.path("update"))
     return app
+
+
+def _update(app, path):
+    """Go on with an update, where there is one."""
+    from .files import missing
+
+    if not missing(path):
+        from .updatestart import look
+
+        look(app)
 
 
 def _node(parts, facts):
@@ -55,10 +66,14 @@ def _node(parts, facts):
     return BatteryNode(parts["nap"].resume, parts["station"].watch, *given)
 
 
-def _maintenance(parts, path):
-    """Return the Maintenance that the node was left in, or None."""
+def _maintenance(parts, path, setup):
+    """Return the Maintenance that the node was left in, or None; one that is not commissioned is in set-up mode."""
     from .files import missing
 
+    if not missing(setup):
+        from .setup import Setup
+
+        return Setup(parts["clock"], setup, 0, 0)
     if missing(path):
         return None
     from .maintenance import found

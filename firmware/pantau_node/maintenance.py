@@ -17,7 +17,12 @@ _SUSPECT = const(2)  # place of the flag on the wire: what is worse keeps its ow
 
 
 class Maintenance:
-    """left_s: for how long; until_s: Unix seconds when it ends, 0 if nobody knows; path: of the file or None."""
+    """left_s: for how long; until_s: Unix seconds when it ends, 0 if nobody knows; path: of the file or None.
+
+    FIELD: of the health frame, which left_s() tells.
+    """
+
+    FIELD = "maintenance_s"
 
     def __init__(self, clock, path, left_s, until_s):
         self._clock = clock
@@ -42,11 +47,12 @@ class Maintenance:
         return True
 
     def end(self):
-        """Remove the file."""
+        """Remove the file; return whether it went."""
         try:
             os.remove(self._path)
         except OSError:
-            pass  # never written, or the flash refuses: it ends again at the next start
+            return False  # never written, or the flash refuses: it ends again at the next start
+        return True
 
     @staticmethod
     def mark(row):

@@ -6,6 +6,7 @@ from pantau_wire import _tables as T
 
 _SECRET = ("password", "pin")
 _DAY_S = 86400
+_FIELDWORK = ("clock", "commission", "unlock")  # a technician's, in fieldwork.py
 _SIREN_S = {"test": 5, "hold": 600, "mute": 3600}  # where the order says no time
 
 
@@ -22,8 +23,12 @@ def carry_out(node, f):
     if expires and utc > expires * 1000:
         return 0, "expired"
     name = fields.get("name", "")
+    if name in _FIELDWORK:
+        from . import fieldwork
+
+        return getattr(fieldwork, name)(node, fields)
     if name not in COMMANDS:
-        return 0, "unknown command %s; known: %s" % (name[:32], " ".join(sorted(COMMANDS)))
+        return 0, "unknown command %s; known: %s" % (name[:32], " ".join(sorted(COMMANDS) + list(_FIELDWORK)))
     try:
         args = json.loads(fields.get("args", "") or "{}")
     except ValueError:
@@ -85,6 +90,8 @@ def _maintenance(node, args):
     seconds = _seconds(args, 3600)
     if seconds is None:
         return 0, "s: must be seconds in 0..%d" % _DAY_S
+    if node.maintenance is not None and node.maintenance.FIELD == "setup":
+        return 0, "in set-up mode until it is commissioned: records are flagged, no alarms"
     node.maintain(seconds)
     return 1, "for %d s: records are flagged, no alarms" % seconds if seconds else "over"
 
@@ -112,7 +119,7 @@ def _update(node, args):
     if type(ident) is not int:
         return 0, "cancel: must be the id of a bundle"
     node.act("update", {"cancel": ident})
-    return 1, "cancelled unless it is on trial"
+    return 1, "cancelled unless it is being tried"
 
 
 COMMANDS = {

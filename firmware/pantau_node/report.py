@@ -41,7 +41,7 @@ def add(fields, node, outbox, oldest, problems):
     if problems:
         fields["config_errors"] = problems
     if node.maintenance is not None:
-        fields["maintenance_s"] = node.maintenance.left_s()
+        fields[node.maintenance.FIELD] = node.maintenance.left_s()
     if node.siren is not None:
         fields["siren"] = node.siren.state()
 

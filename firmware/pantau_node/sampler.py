@@ -25,10 +25,10 @@ class Sampler:
 
     def __init__(self, clock, station, interval_s, run_s, emit, start_s=0):
         self._clock = clock
-        self._station = station
+        self.station = station
         self.interval_s = interval_s
         self._run_s = run_s
-        self._emit = emit
+        self.emit = emit
         now = clock.uptime_ms()
         self.next_s = start_s or (1 if now < _GRACE_MS else now // (interval_s * 1000) + 1) * interval_s
         self._told = None
@@ -45,12 +45,12 @@ class Sampler:
         """Wait for the next instant and record it."""
         while True:
             now = self._clock.uptime_ms()
-            pace = self._pace()
+            pace = self.pace()
             self.next_s = min(self.next_s, (now // (pace * 1000) + 1) * pace)
             wait_ms = self.next_s * 1000 - now
             if wait_ms <= 0:
                 break
-            wait_ms = min(wait_ms, getattr(self._station, "LOOK_MS", _LOOK_MS))
+            wait_ms = min(wait_ms, getattr(self.station, "LOOK_MS", _LOOK_MS))
             self.beat_ms = now + wait_ms
             await asyncio.sleep(wait_ms / 1000)
         instant_s = self.next_s
@@ -61,25 +61,25 @@ class Sampler:
             self.late += 1
             row = self._missing(T.R_NO_SAMPLE)
         else:
-            row = await self._sample(instant_s, min(pace * 900 - late_ms, _SAMPLE_MS))
-            alarm = getattr(self._station, "alarm", False)
-            urgent = getattr(self._station, "urgent", alarm)
+            row = await self.take(instant_s, min(pace * 900 - late_ms, _SAMPLE_MS))
+            alarm = getattr(self.station, "alarm", False)
+            urgent = getattr(self.station, "urgent", alarm)
             if late_ms >= 1000:
                 row[T.TIME_OFFSET] = (late_ms // 1000, 0)
-            pace = self._pace()
+            pace = self.pace()
         # What an event asks for begins now: nobody asked for the instants that a late record has passed.
         since_s = instant_s if pace >= before else max(instant_s, self._clock.uptime_ms() // 1000)
         self.next_s = (since_s // pace + 1) * pace
-        self._emit(instant_s, row, bool(alarm), pace, bool(urgent))
+        self.emit(instant_s, row, bool(alarm), pace, bool(urgent))
         self.beat_ms = self._clock.uptime_ms()
 
-    def _pace(self):
+    def pace(self):
         """Return the interval in force, s: a station may want a shorter one in an event."""
-        wanted = self._station.pace_s() if hasattr(self._station, "pace_s") else 0
+        wanted = self.station.pace_s() if hasattr(self.station, "pace_s") else 0
         return min(wanted or self.interval_s, self.interval_s)
 
-    async def _sample(self, instant_s, budget_ms):
-        station = self._station
+    async def take(self, instant_s, budget_ms):
+        station = self.station
         try:
             got = await station.sample(max(budget_ms, 50))
             row = {ident: got.get(ident, (None, quality(T.R_NO_SAMPLE))) for ident in station.PROPERTIES}
@@ -95,4 +95,4 @@ class Sampler:
 
     def _missing(self, reason):
         code = quality(reason)
-        return dict.fromkeys(self._station.PROPERTIES, (None, code))
+        return dict.fromkeys(self.station.PROPERTIES, (None, code))

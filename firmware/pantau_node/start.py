@@ -206,6 +206,7 @@ class Builder:
         if problem:
             problems.append(problem)
         self.identity = who = await wait_for_identity(storage.identity, path("identity.json"), problems)
+        self.board.keyboard(False)  # from here on a stray Ctrl-C does not stop a station
         self.trial = Trial(storage.later, storage.committed, build_config)
         body = self.trial.load(who.rescue, crashed)[0]
         if self.trial.problem:

@@ -89,12 +89,25 @@ class Wiring:
         self._board.armed = True
         return self._machine.WDT(timeout=timeout_ms)
 
+    def cable(self):
+        """Return input and output of the console, where a technician's cable ends, as streams of bytes."""
+        import sys
+
+        return sys.stdin.buffer, sys.stdout.buffer
+
+    def keyboard(self, on):
+        """Let Ctrl-C on the console stop the node, or not."""
+        import micropython
+
+        micropython.kbd_intr(3 if on else -1)
+
     def leave(self):
         """The REPL takes over: the siren, which nobody drives any more, is let go; the watchdog, which nothing can disarm, gets an hour."""
+        self.keyboard(True)
         if "siren" in self._board.pins:
             self.pin(self._board.pins["siren"], self._machine.Pin.IN)
-        if self._board.armed:
-            self.wdt(_REPL_MS)
+        if self._board.repl_ms or self._board.armed:
+            self.wdt(self._board.repl_ms or _REPL_MS)
 
     def deepsleep(self, ms):
         """Sleep for so long and start from the beginning; does not return."""

@@ -114,7 +114,7 @@ def test_what_the_station_says_of_an_alarm_is_not_believed_of_an_instant_that_wa
     bench = Bench(monkeypatch, start_ms=3400)
     bench.alarm = True  # type: ignore[attr-defined]
     alarms: list[tuple[bool, bool]] = []
-    bench.sampler._emit = lambda _at, _row, alarm, _interval, urgent: alarms.append((alarm, urgent))
+    bench.sampler.emit = lambda _at, _row, alarm, _interval, urgent: alarms.append((alarm, urgent))
     bench.run()
     assert alarms == [(False, False), (False, False), (True, True), (True, True), (True, True)]
     bench.urgent = False  # type: ignore[attr-defined]

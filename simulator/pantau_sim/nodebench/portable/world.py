@@ -199,6 +199,12 @@ class Board:
     def battery_mv(self):
         return None
 
+    def keyboard(self, on):
+        pass
+
+    def cable(self):
+        return None, None
+
     def wlan(self):
         return Wlan()
 
