@@ -38,7 +38,8 @@ class BridgeTable(Table):
     city: Annotated[str, Field(pattern=r"^[a-z0-9-]{1,16}$")]
     data_dir: FilePath = Path("data")
     registry: FilePath = Path("registry.toml")
-    keys: FilePath = Path("keys.json")
+    keys: FilePath = Path("keys.json")  # or the key store of a fleet
+    keys_secret: FilePath | None = None  # what opens it; None = where pantau.vault looks
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_json: bool = False
 

@@ -35,6 +35,7 @@ class Enrolled(_NodeKeys):
     tls_cert: str = ""  # DER as hex, and so the key
     tls_key: str = ""
     made: str  # RFC 3339
+    next_id: int | None = None  # the key that the node gets next; we sign with key_id until it has it
     revoked: str = ""
 
 
@@ -90,10 +91,11 @@ class Keys:
         return json.dumps({"version": 1, "nodes": nodes}, indent=1) + "\n"
 
 
-def load(path: Path) -> Keys:
+def load(path: Path, secret: Path | None = None) -> Keys:
     """Return the keys in `path`; ConfigError lists every mistake, first of all a file that others may read.
 
-    The file is keys.json in the clear, or the key store of a fleet, which opens with the key that vault.secret_file names.
+    The file is keys.json in the clear, or the key store of a fleet, which opens with the key in the file
+    `secret`, left out: in the one that vault.secret_file finds.
     """
     problems = _privacy(path)
     content: object = None
@@ -101,7 +103,7 @@ def load(path: Path) -> Keys:
     try:
         data = path.read_bytes()
         if vault.is_vault(data):
-            data = vault.unseal(data, vault.load_secret(vault.secret_file(path)), str(path))
+            data = vault.unseal(data, vault.load_secret(secret or vault.secret_file(path)), str(path))
             content = json.loads(data)
             file = StoreFile.model_validate(content)
         else:

@@ -51,7 +51,7 @@ def survey(path: Path, *, running: Config | None = None) -> Survey:
     own = {problem.key.split(".")[0] for problem in problems}
 
     registry = _attempt(problems, lambda: registry_file.load(config.bridge.registry))
-    keys = _attempt(problems, lambda: key_file.load(config.bridge.keys))
+    keys = _attempt(problems, lambda: key_file.load(config.bridge.keys, config.bridge.keys_secret))
     stations = registry.stations if registry is not None else None
     rules = _attempt(problems, lambda: rule_file.load(config.alerts.rules, stations))
     _attempt(problems, lambda: read_password(config.mqtt))

@@ -137,8 +137,11 @@ def secret_file(path: Path) -> Path:
     if named := os.environ.get(SECRET_ENV):
         return Path(named)
     name = path.stem + ".secret"
-    if (folder := os.environ.get("CREDENTIALS_DIRECTORY")) and (Path(folder) / name).exists():
-        return Path(folder) / name
+    folder = os.environ.get("CREDENTIALS_DIRECTORY")
+    # The unit that `pantau bridge install` writes loads a folder, whose files systemd then calls pantau_NAME.
+    for credential in (name, f"pantau_{name}") if folder else ():
+        if (Path(folder or "") / credential).exists():
+            return Path(folder or "") / credential
     return path.with_name(name)
 
 

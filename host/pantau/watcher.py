@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 # The config keys that name files. Those of the broker are read once, when the bridge starts; the others again.
 _READ_ONCE = ("mqtt.ca", "mqtt.certificate", "mqtt.private_key", "mqtt.password_file")
-_NAMED = ("bridge.registry", "bridge.keys", "alerts.rules", *_READ_ONCE)
+_NAMED = ("bridge.registry", "bridge.keys", "bridge.keys_secret", "alerts.rules", *_READ_ONCE)
 
 
 class _Mark(NamedTuple):

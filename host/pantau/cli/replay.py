@@ -82,7 +82,7 @@ def _feed(config: Config, files: Iterable[Path]) -> dict[str, Any]:
             return _through_bridge(config, files)
         with opened(config, create=True) as spool:
             registry = registry_file.load(config.bridge.registry)
-            keys = key_file.load(config.bridge.keys)
+            keys = key_file.load(config.bridge.keys, config.bridge.keys_secret)
             ingest = Ingest(config.bridge.city, registry, keys, spool)
             tally, progress = replay.Tally(), _Progress()
             for batch in replay.batches(_messages(config, files)):

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 CA_DAYS = 30 * 365
 NODE_DAYS = 5 * 365
 SERVER_DAYS = 825  # what common TLS libraries accept of a server at most
-CRL_DAYS = 400
+CRL_DAYS = CA_DAYS  # it is replaced at each revocation; one that ran out would shut out everybody
 WARN_DAYS = 45
 _EARLY = timedelta(days=1)
 _SERVER, _CLIENT = ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH

@@ -1,7 +1,8 @@
 """The key store of a fleet: what every node was given, encrypted at rest. The bridge reads it; technicians and operators write it.
 
-A node's signing keys have ids 0 to 3. A rotation adds the next id beside the one in use, and both are accepted until the old one is
-dropped. A revoked node stays in the store, so that its id is not given to another, and its keys count for nothing.
+A node's signing keys have ids 0 to 3. A rotation adds the next id beside the one in use. The bridge accepts both and goes on signing with
+the old one, for a node that has not been given the new one yet must still believe its acknowledgements; the node is given both and signs
+with the new one. Once it does, the rotation is settled and the old key counts for nothing. A revoked node stays in the store, so that its id is not given to another, and its keys count for nothing.
 """
 
 from __future__ import annotations
@@ -92,6 +93,12 @@ class Keystore:
         """Return {node: (since when, its certificate)} of those that are out."""
         return {n: (e.revoked, bytes.fromhex(e.tls_cert)) for n, e in sorted(self._file.nodes.items()) if e.revoked}
 
+    @property
+    def turning(self) -> dict[str, int]:
+        """Return {node: id of its new key} of those whose rotation is not settled."""
+        found = self._file.nodes.items()
+        return {n: e.next_id for n, e in sorted(found) if e.next_id is not None and not e.revoked}
+
     def __contains__(self, node: str) -> bool:
         return node in self._file.nodes and not self._file.nodes[node].revoked
 
@@ -108,7 +115,7 @@ class Keystore:
         return Secrets(
             node,
             keys,
-            entry.key_id,
+            _newest(entry),
             entry.mqtt_password,
             bytes.fromhex(entry.tls_cert),
             bytes.fromhex(entry.tls_key),
@@ -145,12 +152,12 @@ class Keystore:
 
         def change(file: StoreFile) -> None:
             entry = self._known(file, node)
-            if len(entry.keys) > 1:
+            if entry.next_id is not None:
                 raise StoreError(
                     f"{node} has two keys already: finish the rotation before, or provision the node over its cable"
                 )
             following = (entry.key_id + 1) % _KEY_IDS
-            new = {"keys": {**entry.keys, str(following): _new_key()}, "key_id": following, "made": now.isoformat()}
+            new = {"keys": {**entry.keys, str(following): _new_key()}, "next_id": following, "made": now.isoformat()}
             if authority is not None:
                 issued = authority.client(node, now)
                 new |= {"tls_cert": issued.certificate.hex(), "tls_key": issued.key.hex()}
@@ -160,12 +167,13 @@ class Keystore:
         return self.secrets(node)
 
     def settle(self, node: str) -> None:
-        """End a rotation: only the key in use counts from now on."""
+        """End a rotation: only the newest key counts from now on. A node that does not have it yet is heard no more: see `turning`."""
 
         def change(file: StoreFile) -> None:
             entry = self._known(file, node)
-            current = str(entry.key_id)
-            file.nodes[node] = entry.model_copy(update={"keys": {current: entry.keys[current]}})
+            newest = _newest(entry)
+            only = {"keys": {str(newest): entry.keys[str(newest)]}, "key_id": newest, "next_id": None}
+            file.nodes[node] = entry.model_copy(update=only)
 
         self._change(change)
 
@@ -227,6 +235,10 @@ class Keystore:
     def _save(self) -> None:
         text = json.dumps(self._file.model_dump(), indent=1, sort_keys=True)
         vault.write(self.path, text.encode(), self._secret)
+
+
+def _newest(entry: Enrolled) -> int:
+    return entry.key_id if entry.next_id is None else entry.next_id
 
 
 def _new_key() -> str:

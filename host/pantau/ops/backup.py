@@ -40,7 +40,15 @@ LAST = "last-backup"  # in the data folder; its date is that of the last backup
 _BUSY_S = 30.0
 _CHUNK = 1 << 20
 SPOOL, CITY, FOLLOWERS = "spool.sqlite3", "city.sqlite3", "followers.sqlite3"
-_SECRETS = {"keys", "private_key", "password_file", "token_file", "credentials_file", "nkey_file"}  # ends of key paths
+_SECRETS = {
+    "keys",
+    "keys_secret",
+    "private_key",
+    "password_file",
+    "token_file",
+    "credentials_file",
+    "nkey_file",
+}  # ends of key paths
 _DATA = {"bridge.data_dir", "sinks.sqlite.path", "sinks.files.path"}  # paths that are no part of the configuration
 _TRIES = 3
 

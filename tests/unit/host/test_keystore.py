@@ -48,7 +48,13 @@ def test_the_bridge_opens_it_unattended_beside_or_as_a_credential(place, tmp_pat
     (credentials / "keys.secret").chmod(0o440)  # as systemd shows what an access list opens to one user
     monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(credentials))
     assert keys.load(place).find("flood-01", 0) == made.key
-    (credentials / "keys.secret").rename(tmp_path / "elsewhere")
+    (credentials / "keys.secret").rename(credentials / "pantau_keys.secret")  # as the unit that we ship loads a folder
+    assert keys.load(place).find("flood-01", 0) == made.key
+    (credentials / "pantau_keys.secret").rename(tmp_path / "elsewhere")
+    (tmp_path / "elsewhere").chmod(0o600)
+    with pytest.raises(ConfigError, match=r"keys\.secret: cannot be read"):
+        keys.load(place)
+    assert keys.load(place, tmp_path / "elsewhere").find("flood-01", 0) == made.key
     monkeypatch.setenv("PANTAU_KEYS_SECRET", str(tmp_path / "elsewhere"))
     (tmp_path / "elsewhere").chmod(0o644)
     with pytest.raises(ConfigError, match="chmod 600"):
@@ -75,11 +81,14 @@ def test_a_rotation_keeps_both_keys_until_it_is_settled(place):
     new = store.rotate("flood-01", NOW)
     assert (new.key_id, new.keys[0]) == (1, old) and new.key != old
     loaded = keys.load(place)
-    assert loaded.find("flood-01", 0) == old and loaded.signing("flood-01") == (1, new.key)
+    assert loaded.find("flood-01", 0) == old and loaded.find("flood-01", 1) == new.key
+    assert loaded.signing("flood-01") == (0, old) == store.keys().signing("flood-01")  # until the node has the other
+    assert store.turning == {"flood-01": 1}
     with pytest.raises(StoreError, match="two keys already"):
         store.rotate("flood-01", NOW)
     store.settle("flood-01")
-    assert keys.load(place).find("flood-01", 0) is None
+    assert keys.load(place).find("flood-01", 0) is None and store.turning == {}
+    assert keys.load(place).signing("flood-01") == (1, new.key)
     for expected in (2, 3, 0):
         assert store.rotate("flood-01", NOW).key_id == expected
         store.settle("flood-01")

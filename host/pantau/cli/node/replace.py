@@ -57,7 +57,7 @@ def command(path: Path, station: str, new: str, old: str | None, at: datetime | 
     config = config_file.load(path)
     file = config.bridge.registry
     registry_file.load(file)  # ConfigError: what was wrong before
-    if new not in key_file.load(config.bridge.keys):
+    if new not in key_file.load(config.bridge.keys, config.bridge.keys_secret):
         raise UsageError(
             f"{new} has no key in {config.bridge.keys}, so nothing that it sends would be taken. Enrol it first: put the"
             ' key of its identity.json under "nodes" there (see docs/install-by-hand.md)'
