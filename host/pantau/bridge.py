@@ -22,6 +22,7 @@ from pantau.followers import FOLLOWERS, highest_position
 from pantau.ingest import Ingest
 from pantau.log import event
 from pantau.ops.about import about, memory
+from pantau.ops.expiry import Expiry
 from pantau.ops.notify import Notifier, Watchdog, informed, watchdog_limit_s
 from pantau.ops.retention import SpoolLimits, limits_of, prunable
 from pantau.ops.status import SOCKET, StatusServer
@@ -53,6 +54,7 @@ _DISK_LOW = 0.9  # of the spool's limit: time to act before the bridge stops ack
 _LOOK_S = 2.0  # at the files
 _TELL_S = 1.0
 _ROOM_S = 60.0
+_EXPIRY_S = 3600.0
 _GARBAGE = 20_000  # containers made between two looks for cycles; a batch makes thousands that are none
 _BLOCKS = 10  # deleted between two commits
 _AGE_S, _AGE_MS = 3600.0, 86_400_000
@@ -138,6 +140,7 @@ class Bridge:
         self._oldest_ms: int | None = None
         self._connected = asyncio.Event()  # to the broker, for the first time
         self._window: Law | None = None
+        self._expiry = Expiry()
         self._tasks: set[asyncio.Task[None]] = set()
         self.look_now = asyncio.Event()  # at the files: SIGHUP
 
@@ -157,6 +160,7 @@ class Bridge:
                 ("tell", self._tell()),
                 ("files", self._look()),
                 ("retention", self._keep_room()),
+                ("expiry", self._certificates()),
                 ("stop", _until(stop)),
             )
         }
@@ -223,7 +227,7 @@ class Bridge:
         law = self._window
         if law is not None and law.allows < _HEADROOM * law.expected:
             found.append(f"{law}; raise max_inflight_messages in mosquitto.conf, or give the spool a faster disk")
-        return found + self._watcher.problems() + self._watcher.notes()
+        return found + self._expiry.problems() + self._watcher.problems() + self._watcher.notes()
 
     def _own_figures(self) -> dict[str, float]:
         figures = {
@@ -242,7 +246,8 @@ class Bridge:
             figures["spool_oldest_seconds"] = max(0.0, (now_ms() - oldest) / 1000)
         said = about(self._config.bridge.city, self._config.bridge.data_dir, self.problems()) | memory("ingest")
         shared = {} if self.member is None else self.member.figures()
-        return figures | said | dict(self.source.figures()) | self.pipeline.figures() | shared
+        certificates = self._expiry.figures()
+        return figures | said | certificates | dict(self.source.figures()) | self.pipeline.figures() | shared
 
     def _page(self) -> str:
         return f"http://{self._config.web.listen}/" if self._config.web.enabled else "off"
@@ -275,6 +280,12 @@ class Bridge:
                     event(_log, logging.ERROR, "bridge.config_refused", problem=problem)
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self.look_now.wait(), _LOOK_S)
+
+    async def _certificates(self) -> None:
+        """Look once an hour until when certificates are valid."""
+        while True:
+            await asyncio.to_thread(self._expiry.look, self._config)
+            await asyncio.sleep(_EXPIRY_S)
 
     async def _law(self) -> None:
         """Measure once what the broker's window allows at the latency of our commits, and say it."""

@@ -49,6 +49,7 @@ _GAUGES: dict[str, tuple[str, ...]] = {
     "acks_due": ("Acknowledgements to nodes that wait for being sent",),
     "boots_unsaved": ("Boots that the log's tail has to bring back after a crash",),
     "serial_ports_open": ("Serial ports that are open",),
+    "certificate_expires_seconds": ("For how long a certificate is still valid; of the nodes the first that ends", "of"),
     "nodes_linked": ("Nodes that their links say are connected",),
     "nodes": ("Nodes by state", "state"),
     "nodes_delivered_ratio": ("Frames stored of frames that a node is known to have made: over all nodes", "quantile"),

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from pantau import keys
 from pantau.log import event
+from pantau.ops.expiry import left_of, problem
 from pantau.problems import ConfigError, Problem
 from pantau.reconnect import Backoff
 from pantau.sources.dialect import Login
@@ -212,7 +213,9 @@ class MqttSource:
         """Return what is wrong with the broker."""
         connected = self.connected
         if connected == len(self._partitions):
-            return []
+            return (
+                [] if (end_s := self._shown_until_s()) is None else problem("broker", end_s, "the broker's certificate")
+            )
         if connected:
             of = len(self._partitions)
             return [f"{connected} of {of} partition sessions are connected: {self._trouble or 'connecting'}"]
@@ -222,13 +225,19 @@ class MqttSource:
 
     def figures(self) -> Mapping[str, float]:
         """Return numbers for the metrics."""
-        return {
+        shown = {} if (end_s := self._shown_until_s()) is None else left_of("broker", end_s)
+        return shown | {
             "broker_connected": float(self.connected > 0 or not self._partitions),
             "partitions_connected": self.connected,
             "partitions_held": len(self._partitions),
             "broker_reconnects_total": self._reconnects,
             "broker_sessions_forgotten_total": self._forgotten,
         }
+
+    def _shown_until_s(self) -> float | None:
+        """Return until when the broker's certificate is valid, Unix seconds; None while none was shown."""
+        ends = [end_s for partition in self._partitions.values() if (end_s := partition.shown_until_s) is not None]
+        return min(ends, default=None)
 
     def _start(self, partition: Partition) -> None:
         """Hold a partition from now on, or as soon as we run."""

@@ -59,6 +59,11 @@ class Partition:
         self._unconfirmed: list[tuple[str, bytes]] = []
 
     @property
+    def shown_until_s(self) -> float | None:
+        """Return until when the certificate is valid that the broker showed, Unix seconds; None without TLS or a connection."""
+        return self.session.shown_until_s if self.session is not None else None
+
+    @property
     def ready(self) -> bool:
         """Return whether messages can pass."""
         return self.session is not None and not self.session.lost.done()

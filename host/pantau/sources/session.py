@@ -6,6 +6,7 @@ What is written within one turn of the loop leaves in one piece: the broker then
 from __future__ import annotations
 
 import asyncio
+import ssl
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -90,6 +91,7 @@ class Session(asyncio.Protocol):
         self.lost: asyncio.Future[None] = self._loop.create_future()
         self.warnings: tuple[str, ...] = ()
         self.keepalive_s = login.keepalive_s
+        self.shown_until_s: float | None = None  # Unix seconds: the end of the broker's certificate
         self._packets = Packets()
         self._transport: asyncio.Transport | None = None
         self._session_present = False
@@ -111,6 +113,8 @@ class Session(asyncio.Protocol):
         """Introduce ourselves."""
         assert isinstance(transport, asyncio.Transport)  # what create_connection gives a Protocol
         self._transport = transport
+        if shown := transport.get_extra_info("peercert"):
+            self.shown_until_s = float(ssl.cert_time_to_seconds(shown["notAfter"]))
         self._write(self._dialect.connect(self._login))
 
     def data_received(self, data: bytes) -> None:
