@@ -4,6 +4,8 @@ Loaded for each chunk and let go after it. What refuses a bundle is in updatehea
 updateunpack.py. A chunk that does not follow what is held changes nothing, so that each may come any number of times.
 """
 
+import asyncio
+
 from micropython import const
 
 from pantau_wire import bundle as B
@@ -100,8 +102,6 @@ def _append(app, root, state, offset, chunk):
 
 def finish(app):
     """Begin what comes after the last chunk, as a task: it takes its time between the samples."""
-    import asyncio
-
     async def run():
         from .updateunpack import run
 

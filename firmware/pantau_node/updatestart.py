@@ -1,5 +1,7 @@
 """What a start finds of an update: chunks to go on with, a bundle to unpack, a trial to pass, or one that has failed."""
 
+import asyncio
+
 from pantau_wire import bundle
 
 from . import log, update
@@ -30,8 +32,6 @@ def look(app):
 
 
 def _go_on(app):
-    import asyncio
-
     async def run():
         from .updatetrial import run
 

@@ -120,7 +120,7 @@ class DiskChip:
     def __init__(self, sectors: int = DISK_SECTORS) -> None:
         self.flash = NorFlash(sectors)
         self.root = "/"
-        self._fs: LittleFS | None = None
+        self.fs: Any = None  # LittleFS, once mounted
         self._context = _Context(self.flash)
         self._mount().format()
 
@@ -144,28 +144,31 @@ class DiskChip:
         """Mount the file system as the boot does; raises LittleFSError if it is damaged."""
         self._context.dead = True  # what the boot before left open writes no more
         self._context = _Context(self.flash)
-        self._fs = self._mount()
-        self._fs.mount()
+        self.fs = self._mount()
+        self.fs.mount()
 
     def use(self) -> None:
         """Let the firmware's files be this chip's."""
-        fs = self._fs
+        fs = self.fs
         assert fs is not None
         for module in _modules():
             module.open = lambda path, mode="r": _open(fs, path, mode)
             if hasattr(module, "os"):
                 module.os = _Os(fs)
 
+    def open(self, path: str, mode: str) -> Any:
+        """Open a file in binary mode, as the node does."""
+        return _open(self.fs, path, mode)
+
     def put(self, name: str, data: bytes) -> None:
         """Write a file, as a technician does over USB."""
-        assert self._fs is not None
-        with _open(self._fs, "/" + name, "wb") as file:
+        with self.open("/" + name, "wb") as file:
             file.write(data)
 
     def listing(self) -> list[str]:
         """Return the names of the files on the chip, sorted."""
-        assert self._fs is not None
-        return sorted(self._fs.listdir("/"))
+        assert self.fs is not None
+        return sorted(self.fs.listdir("/"))
 
     def files(self) -> dict[str, bytes]:
         """Return nothing: all is on the chip."""

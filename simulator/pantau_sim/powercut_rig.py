@@ -17,7 +17,7 @@ from pantau_wire import frame, topics
 from pantau_wire import names as T
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from pantau.boots import Saved
     from pantau_sim.powercut_chip import DiskChip, RawChip
@@ -137,6 +137,7 @@ class Rig:
         self.now = 200
         self.instant_s = 0
         self.restart = ""
+        self.on_action: Callable[[str, Any], None] = lambda _name, _value: None
         self._random = random.Random(seed)
         chip.power_on()
         chip.use()
@@ -155,7 +156,7 @@ class Rig:
         self.storage.boots.advance(self.boot)
         self.clock = clock.Clock(lambda: self.now & 0x3FFFFFFF, _FLOOR_S)
         self.up = False
-        self.node = Node(
+        self.node: Any = Node(
             self.who,
             self.conf,
             self.clock,
@@ -168,6 +169,7 @@ class Rig:
             self.problems,
             self.trial,
         )
+        self.emit: Callable[..., Any] = self.node.on_record
 
     def link(self, up: bool) -> None:
         """The link comes or goes."""
@@ -182,7 +184,7 @@ class Rig:
         draw = self._random.getrandbits(32)
         row = {T.WATER_DISTANCE: (value, 0), T.RAIN_TIPS: (draw >> 3 & 1, 0), T.AIR_TEMPERATURE: (2800 + draw % 9, 0)}
         row.update({T.RELATIVE_HUMIDITY: (7000 + draw % 13, 0), 6: (draw % 5, 0), 7: (15, 0)})
-        self.node.on_record(self.instant_s, row, alarm)
+        self.emit(self.instant_s, row, alarm)
 
     def pump(self, bridge: Bridge, utc_ms: int, until_ms: int) -> None:
         """Let node and bridge talk until nothing is due before uptime until_ms."""
@@ -192,6 +194,7 @@ class Rig:
             while (action := self.node.take_action()) is not None:
                 if action[0] == "restart":
                     self.restart = action[1]
+                self.on_action(*action)
             if self.restart:
                 return
             if data is None:

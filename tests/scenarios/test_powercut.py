@@ -95,3 +95,24 @@ def test_a_flush_of_micropythons_littlefs_is_durable_and_ours_is_the_same_file_s
     chip.flash.restore(bytes.fromhex(image.split()[1]))
     chip.power_on()
     assert chip.listing() == ["log"]
+
+
+def check_update(said: dict[str, Any]) -> None:
+    assert said["booted"] == said["old"] + said["new"] == said["accepted"] == said["cuts"]
+    assert said["neither"] == said["lost"] == said["duplicates"] == 0
+    assert said["committed"] == said["delivered"]
+
+
+@pytest.mark.timeout(180)
+def test_a_cut_in_an_update_leaves_the_old_or_the_new_version(tmp_path: Path) -> None:
+    said = sweep(tmp_path / "report.json", "--update", "--every", "83")
+    assert said["cuts"] >= 15 and said["old"] and said["new"]
+    check_update(said)
+
+
+@pytest.mark.long
+@pytest.mark.timeout(5400)
+def test_no_cut_in_an_update_leaves_neither_version(tmp_path: Path) -> None:
+    said = sweep(tmp_path / "report.json", "--update", "--seed", "1")
+    assert said["cuts"] > 1200
+    check_update(said)

@@ -50,6 +50,11 @@ class Bundle(NamedTuple):
         return int(self.fields["release"])
 
     @property
+    def moduli(self) -> list[bytes]:
+        """The two keys that are trusted once this is accepted; [] where they stay."""
+        return wire.moduli(self.fields["trust"]) if "trust" in self.fields else []
+
+    @property
     def version(self) -> str:
         """The version for people."""
         return str(self.fields["version"])
