@@ -71,6 +71,9 @@ def test_tls_with_the_citys_ca_and_a_password(tmp_path, broker):
     try:
         assert bridge.call("bridge", "check").returncode == 0
         bridge.start().ready()
+        # Ours here ends within the time of warning, and the operator hears of it.
+        assert "certificate" in " ".join(bridge.until_health("the broker's certificate ends in"))
+        assert 'pantau_certificate_expires_seconds{of="broker"}' in bridge.get("/metrics")
         assert bridge.stop() == 0
     finally:
         bridge.stop(signal.SIGKILL)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 SERVER_NAME = "localhost"
-LIFETIME = timedelta(days=2)
+LIFETIME = timedelta(days=90)  # beyond what the bridge warns of (pantau.fleet.ca.WARN_DAYS)
 _SLACK = timedelta(hours=1)
 
 
