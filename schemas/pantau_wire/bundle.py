@@ -79,7 +79,7 @@ def text(value):
         return '"' + value + '"'
     if isinstance(value, list):
         return "[" + ",".join([text(one) for one in value]) + "]"
-    if isinstance(value, dict):
+    if isinstance(value, dict) and all(isinstance(name, str) for name in value):  # MicroPython reads {1:2}
         return "{" + ",".join([text(name) + ":" + text(value[name]) for name in sorted(value)]) + "}"
     raise WireError("bad_value", "manifest: %s" % type(value).__name__)
 
@@ -113,7 +113,7 @@ def moduli(trust):
     found = []
     for one in trust:
         try:
-            modulus = binascii.a2b_base64(one) if isinstance(one, str) else b""
+            modulus = binascii.a2b_base64(one.encode()) if isinstance(one, str) else b""
         except ValueError:
             modulus = b""
         if len(modulus) != KEY_BYTES or not modulus[0] & 0x80 or not modulus[-1] & 1:
@@ -131,7 +131,7 @@ def _fields(manifest):
     try:
         fields = json.loads(manifest.decode())
         whole = isinstance(fields, dict) and text(fields).encode() == manifest
-    except (ValueError, RuntimeError):  # RuntimeError: nested too deeply
+    except (ValueError, RuntimeError, WireError):  # RuntimeError: nested too deeply
         whole = False
     if not whole:
         raise WireError("bad_field", "manifest: not in its one form")
