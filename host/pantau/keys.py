@@ -36,6 +36,9 @@ class Enrolled(_NodeKeys):
     tls_key: str = ""
     made: str  # RFC 3339
     next_id: int | None = None  # the key that the node gets next; we sign with key_id until it has it
+    retired: list[str] = Field(
+        default_factory=list
+    )  # serial numbers, hex, of the certificates that tls_cert came after
     revoked: str = ""
 
 

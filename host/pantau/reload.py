@@ -23,7 +23,16 @@ if TYPE_CHECKING:
     from pantau.registry import Placement, Registry, Station
 
 # What a running bridge can take over, as key or table. All else is bound to what is open: sockets, sessions, stores.
-LIVE = ("alerts", "bridge.keys", "bridge.keys_secret", "bridge.log_json", "bridge.log_level", "bridge.registry", "retention", "sinks")
+LIVE = (
+    "alerts",
+    "bridge.keys",
+    "bridge.keys_secret",
+    "bridge.log_json",
+    "bridge.log_level",
+    "bridge.registry",
+    "retention",
+    "sinks",
+)
 _BOUND = ("sinks.sqlite.path",)  # the page reads this store
 _SECRET = re.compile(r"password|token|secret|credential|(^|_)key$")
 _KEY_IDS = range(4)  # what the wire can name

@@ -283,7 +283,7 @@ def test_the_commands_of_the_keys(tmp_path):
     run("fleet", "rotate", "-d", place, "flood-01", tmp_path=tmp_path)
     assert files.load(fleet.folder).store.secrets("flood-01").key_id == 1
     run("fleet", "rotate", "-d", place, "flood-01", tmp_path=tmp_path, exit_code=1)
-    run("fleet", "rotate", "-d", place, "flood-01", "--settle", tmp_path=tmp_path)
+    run("fleet", "rotate", "-d", place, "flood-01", "--settle", "--unseen", tmp_path=tmp_path)
     run("fleet", "rotate", "-d", place, "--server", tmp_path=tmp_path)
     run("fleet", "rotate", "-d", place, tmp_path=tmp_path, exit_code=2)
     run("fleet", "export", "-d", place, str(tmp_path / "laptop.vault"), "--node", "flood-02", tmp_path=tmp_path)

@@ -110,7 +110,9 @@ def _replay_here(config: Config, spool: Spool, chosen: int) -> str:
     try:
         with sole_owner(config.bridge.data_dir):
             registry = registry_file.load(config.bridge.registry)
-            ingest = Ingest(config.bridge.city, registry, key_file.load(config.bridge.keys, config.bridge.keys_secret), spool)
+            ingest = Ingest(
+                config.bridge.city, registry, key_file.load(config.bridge.keys, config.bridge.keys_secret), spool
+            )
             tried = stored = 0
             while (done := quarantine.replay(spool, ingest, stored_too=False)).tried:
                 tried += done.tried

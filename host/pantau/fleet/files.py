@@ -13,31 +13,29 @@ from __future__ import annotations
 
 import json
 import secrets
+import shutil
+from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, NamedTuple
 
-from cryptography.hazmat.primitives.asymmetric import rsa
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_der_private_key
 from pydantic import Field, ValidationError
 
 from pantau import durable, vault
-from pantau.fleet import bundle
+from pantau.fleet import release_keys
 from pantau.fleet.brokers import BRIDGE, OPERATOR, Setup, permissions, writer
-from pantau.fleet.ca import Authority, pem_of, serial
+from pantau.fleet.ca import Authority, pem_of
 from pantau.fleet.keystore import Keystore, StoreError
 from pantau.problems import ConfigError, Table, explain
 from pantau.tomlfile import read_toml
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-    from datetime import datetime
     from pathlib import Path
+
+    from cryptography.hazmat.primitives.asymmetric import rsa
 
     from pantau.vault import Secret
 
 _PUBLIC, _PRIVATE = 0o644, 0o600
 _PASSWORD_BYTES = 18
-_RSA_BITS, _EXPONENT = 3072, 65537
-RELEASE_KEYS = (0, 1)
 
 
 class FleetTable(Table):
@@ -60,8 +58,7 @@ class Fleet(NamedTuple):
     @property
     def trust(self) -> list[str]:
         """Return the moduli of the two release keys, hex."""
-        found: list[str] = json.loads((self.folder / "trust.json").read_text(encoding="ascii"))["keys"]
-        return found
+        return release_keys.trusted(self.folder)
 
     @property
     def ca_der(self) -> bytes:
@@ -74,32 +71,29 @@ class Fleet(NamedTuple):
 
     def release_key(self, index: int, secret: Secret) -> rsa.RSAPrivateKey:
         """Unseal a release key. Raises VaultError; StoreError for one that is kept elsewhere."""
-        path = self.folder / f"release-{index}.vault"
-        if not path.exists():
-            raise StoreError(
-                f"{path} is not here: it is kept off-line. Bring it here for as long as you sign, or sign with the other"
-            )
-        key = load_der_private_key(vault.read(path, secret), None)
-        assert isinstance(key, rsa.RSAPrivateKey)
-        return key
+        return release_keys.unseal(self.folder, index, secret)
 
 
 def make(folder: Path, table: FleetTable, passphrase: Secret, now: datetime) -> Fleet:
-    """Write a new fleet into `folder`. StoreError where one is; an interrupted start is told so and begun anew in another folder."""
-    if (folder / "fleet.toml").exists() or (folder / "keys.vault").exists():
-        raise StoreError(f"{folder} has a fleet already and is left as it is")
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    """Write a new fleet into `folder`, whole or not at all. StoreError where something is."""
+    if folder.exists() and any(folder.iterdir()):
+        what = "has a fleet already" if (folder / "fleet.toml").exists() else "is not empty"
+        raise StoreError(f"{folder} {what} and is left as it is; name another folder")
+    beside = folder.with_name(f".{folder.name}.new")
+    shutil.rmtree(beside, ignore_errors=True)  # what an interrupted start left: nobody was given any of it
+    beside.mkdir(parents=True, mode=0o700)
+    _fill(beside, table, passphrase, now)
+    beside.replace(folder)
+    durable.sync_folder(folder.parent)
+    return load(folder)
+
+
+def _fill(folder: Path, table: FleetTable, passphrase: Secret, now: datetime) -> None:
     authority = Authority.make(table.city, now)
     vault.write(folder / "ca.vault", authority.key_der, passphrase)
     durable.write(folder / "ca.pem", authority.pem.decode(), mode=_PUBLIC)
     (folder / "ca.der").write_bytes(authority.der)
-    moduli = []
-    for index in RELEASE_KEYS:
-        key = rsa.generate_private_key(_EXPONENT, _RSA_BITS)
-        der = key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
-        vault.write(folder / f"release-{index}.vault", der, passphrase)
-        moduli.append(bundle.modulus(key.public_key()).hex())
-    durable.write(folder / "trust.json", json.dumps({"keys": moduli}) + "\n", mode=_PUBLIC)
+    release_keys.make(folder, passphrase)
     secret = vault.new_secret()
     vault.save_secret(folder / "keys.secret", secret)
     store = Keystore.create(folder / "keys.vault", secret)
@@ -115,7 +109,6 @@ def make(folder: Path, table: FleetTable, passphrase: Secret, now: datetime) -> 
     fleet = Fleet(folder, table, store)
     renew_server(fleet, authority, now)
     publish(fleet, authority, now)
-    return fleet
 
 
 def load(folder: Path) -> Fleet:
@@ -157,16 +150,12 @@ def publish(fleet: Fleet, authority: Authority | None, now: datetime) -> list[st
     )
     files = writer(fleet.table.broker).files(setup)
     if authority is not None:
-        crl = authority.revocations(_revoked(fleet.store.revoked.values()), now)
+        crl = authority.revocations(
+            [(number, datetime.fromisoformat(since)) for number, since in fleet.store.withdrawn], now
+        )
         durable.write(fleet.folder / "crl.pem", crl.decode(), mode=_PUBLIC)
     for name in ("ca.pem", "crl.pem"):
         files[name] = (fleet.folder / name).read_text(encoding="ascii")
     for name, text in files.items():
         durable.write(here / name, text, mode=_PRIVATE)
     return sorted([*files, "server.pem", "server.key"])
-
-
-def _revoked(entries: Iterable[tuple[str, bytes]]) -> list[tuple[int, datetime]]:
-    from datetime import datetime
-
-    return [(serial(der), datetime.fromisoformat(since)) for since, der in entries if der]

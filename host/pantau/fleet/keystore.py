@@ -2,11 +2,13 @@
 
 A node's signing keys have ids 0 to 3. A rotation adds the next id beside the one in use. The bridge accepts both and goes on signing with
 the old one, for a node that has not been given the new one yet must still believe its acknowledgements; the node is given both and signs
-with the new one. Once it does, the rotation is settled and the old key counts for nothing. A revoked node stays in the store, so that its id is not given to another, and its keys count for nothing.
+with the new one. Once it does, the rotation is settled and the old key counts for nothing. A revoked node stays in the store, so that
+its id is not given to another, and its keys count for nothing.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 import secrets
 from typing import TYPE_CHECKING, NamedTuple
@@ -14,13 +16,14 @@ from typing import TYPE_CHECKING, NamedTuple
 from pydantic import ValidationError
 
 from pantau import vault
+from pantau.fleet.ca import serial
 from pantau.keys import Enrolled, Keys, StoreFile
 from pantau.problems import explain
 from pantau.vault import VaultError
 from pantau_wire.topics import valid_id
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
     from datetime import datetime
     from pathlib import Path
 
@@ -63,6 +66,7 @@ class Keystore:
         """Use `open` or `create`."""
         self.path, self._secret = path, secret
         self._file = StoreFile()
+        self._together = False
 
     def __repr__(self) -> str:
         return f"<Keystore {self.path}>"
@@ -89,9 +93,23 @@ class Keystore:
         return sorted(node for node, entry in self._file.nodes.items() if not entry.revoked)
 
     @property
-    def revoked(self) -> dict[str, tuple[str, bytes]]:
-        """Return {node: (since when, its certificate)} of those that are out."""
-        return {n: (e.revoked, bytes.fromhex(e.tls_cert)) for n, e in sorted(self._file.nodes.items()) if e.revoked}
+    def revoked(self) -> dict[str, str]:
+        """Return {node: since when} of those that are out."""
+        return {node: entry.revoked for node, entry in sorted(self._file.nodes.items()) if entry.revoked}
+
+    @property
+    def withdrawn(self) -> list[tuple[int, str]]:
+        """Return (serial number, since when) of every certificate that counts no more: of nodes that are out, and replaced ones.
+
+        One that was replaced still counts while its node may not have the new one.
+        """
+        found = []
+        for _, entry in sorted(self._file.nodes.items()):
+            if entry.revoked or entry.next_id is None:
+                found += [(int(number, 16), entry.revoked or entry.made) for number in entry.retired]
+            if entry.revoked and entry.tls_cert:
+                found.append((serial(bytes.fromhex(entry.tls_cert)), entry.revoked))
+        return found
 
     @property
     def turning(self) -> dict[str, int]:
@@ -136,8 +154,9 @@ class Keystore:
                 raise StoreError(f"{node} was revoked on {there.revoked}: choose another id for another board")
             if there is None or anew:
                 issued = authority.client(node, now) if authority is not None else None
+                retired = _retired(there) if there is not None else []
                 file.nodes[node] = Enrolled(
-                    keys={"0": _new_key()}, key_id=0, mqtt_password=secrets.token_urlsafe(_PASSWORD_BYTES), made=now.isoformat(),
+                    keys={"0": _new_key()}, key_id=0, mqtt_password=secrets.token_urlsafe(_PASSWORD_BYTES), made=now.isoformat(), retired=retired,
                     tls_cert=issued.certificate.hex() if issued else "", tls_key=issued.key.hex() if issued else "",
                 )  # fmt: skip
 
@@ -160,7 +179,9 @@ class Keystore:
             new = {"keys": {**entry.keys, str(following): _new_key()}, "next_id": following, "made": now.isoformat()}
             if authority is not None:
                 issued = authority.client(node, now)
-                new |= {"tls_cert": issued.certificate.hex(), "tls_key": issued.key.hex()}
+                new |= {
+                    "tls_cert": issued.certificate.hex(), "tls_key": issued.key.hex(), "retired": _retired(entry)
+                }  # fmt: skip
             file.nodes[node] = entry.model_copy(update=new)
 
         self._change(change)
@@ -218,12 +239,25 @@ class Keystore:
             raise StoreError(f"{node} is not enrolled" + (f": it was revoked on {entry.revoked}" if entry else ""))
         return entry
 
-    def _change(self, change: Callable[[StoreFile], None]) -> None:
+    @contextlib.contextmanager
+    def together(self) -> Iterator[None]:
+        """Make all changes of a block with one reading and one writing: all of them, or with an exception none."""
         with vault.alone(self.path):
             if self.path.exists():
                 self._read()
+            before, self._together = self._file.model_copy(update={"nodes": dict(self._file.nodes)}), True
+            try:
+                yield
+                self._save()
+            except BaseException:
+                self._file = before
+                raise
+            finally:
+                self._together = False
+
+    def _change(self, change: Callable[[StoreFile], None]) -> None:
+        with contextlib.nullcontext() if self._together else self.together():
             change(self._file)
-            self._save()
 
     def _read(self) -> None:
         data = vault.read(self.path, self._secret)
@@ -235,6 +269,11 @@ class Keystore:
     def _save(self) -> None:
         text = json.dumps(self._file.model_dump(), indent=1, sort_keys=True)
         vault.write(self.path, text.encode(), self._secret)
+
+
+def _retired(entry: Enrolled) -> list[str]:
+    """Return what is retired once the entry's certificate is."""
+    return [*entry.retired, *([f"{serial(bytes.fromhex(entry.tls_cert)):x}"] if entry.tls_cert else [])]
 
 
 def _newest(entry: Enrolled) -> int:

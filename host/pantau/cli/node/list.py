@@ -27,7 +27,10 @@ _SAID = 50
 def command(path: Path, station: str | None, everything: bool) -> None:
     """List nodes with their stations, and stations without a node. Times are UTC."""
     config = config_file.load(path)
-    registry, keys = registry_file.load(config.bridge.registry), key_file.load(config.bridge.keys, config.bridge.keys_secret)
+    registry, keys = (
+        registry_file.load(config.bridge.registry),
+        key_file.load(config.bridge.keys, config.bridge.keys_secret),
+    )
     if station is not None and station not in registry.stations:
         raise UsageError(f"no station has the id {station}")
     at_ms = unix_ms(now())

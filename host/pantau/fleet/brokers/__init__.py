@@ -57,7 +57,10 @@ def permissions(city: str, nodes: Iterable[str]) -> tuple[Permission, ...]:
 
     found = [
         Permission(
-            BRIDGE, (everybody("ack"), everybody("cmd")), tuple(everybody(what) for what in ("up", "res", "will"))
+            BRIDGE,
+            (everybody("ack"), everybody("cmd")),
+            # Its own orders: so it measures how many messages the broker lets wait for it (pantau.sources.granted).
+            tuple(everybody(what) for what in ("up", "res", "will", "cmd")),
         ),
         Permission(OPERATOR, (), tuple(everybody(what) for what in topics.WHAT)),
     ]
