@@ -8,11 +8,8 @@ at the bridge once.
 
 from __future__ import annotations
 
-import hashlib
-import json
 import os
 import random
-import sys
 import tempfile
 import time
 from concurrent.futures import ProcessPoolExecutor
@@ -23,14 +20,24 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 
 from pantau.fleet import bundle
 from pantau_sim.flash import NorFlash, program, tear
-from pantau_sim.powercut_rig import START_MS, config_json, identity_json, reach_firmware
-from pantau_sim.powercut_update_rig import POWER_ON, Life, Memory, UpdateBridge, UpdateChip, launched
+from pantau_sim.powercut_rig import START_MS, reach_firmware
+from pantau_sim.powercut_update_rig import (
+    BOARD,
+    POWER_ON,
+    Life,
+    Memory,
+    UpdateBridge,
+    UpdateChip,
+    as_modules,
+    install,
+    launched,
+    version,
+)
 
 MODES = ("before", "within", "after")
 _MOST_TURNS = 8000
 _EXTRA = 1 << 24
 _NAMED = 20
-_BOARD = "any/" + sys.platform  # what the update calls CPython
 
 
 @dataclass
@@ -88,8 +95,8 @@ def sweep(every: int = 1, seed: int = 0, jobs: int | None = None) -> Result:
     key, later = (rsa.generate_private_key(65537, 3072) for _ in range(2))
     moduli = [bundle.modulus(one.public_key()) for one in (key, later)]
     with tempfile.TemporaryDirectory(prefix="pantau-update-") as folder:
-        made = [_version(Path(folder) / name, mark) for name, mark in (("old", 1), ("new", 2))]
-        unsigned = bundle.build(Path(folder) / "new", version="0.2.0", release=2, board=[_BOARD], trust=moduli)
+        made = [version(Path(folder) / name, mark) for name, mark in (("old", 1), ("new", 2))]
+        unsigned = bundle.build(Path(folder) / "new", version="0.2.0", release=2, board=[BOARD], trust=moduli)
     data = bundle.sign(unsigned, key, 0)
     given = (every, seed, made[0], made[1], data, [moduli[0].hex()] * 2)
     if jobs == 1:
@@ -105,23 +112,6 @@ def sweep(every: int = 1, seed: int = 0, jobs: int | None = None) -> Result:
     return whole
 
 
-def _version(folder: Path, mark: int) -> dict[str, bytes]:
-    """Make a small application: files shorter and longer than a block of the flash, in folders in folders."""
-    sizes = {
-        "pantau_node/app": 9000,
-        "pantau_node/links/mqtt": 700,
-        "pantau_wire/frame": 60,
-        "pantau_node/sensors/sht4x": 1,
-    }
-    files = {}
-    for name, size in sizes.items():
-        path = folder / f"{name}.mpy"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes((hashlib.sha256(bytes([mark]) + name.encode()).digest() * 200)[:size])
-        files[f"{name}.mpy"] = path.read_bytes()
-    return files
-
-
 def _share(
     every: int,
     seed: int,
@@ -134,17 +124,8 @@ def _share(
 ) -> Result:
     """Run the update with the cuts of one process."""
     reach_firmware()
-    from pantau_node import rare
-
-    kept, rare.drop = rare.drop, _stay
-    try:
+    with as_modules():
         return _Sweep(every, seed, (old, new), data, trusted, (mine, jobs)).run()
-    finally:
-        rare.drop = kept
-
-
-def _stay(*_names: str) -> None:
-    """In place of rare.drop: a module that is loaded anew would have the host's files again."""
 
 
 @dataclass
@@ -177,25 +158,8 @@ class _Sweep:
         self._chip, self._after = UpdateChip(), UpdateChip()
         self._points = self._found = 0
         self._cuts: list[_Cut] = []
-        self._install(trusted)
+        install(self._chip, self._old, trusted)
         self._life = Life(self._chip, UpdateBridge(), data, seed << 16, 0)
-
-    def _install(self, trusted: list[str]) -> None:
-        """Put on the chip what a technician puts there."""
-        from pantau_node.slots import FileSlots
-
-        chip = self._chip
-        chip.power_on()
-        chip.use()
-        for name, content in self._old.items():
-            chip.fs.makedirs(f"/a/{name}".rpartition("/")[0], exist_ok=True)
-            chip.put(f"a/{name}", content)
-        chip.put("a/ready", json.dumps({"version": "0.1.0", "release": 1}).encode())
-        chip.put("slot", b"a")
-        chip.put("identity.json", identity_json(1))
-        chip.put("config.json", config_json(1))
-        for generation in (1, 2):
-            FileSlots("/trust").write(generation, json.dumps({"keys": trusted}).encode(), 1)
 
     def run(self) -> Result:
         """Update, note each operation that is to be tried, try it between two turns."""

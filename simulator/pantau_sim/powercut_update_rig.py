@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import importlib
+import json
+import sys
 import types
 from typing import TYPE_CHECKING, Any, Self
 
 from pantau.fleet import bundle
 from pantau_sim.powercut_chip import DiskChip
-from pantau_sim.powercut_rig import INTERVAL_S, START_MS, Bridge, Rig
+from pantau_sim.powercut_rig import INTERVAL_S, START_MS, Bridge, Rig, config_json, identity_json
 from pantau_wire import frame
 from pantau_wire import names as T
 from pantau_wire.bundle import MAX_CHUNK
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Generator
+    from collections.abc import Coroutine, Generator, Iterator
+    from pathlib import Path
 
 _SECTORS = 128
 _WITH_FILES = (
@@ -29,6 +33,57 @@ _WITH_FILES = (
 _TURN_MS = 1000
 _AGAIN_MS = 8000  # a sender that hears nothing begins again where the node was last
 POWER_ON, HARD = 1, 2
+BOARD = "any/" + sys.platform  # what the update calls CPython
+
+
+def version(folder: Path, mark: int) -> dict[str, bytes]:
+    """Make a small application: files shorter and longer than a block of the flash, in folders in folders."""
+    sizes = {
+        "pantau_node/app": 9000,
+        "pantau_node/links/mqtt": 700,
+        "pantau_wire/frame": 60,
+        "pantau_node/sensors/sht4x": 1,
+    }
+    files = {}
+    for name, size in sizes.items():
+        path = folder / f"{name}.mpy"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes((hashlib.sha256(bytes([mark]) + name.encode()).digest() * 200)[:size])
+        files[f"{name}.mpy"] = path.read_bytes()
+    return files
+
+
+@contextlib.contextmanager
+def as_modules() -> Iterator[None]:
+    """Keep the node's modules loaded: one that is loaded anew would have the host's files again; give those back at the end."""
+    from pantau_node import rare
+
+    kept, rare.drop = rare.drop, lambda *_names: None
+    modules = [importlib.import_module(name) for name in _WITH_FILES]
+    try:
+        yield
+    finally:
+        rare.drop = kept
+        for module in modules:
+            module.__dict__.pop("open", None)
+            vars(module).update({name: sys.modules[name] for name in ("os", "asyncio") if name in vars(module)})
+
+
+def install(chip: UpdateChip, files: dict[str, bytes], trusted: list[str]) -> None:
+    """Put on a chip what a technician puts there: slot a, identity, configuration, the keys that may sign."""
+    from pantau_node.slots import FileSlots
+
+    chip.power_on()
+    chip.use()
+    for name, content in files.items():
+        chip.fs.makedirs(f"/a/{name}".rpartition("/")[0], exist_ok=True)
+        chip.put(f"a/{name}", content)
+    chip.put("a/ready", json.dumps({"version": "0.1.0", "release": 1}).encode())
+    chip.put("slot", b"a")
+    chip.put("identity.json", identity_json(1))
+    chip.put("config.json", config_json(1))
+    for generation in (1, 2):
+        FileSlots("/trust").write(generation, json.dumps({"keys": trusted}).encode(), 1)
 
 
 class _Loop:
@@ -107,8 +162,8 @@ class _Text:
 class UpdateChip(DiskChip):
     """A littlefs that the launcher and the update have as well."""
 
-    def __init__(self) -> None:
-        super().__init__(_SECTORS)
+    def __init__(self, sectors: int = _SECTORS) -> None:
+        super().__init__(sectors)
         self.loop = _Loop()
 
     def use(self) -> None:
