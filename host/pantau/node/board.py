@@ -27,6 +27,7 @@ BAUD = 115200
 NEW = ".new"  # behind the name of a file that is being written
 _CHUNK = 1536  # bytes of a file in one go: 2 KiB of base64, which any board has room for
 _ANSWER_S = 20  # an erase of littlefs, or a SHA-256 of the longest file
+_TRIES, _PROMPT_S = 4, 3
 _FULL = 28  # ENOSPC
 
 # What is asked of a board in one go; each part on its own, for a port without it.
@@ -60,13 +61,13 @@ try:
 except Exception:pass
 print(json.dumps(d))
 """
-_NAMES = """
+_SIZES = """
 import os
 def w(p):
  for n in os.ilistdir(p or "/"):
   q=p+"/"+n[0]
   if n[1]&0x4000:w(q)
-  else:print(q)
+  else:print(n[3],q)
 try:w({0!r})
 except OSError:pass
 """
@@ -153,13 +154,18 @@ class Board:
                 raise UnreachedError("board.busy", port=port.device, who=", ".join(who)) from None
             raise UnreachedError("board.closed", port=port.device) from None
         board = cls(port, transport)
-        try:
-            with board._speaking():
-                transport.enter_raw_repl(timeout_overall=_ANSWER_S)
-        except TroubleError:
-            board.close()
-            raise UnreachedError("board.silent", port=port.device) from None
-        return board
+        for attempt in range(_TRIES):
+            try:
+                with board._speaking():
+                    transport.serial.timeout = _PROMPT_S
+                    transport.enter_raw_repl(timeout_overall=_PROMPT_S)
+                    transport.serial.timeout = _ANSWER_S
+                return board
+            except TroubleError:
+                # A chip that has just been plugged in is still starting, and the first keys are lost.
+                if attempt == _TRIES - 1:
+                    board.close()
+        raise UnreachedError("board.silent", port=port.device)
 
     @contextlib.contextmanager
     def _speaking(self) -> Iterator[None]:
@@ -204,7 +210,12 @@ class Board:
 
     def names(self, path: str = "") -> list[str]:
         """Return the full paths of all files below a folder ("" is the root)."""
-        return sorted(self.run(_NAMES.format(path.rstrip("/"))).split("\n")[:-1])
+        return sorted(self.sizes(path))
+
+    def sizes(self, path: str = "") -> dict[str, int]:
+        """Return the bytes of each file below a folder ("" is the root), by full path."""
+        lines = self.run(_SIZES.format(path.rstrip("/"))).split("\n")[:-1]
+        return {name: int(size) for size, name in (line.split(" ", 1) for line in lines)}
 
     def hashes(self, paths: list[str]) -> dict[str, str | None]:
         """Return the SHA-256 (hex) of each file, None of one that is not there."""

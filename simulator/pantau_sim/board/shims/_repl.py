@@ -37,10 +37,9 @@ class Repl:
                 exec(compile(source, name, kind), self._names)
             except BaseException as error:  # noqa: BLE001  whatever it was, it is printed
                 wrong = error
-            self._quiet()
+            wrong = self._quiet() or wrong
         except KeyboardInterrupt as error:  # it came just as the code had ended
-            wrong = error
-            self._quiet()
+            wrong = self._quiet() or error
         if isinstance(wrong, SystemExit):
             if raw:
                 _out(b"\x04\x04")
@@ -54,13 +53,14 @@ class Repl:
         return wrong is None
 
     def _quiet(self):
-        """No byte interrupts any more. One that did a moment ago is of no use now."""
+        """No byte interrupts any more; return the interrupt that came a moment ago, or None."""
+        late = None
         while True:
             try:
                 _board.keyboard(-1, self._raw)
-                return
-            except KeyboardInterrupt:
-                pass
+                return late
+            except KeyboardInterrupt as error:
+                late = error
 
     def run(self):
         """Serve for ever: a soft reset ends the interpreter."""
