@@ -32,7 +32,7 @@ from pantau_wire import names as T
 
 TAG_SIZE = 8
 MAX_FRAME = 1024
-MAX_PARTS = 32
+MAX_COLUMNS, MAX_PARTS = 32, 64
 U32 = 1 << 32
 LIMIT = 1 << 31
 INTERVALS = (None, 1, 10, 60, 300, 600, 900, 3600)
@@ -344,7 +344,8 @@ BODY = cs.Struct(
     "count" / cs.Computed(this.head.count),
     "up" / cs.If(lambda ctx: ctx.kind in T.UP, UP_TAIL),
     "down" / cs.If(lambda ctx: ctx.kind not in T.UP, DOWN_TAIL),
-    "parts" / UntilEnd(MAX_PARTS, PART),
+    "parts"
+    / cs.IfThenElse(lambda ctx: ctx.kind == T.K_RECORDS, UntilEnd(MAX_COLUMNS, PART), UntilEnd(MAX_PARTS, PART)),
 )
 
 FRAME = cs.Struct(

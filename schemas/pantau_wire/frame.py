@@ -13,6 +13,7 @@ VERSION = 1
 MAX_FRAME = 1024  # bytes with the tag: one MQTT packet in one TLS record and in an ESP32's smallest buffers
 MAX_RECORDS = 255
 MAX_COLUMNS = 32  # bounds what a hostile frame of empty columns can make a decoder allocate
+MAX_PARTS = 64  # of the other kinds: a health frame with all that it may say has more than 32
 _RECORDS_BIT = 0x20
 # interval code 1..7 in seconds; code 0 says that a varint follows
 INTERVALS = (0, 1, 10, 60, 300, 600, 900, 3600)
@@ -82,7 +83,7 @@ def _get_heads(data, at):
             more, at = get_varint(data, at, 2)
             size += more
         ident += step
-        if not step or ident > 255 or len(parts) == MAX_COLUMNS:
+        if not step or ident > 255 or len(parts) == MAX_PARTS:
             raise WireError("bad_field", "part head")
         if at + size > len(data):
             raise WireError("truncated", "part")
@@ -258,6 +259,8 @@ def decode(data):
     body = data[: len(data) - tag.SIZE]
     parts = _get_heads(body, at)
     if f.kind == T.K_RECORDS:
+        if len(parts) > MAX_COLUMNS:
+            raise WireError("bad_field", "part head")
         global _columns  # noqa: PLW0603  asking the import system each time costs a tenth of a decode
         if _columns is None:
             from .records import columns as _columns
