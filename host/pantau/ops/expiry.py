@@ -42,7 +42,7 @@ class Expiry:
         """Read the files. What cannot be read is a problem of the configuration, which is told elsewhere."""
         files = {"ca": config.mqtt.ca, "bridge": config.mqtt.certificate}
         self._ends = {name: end for name, path in files.items() if path is not None and (end := _end(path)) is not None}
-        self._nodes = _nodes(config.bridge.keys)
+        self._nodes = _nodes(config.bridge.keys, config.bridge.keys_secret)
         if self._nodes:
             self._ends["nodes"] = self._nodes[0][0]
 
@@ -90,13 +90,13 @@ def _end(path: Path) -> float | None:
     return min(one.not_valid_after_utc.timestamp() for one in found)
 
 
-def _nodes(path: Path) -> list[tuple[float, str]]:
+def _nodes(path: Path, secret: Path | None) -> list[tuple[float, str]]:
     """Return (end, node) of every certificate in a key store, the first that ends first; [] for keys.json, which has none."""
     try:
         with path.open("rb") as file:
             if not vault.is_vault(file.read(64)):
                 return []
-        store = Keystore.open(path)
+        store = Keystore.open(path, vault.load_secret(secret or vault.secret_file(path)))
         shown = [(store.secrets(node).cert_der, node) for node in store.nodes]
         return sorted((expires(der).timestamp(), node) for der, node in shown if der)
     except (OSError, ConfigError, ValueError):

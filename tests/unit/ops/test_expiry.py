@@ -29,7 +29,7 @@ def config(tmp_path):
             aged = SimpleNamespace(client=lambda node, at, days=days: authority.client(node, at, days))
             store.enrol(f"flood-{number}", now, aged, anew=True)
         mqtt = SimpleNamespace(ca=tmp_path / "ca.pem", certificate=tmp_path / "bridge.pem")
-        return SimpleNamespace(mqtt=mqtt, bridge=SimpleNamespace(keys=tmp_path / "keys.vault"))
+        return SimpleNamespace(mqtt=mqtt, bridge=SimpleNamespace(keys=tmp_path / "keys.vault", keys_secret=None))
 
     return made
 
