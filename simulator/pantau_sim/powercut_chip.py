@@ -218,9 +218,24 @@ def _open(fs: LittleFS, path: str, mode: str) -> Any:
                 raise
             file = fs.open(path, "wb", buffering=0)  # littlefs-python does not create it, MicroPython does
         file.of = fs  # whose memory it uses until it is closed
+        for name in ("write", "flush", "close"):
+            setattr(file, name, _checked(getattr(file, name), path))
         return file
     except LittleFSError as error:
         raise OSError(-error.code, path) from None
+
+
+def _checked(function: Any, path: str) -> Any:
+    """Raise OSError as MicroPython does, for a full disk say."""
+    from littlefs import LittleFSError
+
+    def call(*args: Any) -> Any:
+        try:
+            return function(*args)
+        except LittleFSError as error:
+            raise OSError(-error.code, path) from None
+
+    return call
 
 
 class _Os:

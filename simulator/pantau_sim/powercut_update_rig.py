@@ -284,9 +284,11 @@ class Life:
         self.bridge = bridge
         self.value = value
         self.taking = False  # the last record is being written
+        self.linked = True
+        self.silent = False  # nothing is sent
         self.now_ms = 0
-        self._data = data
-        self._ident = bundle.read(data).ident
+        self.data = data
+        self.ident = bundle.read(data).ident
         self._seed = seed
         self._memory = Memory()
         self._have = self._next = 0
@@ -305,7 +307,7 @@ class Life:
         self.starts, self.folder = launched(self._memory, cause)
         self.app = _App(self.rig, self.starts)
         self.rig.on_action = self._act
-        self.rig.link(up=True)
+        self.rig.link(up=self.linked)
         if "update" in self.chip.listing():
             updatestart.look(self.app)
 
@@ -325,7 +327,8 @@ class Life:
             self.taking = True
             rig.record(self.value)
             self.taking = False
-        self._send()
+        if not self.silent:
+            self._send()
         until = rig.now + _TURN_MS
         rig.pump(self.bridge, utc_ms, until)
         self.now_ms += _TURN_MS
@@ -341,9 +344,9 @@ class Life:
             self._have = self._next = said.get("have", 0)
         self._heard = len(self.bridge.said)
         if self.now_ms - self._sent_ms > _AGAIN_MS:
-            self._next = min(self._have, len(self._data) - 1)
-        if self._next < len(self._data):
-            self.rig.node.on_message(self.bridge.down(T.K_UPDATE, bundle.chunk(self._data, self._ident, self._next)))
+            self._next = min(self._have, len(self.data) - 1)
+        if self._next < len(self.data):
+            self.rig.node.on_message(self.bridge.down(T.K_UPDATE, bundle.chunk(self.data, self.ident, self._next)))
             self._next += MAX_CHUNK
             self._sent_ms = self.now_ms
 
