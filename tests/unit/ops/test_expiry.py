@@ -60,6 +60,8 @@ def test_files_that_are_not_there_are_told_elsewhere(tmp_path):
     nothing = tmp_path / "nothing"
     expiry = Expiry()
     expiry.look(
-        SimpleNamespace(mqtt=SimpleNamespace(ca=nothing, certificate=None), bridge=SimpleNamespace(keys=nothing))
+        SimpleNamespace(
+            mqtt=SimpleNamespace(ca=nothing, certificate=None), bridge=SimpleNamespace(keys=nothing, keys_secret=None)
+        )
     )
     assert expiry.figures() == {} and expiry.problems() == []

@@ -76,7 +76,7 @@ def after(fleet: Fleet, names: list[str]) -> str:
     listed = ", ".join(names)
     return (
         f"Wrote {where}: {listed}.\nCopy them to {fleet.table.folder} on the broker's machine ({title}), readable for the broker only, "
-        "and have it read them again (SIGHUP; a list of revoked certificates needs a restart of Mosquitto 2.0)."
+        "and have it read them again: SIGHUP, or --reload PID where it runs here."
     )
 
 
