@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import AfterValidator, Field, ValidationError, model_validator
 
 from pantau.cluster.settings import ClusterTable
+from pantau.fleet.settings import FleetTable
 from pantau.ops.retention import RetentionTable
 from pantau.problems import ConfigError, Problem, Table, explain
 from pantau.settings import MAX_PORT, FilePath, Port
@@ -144,6 +145,7 @@ class Config(Table):
     alerts: AlertsTable = AlertsTable()
     retention: RetentionTable = RetentionTable()
     cluster: ClusterTable | None = None
+    fleet: FleetTable = FleetTable()
 
     @model_validator(mode="after")
     def _one_way_in(self) -> Self:
@@ -167,6 +169,11 @@ class Config(Table):
     def spool_path(self) -> Path:
         """Return the spool's file."""
         return self.bridge.data_dir / "spool.sqlite3"
+
+    @property
+    def book_path(self) -> Path:
+        """Return the file of orders and releases."""
+        return self.fleet.book or self.bridge.data_dir / "fleet.sqlite3"
 
     @property
     def store_path(self) -> Path:

@@ -30,10 +30,11 @@ LIVE = (
     "bridge.log_json",
     "bridge.log_level",
     "bridge.registry",
+    "fleet",
     "retention",
     "sinks",
 )
-_BOUND = ("sinks.sqlite.path",)  # the page reads this store
+_BOUND = ("sinks.sqlite.path", "fleet.book")  # open while the bridge runs
 _SECRET = re.compile(r"password|token|secret|credential|(^|_)key$")
 _KEY_IDS = range(4)  # what the wire can name
 _SAID = 40
