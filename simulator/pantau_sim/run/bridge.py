@@ -210,6 +210,10 @@ class VirtualBridge:
 
     # -- what it does
 
+    def publish(self, node: str, what: str, data: bytes) -> bool:
+        """Send to a node; False without a connection."""
+        return self._running and self._publish(node, what, data)
+
     def arrived(self, chunk: Chunk) -> None:
         """Take what one read of a session brought; the broker's window bounds what waits."""
         self._waiting.append(chunk)

@@ -22,6 +22,7 @@ from pantau_sim.run.bridge import VirtualBridge
 from pantau_sim.run.clients import Stranger
 from pantau_sim.run.faults import Faults
 from pantau_sim.run.lives import LivedNode
+from pantau_sim.run.releases import install, runs
 from pantau_sim.run.trace import Said, said
 from pantau_sim.run.wiring import wire
 from pantau_sim.sensors.base import Prng
@@ -99,6 +100,7 @@ class District:
         self.simulation = Simulation(clock, broker, latency_ms=plan.profile.latency_ms, loss=loss)
         self.trace: list[Said] = []
         self._end_us = plan.end_us
+        self._updates = plan.rollout is not None
         self._fresh: list[Kept] = []
         self._refused: Counter[str] = Counter()
         folder.mkdir(parents=True)
@@ -142,6 +144,11 @@ class District:
         for stranger in self._strangers:
             stranger.reconnect()
 
+    def tell(self, node: str, data: bytes) -> None:
+        """Send a frame of the desk to a node, if it is ours."""
+        if node in self.residents:
+            self.bridge.publish(node, "cmd", data)
+
     def advance(self, to_us: int) -> list[Kept]:
         """Let time pass; return what became durable, in order."""
         self.simulation.run((to_us - self.simulation.clock.now_us()) / 1e6)
@@ -165,6 +172,7 @@ class District:
                 out.problems.append(f"the firmware ended by itself, status {node.returncode}: {node.log_path}")
             out.twice += resident.twice
             out.link_down_us = resident.link_down_us
+            out.release = runs(node.root) if self._updates else 0
             nodes[name] = out
             injected.update({kind: n for kind, n in node.faults.injected.items() if ":" in kind})
             for model, emulator in resident.emulators.items():
@@ -192,6 +200,8 @@ class District:
             "node": node.id, "generation": 1, "keys": {"0": node.key.hex()}, "key_id": 0, "mqtt_user": node.id, "mqtt_password": "p",
         }  # fmt: skip
         (root / "identity.json").write_text(json.dumps(identity))
+        if self._updates:
+            install(root)
         partitions = _RAW if plan.profile.raw_flash else None
         made = LivedNode(root, None, wiring, clock=self.simulation.clock, seed=node.seed, partitions=partitions)
         self.simulation.add(made)

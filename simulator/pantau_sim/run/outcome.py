@@ -40,6 +40,7 @@ class NodeOutcome:
 
     due = stored + held + in_progress + overwritten + lost, where nothing is there twice. `overwritten` are instants that nobody has
     and that the node declared so. `held` is in its outbox at the end; `problems` says each loss in words.
+    `release` is of the slot that its next start takes, 0 in a plan without a rollout.
     `twice` counts instants or identities stored more than once. `lives` are its boots with power, (start_us, end_us).
     """
 
@@ -51,11 +52,21 @@ class NodeOutcome:
     overwritten: int = 0
     lost: int = 0
     twice: int = 0
+    release: int = 0
     frames: int = 0
     redelivered: int = 0
     lives: list[tuple[int, int]] = field(default_factory=list)
     link_down_us: int = 0
     problems: list[str] = field(default_factory=list)
+
+
+class RolledOut(NamedTuple):
+    """What came of a rollout: its state at the end, the ring in which it was halted ("" for none) and why, and its history in words."""
+
+    state: str
+    halted_after: str
+    reason: str
+    told: tuple[str, ...]
 
 
 class Raised(NamedTuple):
@@ -81,6 +92,7 @@ class Outcome:
     counts: Counter[str] = field(default_factory=Counter)  # of bridges and simulations
     trace: list[Said] = field(default_factory=list)
     kept: list[Kept] = field(default_factory=list)  # the log: `pantau_sim.run.city.judge` plays it to another city
+    rolled_out: RolledOut | None = None
     _raised: list[Raised] | None = None
 
     @property
@@ -92,6 +104,10 @@ class Outcome:
     def duplicates(self) -> int:
         """Return how many records are there twice."""
         return sum(node.twice for node in self.nodes.values())
+
+    def nodes_on(self, release: int) -> int:
+        """Return how many nodes run a release at the end."""
+        return sum(node.release == release for node in self.nodes.values())
 
     def nodes_of(self, station: str) -> list[str]:
         """Return the nodes at a station."""

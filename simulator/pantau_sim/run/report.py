@@ -50,7 +50,22 @@ def report(outcome: Outcome, met: Mapping[str, Met]) -> dict[str, Any]:
             for raised in outcome.decisions()
         ],
         "digest": outcome.digest,
-    }  # fmt: skip
+    } | _rollout(outcome)  # fmt: skip
+
+
+def _rollout(outcome: Outcome) -> dict[str, Any]:
+    """Return what came of a rollout, nothing in a scenario without one."""
+    done = outcome.rolled_out
+    if done is None:
+        return {}
+    return {
+        "rollout": done.state,
+        "halted_after": done.halted_after,
+        "halted_because": done.reason,
+        "nodes_on_old": outcome.nodes_on(1),
+        "nodes_on_new": outcome.nodes_on(2),
+        "rollout_told": list(done.told),
+    }
 
 
 def _kinds(outcome: Outcome) -> dict[str, int]:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from pantau.registry.file import read
 from pantau_sim.run.city import VirtualCity
+from pantau_sim.run.desk import VirtualDesk
 from pantau_sim.run.outcome import Outcome
 from pantau_sim.run.sealed import sealed
 from pantau_sim.run.trace import Said, difference, digest, said
@@ -52,13 +53,17 @@ def run(
     kept: list[Kept] = []
     city = VirtualCity(registry, folder / "city", plan.start_us // 1000)
     with Workers(plan, folder / "districts", jobs, hash_seed) as workers, sealed():
+        desk = None if plan.rollout is None else VirtualDesk(plan, plan.rollout, folder)
+        told: list[tuple[str, bytes]] = []
         for end_us in slices(plan):
-            fresh = workers.slice()
+            fresh = workers.slice(told)
             kept += fresh
             city.take(fresh, end_us // 1000)
+            told = [] if desk is None else desk.step(fresh, end_us // 1000)
             progress((end_us - plan.start_us) / whole)
         ended = workers.finish()
         city.close()
+        rolled_out = None if desk is None else desk.close()
     nodes: dict[str, NodeOutcome] = {}
     quarantined: Counter[str] = Counter()
     counts: Counter[str] = Counter()
@@ -74,6 +79,7 @@ def run(
     return Outcome(
         plan=plan, world=World(plan.seed, plan.world), folder=folder / "city", nodes=nodes, quarantined=quarantined,
         conflicts=counts["conflict"], faults=plan.faults, injected=injected, digest=digest(trace), counts=counts, trace=trace, kept=kept,
+        rolled_out=rolled_out,
     )  # fmt: skip
 
 

@@ -50,9 +50,9 @@ def shares(plan: ScenarioPlan, jobs: int) -> list[list[int]]:
 
 def slices(plan: ScenarioPlan) -> Iterator[int]:
     """Yield the ends of the slices, Unix us."""
-    at = plan.start_us
+    at, step = plan.start_us, SLICE_US if plan.rollout is None else plan.rollout.slice_us
     while at < plan.end_us:
-        at = min(plan.end_us, at + SLICE_US)
+        at = min(plan.end_us, at + step)
         yield at
 
 
@@ -95,8 +95,13 @@ class Workers:
                 process.kill()
                 process.join()
 
-    def slice(self) -> list[Kept]:
-        """Return what all districts stored in the next slice, in the order of receipt; districts in their order."""
+    def slice(self, told: Sequence[tuple[str, bytes]] = ()) -> list[Kept]:
+        """Return what all districts stored in the next slice, in the order of receipt; districts in their order.
+
+        In a plan with a rollout they wait for what is `told` to nodes at its begin: (node, frame).
+        """
+        for link in self._links if self._plan.rollout is not None else ():
+            link.send(told)
         rows: list[tuple[int, int, int, Kept]] = []
         for link, share in zip(self._links, self._shares, strict=True):
             for number, fresh in zip(share, self._get(link), strict=True):
@@ -147,9 +152,12 @@ def _play(link: Connection, plan: ScenarioPlan, share: list[int], folder: str, c
                 place = Path(folder) / f"district-{number:04d}"
                 mine.append(District(plan, number, cut[number], world, registry, place))
             for end_us in slices(plan):
+                for node, data in link.recv() if plan.rollout is not None else ():
+                    for district in mine:
+                        district.tell(node, data)
                 link.send(("slice", [district.advance(end_us) for district in mine]))
             link.send(("end", [district.finish() for district in mine]))
-    except (BrokenPipeError, KeyboardInterrupt):
+    except (BrokenPipeError, EOFError, KeyboardInterrupt):
         pass  # nobody listens any more
     except Exception as error:  # noqa: BLE001  carried to who waits
         with suppress(OSError):

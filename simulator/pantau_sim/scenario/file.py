@@ -127,7 +127,7 @@ def _partial(tables: dict[str, Any], errors: list[ErrorDetails]) -> tuple[Scenar
     """Return a scenario of the rows without mistakes, and which of each array they are: so one mistake hides no other."""
     bad = {error["loc"][:2] for error in errors}
     kept = {name: [i for i, _ in _entries(tables, name) if (name, i) not in bad] for name in _ROWS}
-    rest: dict[str, Any] = {name: tables[name] for name in ("scenario", "profile") if name in tables}
+    rest: dict[str, Any] = {name: tables[name] for name in ("scenario", "profile", "rollout") if name in tables}
     rest |= {name: [row for i, row in _entries(tables, name) if i in kept[name]] for name in _ROWS}
     if not rest["expect"]:
         rest["expect"] = [{"name": "nothing-lost", "check": "nothing_lost"}]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from pantau_sim.scenario import hardware, registry
 from pantau_sim.scenario.places import HEIGHT_M, alarm_mm, node_ids, places, sensors, suits
-from pantau_sim.scenario.plan import NodePlan, ScenarioPlan
+from pantau_sim.scenario.plan import NodePlan, RolloutPlan, ScenarioPlan
 from pantau_sim.scenario.spans import CITYWIDE, HOUR_US, expand
 from pantau_sim.sensors.base import Prng
 from pantau_sim.world.plan import Haze, River, Shower, Site, WorldPlan
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from pantau_sim.scenario.plan import Span
-    from pantau_sim.scenario.tables import Ailment, Fault, PlaceTable, Profile, Scenario
+    from pantau_sim.scenario.tables import Ailment, Fault, PlaceTable, Profile, Rollout, Scenario
 
 CITY = "tng"
 SNTP = "ntp.city"
@@ -32,6 +32,7 @@ def make(name: str, scenario: Scenario, seed: int) -> ScenarioPlan:
     end_us = start_us + round(head.hours * HOUR_US)
     calm_us = end_us - round(head.calm_h * HOUR_US)
     stations = places(scenario, seed)
+    nodes = tuple(_nodes(stations, scenario.profile, seed))
     return ScenarioPlan(
         name=name,
         title=head.title,
@@ -43,11 +44,33 @@ def make(name: str, scenario: Scenario, seed: int) -> ScenarioPlan:
         profile=scenario.profile,
         world=world_plan(scenario, stations, start_us / 1e6, end_us / 1e6),
         registry=registry.text(stations, scenario.profile),
-        nodes=tuple(_nodes(stations, scenario.profile, seed)),
+        nodes=nodes,
         faults=_faults(scenario.fault, stations, start_us, calm_us, seed),
         ailments=expand([(t, t.stations or _sick(t, stations)) for t in scenario.ailment], start_us, end_us, seed),
         clients=expand([(t, t.stations) for t in scenario.client], start_us, calm_us, seed),
         expect=tuple(scenario.expect),
+        rollout=None if scenario.rollout is None else _rollout(scenario.rollout, nodes, start_us),
+    )
+
+
+def _rollout(table: Rollout, nodes: Sequence[NodePlan], start_us: int) -> RolloutPlan:
+    """Return what is rolled out to whom."""
+    left = sorted(nodes, key=lambda node: node.id)
+    rings: list[tuple[str, ...]] = []
+    for many in (table.lab, table.canary):
+        chosen = [n.id for domain, count in many.items() for n in [n for n in left if n.domain == domain][:count]]
+        left = [node for node in left if node.id not in chosen]
+        rings.append(tuple(chosen))
+    return RolloutPlan(
+        at_us=start_us + round(table.at_h * HOUR_US),
+        slice_us=table.slice_s * 1_000_000,
+        lab=rings[0],
+        canary=rings[1],
+        steps=tuple(table.steps),
+        soak_ms=round(table.soak_min * 60_000),
+        halt_at=table.halt_at,
+        flaw=table.flaw,
+        domain=table.domain,
     )
 
 

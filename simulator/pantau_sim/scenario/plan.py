@@ -41,6 +41,21 @@ class Span:
 
 
 @dataclass(frozen=True, slots=True)
+class RolloutPlan:
+    """Release 2 for nodes that run release 1. `flaw` is "" or how it is bad on the stations of `domain`; `lab` and `canary` are nodes."""
+
+    at_us: int
+    slice_us: int
+    lab: tuple[str, ...]
+    canary: tuple[str, ...]
+    steps: tuple[int, ...]
+    soak_ms: int
+    halt_at: int
+    flaw: str
+    domain: str
+
+
+@dataclass(frozen=True, slots=True)
 class ScenarioPlan:
     """All that a run needs. `registry` is the text of registry.toml, `start_us`..`end_us` the run, faults are over at `calm_us`."""
 
@@ -59,3 +74,4 @@ class ScenarioPlan:
     ailments: tuple[Span, ...]
     clients: tuple[Span, ...]
     expect: tuple[Expect, ...]
+    rollout: RolloutPlan | None = None

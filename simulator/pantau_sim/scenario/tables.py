@@ -194,6 +194,27 @@ class Client(When):
     per_min: Annotated[float, Field(gt=0, le=60_000)] = 6.0
 
 
+Many = dict[Literal["flood", "traffic", "air"], Annotated[int, Field(ge=0, le=2000)]]
+
+
+class Rollout(Table):
+    """[rollout]: all nodes run release 1, and release 2 comes to them ring by ring from `at_h` on: see pantau.fleet.rollout.
+
+    `lab` and `canary` say how many nodes of which domain, the first by name; the rest is the city. With `flaw`, release 2 is bad on the
+    stations of `domain`. crash: it ends at the second sample of each boot; blind: no sensor gives a value.
+    """
+
+    at_h: Hours
+    lab: Many = Field(default_factory=dict)
+    canary: Many = Field(default_factory=dict)
+    steps: Annotated[list[Annotated[int, Field(ge=1, le=100)]], Field(min_length=1, default_factory=lambda: [25, 100])]
+    soak_min: Minutes = 20.0
+    halt_at: Annotated[int, Field(ge=1)] = 2
+    flaw: Literal["", "crash", "blind"] = ""
+    domain: Literal["flood", "traffic", "air"] = "flood"
+    slice_s: Annotated[int, Field(ge=1, le=600)] = 60  # between two looks of the desk
+
+
 class Expect(Table):
     """[[expect]]: what must have come to pass. `check` is one of pantau_sim.expect; the other keys are what that one asks for."""
 
@@ -223,4 +244,5 @@ class Scenario(Table):
     fault: list[Fault] = Field(default_factory=list)
     ailment: list[Ailment] = Field(default_factory=list)
     client: list[Client] = Field(default_factory=list)
+    rollout: Rollout | None = None
     expect: list[Expect] = Field(min_length=1)
