@@ -201,4 +201,5 @@ WORDS = {
         "berjalan dalam profil aman ({n}: 1 tanpa sensor, 2 dari slot lain) setelah terlalu sering mulai ulang",
     ),
     "look.sensor_errors": ("sensor {n}: {text}", "sensor {n}: {text}"),
+    "look.gathering": ("asking the node at {port} ...", "bertanya pada node di {port} ..."),
 }

@@ -24,11 +24,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     F = Callable[..., Any]
+    ParamOfInt = click.ParamType[int]
+else:
+    ParamOfInt = click.ParamType  # not generic before click 8.2
 
 _UNITS = {"s": 1, "m": 60, "min": 60, "h": 3600, "d": 86400}
 
 
-class Duration(click.ParamType[int]):
+class Duration(ParamOfInt):
     """A time as 90, 90s, 10m, 2h: whole seconds within limits."""
 
     name = "time"
@@ -95,7 +98,10 @@ def load_keys(keys: Path | None, config: Path, lang: str) -> key_file.Keys:
     if keys is None:
         if not config.exists():
             raise UsageError(say("look.keys", lang, config=config))
-        keys = config_file.load(config).bridge.keys
+        bridge = config_file.load(config).bridge
+        if bridge.keys_secret is not None:
+            return key_file.load(bridge.keys, bridge.keys_secret)
+        keys = bridge.keys
     if keys.is_file() and b'"kdf"' in keys.read_bytes()[:200]:  # a technician's copy, sealed with a passphrase
         phrase = click.prompt(say("look.passphrase", lang, file=keys), hide_input=True, err=True)
         from pantau.fleet.keystore import Keystore
