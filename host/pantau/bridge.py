@@ -18,7 +18,6 @@ from pantau import log
 from pantau.cluster.member import Member
 from pantau.cluster.spool import SharedSpool
 from pantau.downlink import Downlink
-from pantau.fleet.chunks import Limits
 from pantau.fleet.clerk import Clerk
 from pantau.followers import FOLLOWERS, highest_position
 from pantau.ingest import Ingest
@@ -71,10 +70,6 @@ def now_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
-def _limits(config: Config) -> Limits:
-    return Limits(config.fleet.nodes_at_once, config.fleet.bytes_per_s)
-
-
 def open_spool(config: Config) -> Spool:
     """Open the spool of `config`. Raises SpoolUnavailable, SpoolBroken, or sqlite3.Error of what sinks hold."""
     kept = config.quarantine
@@ -118,7 +113,7 @@ class Bridge:
             ack_interval_s=config.spool.ack_interval_ms / 1000,
             on_stored=self.city.grown,
             on_alarm=self.city.alarm,
-            on_busy=self._busy,
+            on_busy=self.city.busy,
             replays=replay.Replays(config.bridge.data_dir / replay.FOLDER, config.bridge.city),
             holds=self._holds if shares else None,
         )
@@ -140,10 +135,7 @@ class Bridge:
         ports = [SerialSource(config.bridge.city, config.serial)] if config.serial else []
         self.source: Source = Several([*ports, broker]) if ports else broker
         self.pipeline.source = self.source
-        self.clerk = Clerk(
-            config.book_path, self.spool, self._downlink, lambda node, data: self.source.publish(node, "cmd", data),
-            now_ms, _limits(config), holds=self._holds if shares else None,
-        )  # fmt: skip
+        self.clerk = Clerk(config, self.spool, self._downlink, self.pipeline, now_ms, self._holds if shares else None)
         limit_s = watchdog_limit_s(os.environ, os.getpid()) or _WATCHED_S
         self._watchdog = Watchdog(limit_s, ("commits",), time.monotonic())
         self._pruned = 0
@@ -286,7 +278,7 @@ class Bridge:
                 for line in plan.words():
                     event(_log, logging.INFO, "bridge.reconfigured", change=line)
                 self._config = plan.setup.config
-                self.clerk.limit(_limits(self._config))
+                self.clerk.use(self._config)
                 log.set_up(self._config.bridge.log_level, as_json=self._config.bridge.log_json)
                 await self._worker.call(self._reconfigure, plan.setup)
                 self.city.reconfigure(plan.setup)
@@ -363,10 +355,6 @@ class Bridge:
 
     def _holds(self, partition: int) -> bool:
         return self.member is not None and self.member.holds(partition)
-
-    def _busy(self, busy: bool) -> None:
-        self.clerk.busy = busy
-        self.city.busy(busy)
 
     def _reconfigure(self, setup: Setup) -> None:
         self._ingest.reconfigure(setup.registry, setup.keys)

@@ -9,6 +9,7 @@ import sqlite3
 from typing import TYPE_CHECKING
 
 from pantau.fleet.book import Book
+from pantau.fleet.chunks import Limits
 from pantau.fleet.desk import Desk
 from pantau.fleet.rollouts import Rollouts
 from pantau.log import event
@@ -19,10 +20,10 @@ from pantau_wire import topics
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
+    from pantau.config import Config
     from pantau.downlink import Downlink
-    from pantau.fleet.chunks import Limits
+    from pantau.pipeline import Pipeline
     from pantau.spool import Spool
 
 _log = logging.getLogger("pantau.fleet")
@@ -36,16 +37,17 @@ _AGAIN_S = 10.0
 
 
 class Clerk:
-    """Start it with `run`. `publish` sends to a node, False when that is not possible now."""
+    """Start it with `run`."""
 
     def __init__(
-        self, path: Path, spool: Spool, downlink: Downlink, publish: Callable[[str, bytes], bool], now_ms: Callable[[], int],
-        limits: Limits, holds: Callable[[int], bool] | None = None,
+        self, config: Config, spool: Spool, downlink: Downlink, pipeline: Pipeline,
+        now_ms: Callable[[], int], holds: Callable[[int], bool] | None = None,
     ) -> None:  # fmt: skip
-        """`path` is of the book, `holds` says which partitions are ours where several bridges share a city."""
-        self._path, self._spool_path, self._first = path, spool.path, spool.last_id
+        """`pipeline` has the source to send by; `holds` says which partitions are ours, where several bridges share a city."""
+        self._path, self._spool_path, self._first = config.book_path, spool.path, spool.last_id
         self._log_name = spool.noted(LOG) or ""
-        self._downlink, self._publish, self._now_ms, self._limits = downlink, publish, now_ms, limits
+        self._downlink, self._pipeline, self._now_ms = downlink, pipeline, now_ms
+        self.use(config)
         self._holds = (lambda node: holds(topics.partition(node))) if holds is not None else (lambda _node: True)
         self._worker = Worker("fleet")
         self._book: Book | None = None
@@ -54,7 +56,6 @@ class Clerk:
         self._reader: SpoolReader | None = None
         self._position = 0
         self._rollout_ms = 0
-        self.busy = False
         self.trouble = ""
         self._figures: dict[str, float] = {}
 
@@ -66,9 +67,9 @@ class Clerk:
         """Return what is wrong, with what to do."""
         return [f"fleet: {self.trouble}; no orders go out, ingest is not touched"] if self.trouble else []
 
-    def limit(self, limits: Limits) -> None:
-        """Send within other bounds from the next step on."""
-        self._limits = limits
+    def use(self, config: Config) -> None:
+        """Send within the bounds of another configuration from the next step on."""
+        self._limits = Limits(config.fleet.nodes_at_once, config.fleet.bytes_per_s)
 
     async def run(self) -> None:
         """Look after the orders until cancelled; trouble of the disk is told and tried again."""
@@ -86,7 +87,7 @@ class Clerk:
                     self.trouble = str(error)
                     await self._worker.call(self._forget)
                     await asyncio.sleep(_AGAIN_S)
-                await asyncio.sleep(_BUSY_S if self.busy else _TICK_S)
+                await asyncio.sleep(_BUSY_S if self._pipeline.pace.busy else _TICK_S)
         finally:
             # What is in the book is all there is: nothing has to be brought to an end. Closed after what the thread is at.
             closed = asyncio.ensure_future(self._worker.call(self._forget))
@@ -97,10 +98,11 @@ class Clerk:
     async def _send(self, due: list[tuple[str, bytes]]) -> set[str]:
         """Send; return the nodes for which that was not possible. What follows for them is not tried: it would come out of order."""
         unsent: set[str] = set()
+        source = self._pipeline.source
         for at, (node, data) in enumerate(due):
             if at % _AT_ONCE == 0:
                 await asyncio.sleep(0)
-            if node not in unsent and not self._publish(node, data):
+            if node not in unsent and (source is None or not source.publish(node, "cmd", data)):
                 unsent.add(node)
         return unsent
 
