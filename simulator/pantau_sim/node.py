@@ -260,7 +260,7 @@ class SimNode:
             return
         link.settimeout(_WDT_TICK_S)
         inbox = b""
-        while True:
+        while not self._stopping.is_set():  # stop() may have found no process to kill: between two boots
             try:
                 data = link.recv(65536)
             except TimeoutError:
