@@ -9,6 +9,7 @@ from pantau_wire.errors import WireError
 
 _LINE = 1024  # of a log; a longer one is told in pieces
 _ZERO = b"\0"
+_SAY = line.packet(line.SAY)[2:3]  # near the beginning of every answer, and in no text
 
 
 class Packet(NamedTuple):
@@ -25,9 +26,13 @@ def clean(data: bytes) -> str:
 
 
 class Splitter:
-    """Bytes in, packets and lines of text out; begins anywhere and holds less than a packet and a line."""
+    """Bytes in, packets and lines of text out; begins anywhere and holds less than a packet and a line.
+
+    passed: chunks that may have been damaged packets, so far.
+    """
 
     def __init__(self) -> None:
+        self.passed = 0
         self._text = b""
         self._chunk: bytes | None = None  # since a zero that may open a packet; None between packets
 
@@ -62,6 +67,7 @@ class Splitter:
         try:
             found.append(Packet(*line.parse(self._chunk)))
         except WireError:  # text, and this zero opens one; or a damaged packet, and the next zero sets it right
+            self.passed += 1
             self._add(self._chunk, found)
             self._chunk = b""
         else:
@@ -72,6 +78,7 @@ class Splitter:
         self._add(chunk or b"", found)
 
     def _add(self, data: bytes, found: list[Packet | str]) -> None:
+        self.passed += _SAY in data  # a packet that has lost the zero before it
         *whole, self._text = (self._text + data).split(b"\n")
         found.extend(clean(text.rstrip(b"\r")) for text in whole)
         while len(self._text) > _LINE:

@@ -219,8 +219,9 @@ class Session:
             raise self._lost(error) from None
 
     def _parts(self, patience_s: float) -> list[bytes] | None:
-        """Return all parts of the answer to the last question; None where none came for so long."""
+        """Return all parts of the answer to the last question; None where none came for so long, or one was damaged."""
         parts: list[bytes] = []
+        passed = self._splitter.passed
         end = self._clock() + patience_s
         while self._clock() < end:
             for payload in self._said(max(0.0, end - self._clock())):
@@ -229,7 +230,7 @@ class Session:
                 parts.append(payload[2:])
                 end = self._clock() + patience_s
                 if not payload[1]:
-                    return parts
+                    return parts if not self.hello or self._splitter.passed == passed else None
         return None
 
     def _said(self, wait_s: float) -> Iterator[bytes]:
