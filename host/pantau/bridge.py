@@ -55,7 +55,6 @@ _DISK_LOW = 0.9  # of the spool's limit: time to act before the bridge stops ack
 _LOOK_S = 2.0  # at the files
 _TELL_S = 1.0
 _ROOM_S = 60.0
-_EXPIRY_S = 3600.0
 _GARBAGE = 20_000  # containers made between two looks for cycles; a batch makes thousands that are none
 _BLOCKS = 10  # deleted between two commits
 _AGE_S, _AGE_MS = 3600.0, 86_400_000
@@ -163,7 +162,7 @@ class Bridge:
                 ("files", self._look()),
                 ("retention", self._keep_room()),
                 ("fleet", self.clerk.run()),
-                ("expiry", self._certificates()),
+                ("expiry", self._expiry.run(lambda: self._config)),
                 ("stop", _until(stop)),
             )
         }
@@ -287,12 +286,6 @@ class Bridge:
                     event(_log, logging.ERROR, "bridge.config_refused", problem=problem)
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self.look_now.wait(), _LOOK_S)
-
-    async def _certificates(self) -> None:
-        """Look once an hour until when certificates are valid."""
-        while True:
-            await asyncio.to_thread(self._expiry.look, self._config)
-            await asyncio.sleep(_EXPIRY_S)
 
     async def _law(self) -> None:
         """Measure once what the broker's window allows at the latency of our commits, and say it."""

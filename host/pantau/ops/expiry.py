@@ -5,6 +5,7 @@ Looked at: the files of [mqtt], the nodes' certificates in a fleet's key store, 
 
 from __future__ import annotations
 
+import asyncio
 import time
 from typing import TYPE_CHECKING
 
@@ -17,11 +18,13 @@ from pantau.ops.figures import key
 from pantau.problems import ConfigError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from pantau.config import Config
 
 _DAY_S = 86_400
+_LOOK_S = 3600.0
 _NAMED = 5  # nodes that a problem names
 _RENEW = {
     "ca": "make a new authority in time: every node has to be given its certificate",
@@ -37,6 +40,12 @@ class Expiry:
     def __init__(self) -> None:
         self._ends: dict[str, float] = {}
         self._nodes: list[tuple[float, str]] = []
+
+    async def run(self, config: Callable[[], Config]) -> None:
+        """Look once an hour."""
+        while True:
+            await asyncio.to_thread(self.look, config())
+            await asyncio.sleep(_LOOK_S)
 
     def look(self, config: Config) -> None:
         """Read the files. What cannot be read is a problem of the configuration, which is told elsewhere."""
