@@ -223,12 +223,16 @@ class _Sweep:
         life.now_ms = cut.now_ms
         result.booted += 1
         name = life.folder.lstrip("/")
-        old, new = (self._after.whole(f"/{name}", files) for files in (self._old, self._new))
-        result.old += old
-        result.new += new
-        if not (old or new):
+        slots: dict[str, dict[str, bytes]] = {
+            one: self._after.below(f"/{one}") for one in self._after.listing() if one in ("a", "b")
+        }
+        ready = {one: files for one, files in slots.items() if "ready" in files}  # any of them may be started one day
+        old, new = ({**files, "ready": b""} for files in (self._old, self._new))
+        result.old += ready.get(name) == old
+        result.new += ready.get(name) == new
+        if name not in ready or any(files not in (old, new) for files in ready.values()):
             result.neither += 1
-            self._fail(f"{what}: started {name!r}, which is no whole version")
+            self._fail(f"{what}: starts {name!r}; a slot that is ready holds no whole version")
         for _ in range(_MOST_TURNS):
             life.turn()
             if life.done and not life.rig.node.restless():
