@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from pydantic import ValidationError
 
 from pantau import vault
+from pantau.fleet.brokers import BRIDGE, OPERATOR
 from pantau.fleet.ca import serial
 from pantau.keys import Enrolled, Keys, StoreFile
 from pantau.problems import explain
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 
 KEY_BYTES = 32
 _KEY_IDS = 4
+_TAKEN = frozenset({BRIDGE, OPERATOR})  # users of the broker beside the nodes
 _PASSWORD_BYTES = 18  # 144 bits
 
 
@@ -147,6 +149,8 @@ class Keystore:
         """
         if not valid_id(node):
             raise StoreError(f"{node!r} is no node id: 1 to 23 of a-z, 0-9 and hyphen")
+        if node in _TAKEN:
+            raise StoreError(f"{node} is a user of the broker beside the nodes: name the node otherwise")
 
         def change(file: StoreFile) -> None:
             there = file.nodes.get(node)
@@ -224,7 +228,7 @@ class Keystore:
         def change(file: StoreFile) -> None:
             for node, entry in sorted(other._file.nodes.items()):
                 mine = file.nodes.get(node)
-                if mine is None:
+                if mine is None and node not in _TAKEN:
                     file.nodes[node] = entry
                     taken.append(node)
                 elif mine != entry:

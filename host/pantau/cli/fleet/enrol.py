@@ -9,7 +9,6 @@ import click
 
 from pantau.cli.fleet._fleet import after, folder_option, now, passphrase, phrase_option, signal_broker, told
 from pantau.cli.node._field import json_option, tell
-from pantau.cli.report import UsageError
 
 
 @click.command("enrol")
@@ -27,10 +26,7 @@ def command(
 ) -> None:
     """Give NODE its secrets, in the key store only; `pantau node provision` brings them to the board. Twice gives the same."""
     from pantau.fleet import files
-    from pantau.fleet.brokers import BRIDGE, OPERATOR
 
-    if taken := {BRIDGE, OPERATOR} & set(nodes):
-        raise UsageError(f"{', '.join(taken)}: a user of the broker beside the nodes; name the node otherwise")
     fleet = files.load(folder)
     authority = fleet.authority(passphrase(passphrase_file)) if fleet.table.certificates else None
     fresh = [node for node in nodes if anew or node not in fleet.store]

@@ -6,6 +6,7 @@ import json
 from typing import TYPE_CHECKING
 
 from pantau.fleet.brokers import LISTEN, WINDOW
+from pantau.fleet.keystore import StoreError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -18,8 +19,12 @@ _ROUNDS = 6  # log 2, of bcrypt: as for Mosquitto, the passwords are long and ra
 
 def files(setup: Setup) -> dict[str, str]:
     """Return its one file. A user of MQTT needs `$MQTT.>` too: there the server delivers a session's own QoS 1 messages."""
-    import bcrypt
-
+    try:
+        import bcrypt
+    except ImportError:
+        raise StoreError(
+            "nats-server takes passwords as bcrypt has them, which is not installed: pip install bcrypt"
+        ) from None
     users = []
     for one in setup.permissions:
         user: dict[str, object] = {
