@@ -63,6 +63,14 @@ def replace_node(text: str, station: str, *, new: str, old: str | None, at: date
     return Replacement(edit.text(), edit.tables, leaving and leaving["id"], new, sensors)
 
 
+def place_node(text: str, station: str, node: str, at: datetime) -> str:
+    """Return `text`, a registry without mistakes, with one more node at `station` from `at` on, beside those that stand there."""
+    tables = tomllib.loads(text)
+    edit = _Edit(text, tables)
+    edit.append("node", {"id": node, "station": station, "from": at.astimezone(_zone(tables, at))})
+    return edit.text()
+
+
 def _leaving(station: str, there: list[str], new: str, old: str | None, at: datetime) -> int | None:
     """Return which of the nodes that stand at `station` leaves, None when nobody stands there."""
     if new in there:
