@@ -124,8 +124,6 @@ class App:
                 self._maintain(value)
             elif name == "update":
                 self._update(value)
-            elif name == "do":
-                value(self)
             elif name == "restart":
                 self.starts.planned()
                 self.restart(value)
@@ -242,18 +240,19 @@ class App:
 
     async def _listen(self, stream, out):
         """Wait for a technician's cable: nothing of the console is in memory before the first zero byte."""
-        byte = await asyncio.StreamReader(stream).read(1)
+        read = asyncio.StreamReader(stream).read
+        byte = await read(1)
         while byte:
             if byte == b"\0":
                 try:
                     from .console import serve
 
-                    await serve(self, stream, out)
+                    done = await serve(self, stream, out)
+                    serve = None
+                    drop(*done)
                 except MemoryError:
-                    pass  # asked again in a moment
-                serve = None
-                drop("console", "pantau_wire.line", "pantau_wire.cobs")
-            byte = await asyncio.StreamReader(stream).read(1)
+                    pass  # it is asked again
+            byte = await read(1)
 
     async def _sample(self):
         await self.sampler.run()

@@ -67,12 +67,8 @@ def unlock(node, fields):
     seconds = (_object(fields) or {}).get("s", 600)
     if type(seconds) is not int or not _UNLOCK_S[0] <= seconds <= _UNLOCK_S[1]:
         return 0, "s: must be seconds in %d..%d" % _UNLOCK_S
-
-    def begin(app):
-        app.board.repl_ms = seconds * 1000
-        asyncio.create_task(_interrupt())
-
-    node.act("do", begin)
+    node.facts.board.repl_ms = seconds * 1000
+    asyncio.create_task(_interrupt())
     return 1, "the REPL for %d s, then a restart" % seconds
 
 

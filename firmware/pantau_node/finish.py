@@ -23,8 +23,7 @@ def assemble(parts):
     facts.defect = starts.last_defect()
     for problem in parts["problems"]:
         log("error", "start", problem)
-    node = _node(parts, facts)
-    node.maintenance = maintenance  # pyright: ignore[reportAttributeAccessIssue]
+    node = _node(parts, facts, maintenance)
     node.watch = station.watch
     node.siren = _siren(parts, node)  # pyright: ignore[reportAttributeAccessIssue]
     app = App(board, node, facts, storage.floor, starts, parts["wdt"])
@@ -53,10 +52,10 @@ def _update(app, path):
         look(app)
 
 
-def _node(parts, facts):
+def _node(parts, facts, maintenance):
     given = (parts["identity"], parts["conf"], parts["clock"], parts["outbox"], parts["boot"])
     given += (parts["station"].PROPERTIES, parts["storage"].orders, facts, random.getrandbits)
-    given += (parts["problems"], parts["trial"])
+    given += (parts["problems"], parts["trial"], maintenance)
     if parts["nap"] is None:
         from .node import Node
 

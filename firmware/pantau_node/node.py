@@ -33,21 +33,36 @@ class Node:
 
     identity: Identity; config: Config; clock: Clock; outbox: see outbox.py; boot: this boot's number; columns: the
     station's property ids; replay: a Monotonic that holds the counter of the last order; facts: Health; rand:
-    rand(bits) -> int; problems: what was wrong with the configuration; trial: Trial. A battery's
+    rand(bits) -> int; problems: what was wrong with the configuration; trial: Trial; maintenance: Maintenance while
+    somebody works on the station, else None. A battery's
     node is in batterynode.py.
     """
 
-    def __init__(self, identity, config, clock, outbox, boot, columns, replay, facts, rand, problems=(), trial=None):
+    def __init__(
+        self,
+        identity,
+        config,
+        clock,
+        outbox,
+        boot,
+        columns,
+        replay,
+        facts,
+        rand,
+        problems=(),
+        trial=None,
+        maintenance=None,
+    ):
         self.identity = identity
         self.config = config
         self.clock = clock
         self.outbox = outbox
         self._replay = replay
-        self._facts = facts
+        self.facts = facts
         self._rand = rand
         self.problems = "; ".join(problems)[:_DETAIL]
         self.trial = trial
-        self.maintenance = None  # Maintenance while somebody works on the station
+        self.maintenance = maintenance
         self.siren = None  # Siren, where one is wired
         self.watch = None  # Watch of a station that has an alarm
         self.hurry = False  # something urgent was recorded since a node that sleeps last reported
@@ -342,7 +357,7 @@ class Node:
                 break
             flags = (ALARM if alarm else 0) | (LIVE if self._up and batch.boot == self.boot else 0)
             self._seal(batch.boot, batch.seq, wire, count, flags, count)
-            self._facts.note()  # memory was tightest just now
+            self.facts.note()  # memory was tightest just now
         return held
 
     def _key(self):
@@ -367,14 +382,14 @@ class Node:
         state = self.trial.state if self.trial is not None else 0
         siren = self.siren is not None and self.siren.state()
         odd = self.forged > 0, state, self.maintenance is not None, siren
-        return self._facts.errors(), self.outbox.overwritten_frames, self.outbox.errors, odd
+        return self.facts.errors(), self.outbox.overwritten_frames, self.outbox.errors, odd
 
     def report(self):
         """Seal a health frame now."""
         from . import report  # every quarter of an hour: not resident
 
         now = self.clock.uptime_ms()
-        fields = self._facts.fields()
+        fields = self.facts.fields()
         oldest = self.outbox.oldest() or (self.boot, self._seq + 1)
         report.add(fields, self, self.outbox, oldest, self.problems)
         self._nonce = fields["time_nonce"] = 1 + self._rand(31)

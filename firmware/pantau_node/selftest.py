@@ -14,35 +14,22 @@ _SOUND = const(3)  # places of the flag on the wire that are good, not evaluated
 _BUSES = ("uart", "i2c", "pulse", "pulses", "contact")
 
 
-class _Tap:
-    """Sees the next record on its way to the core."""
-
-    def __init__(self, sampler):
-        self._sampler = sampler
-        self._emit = sampler.emit
-        self.seen = None
-        sampler.emit = self.pass_on
-
-    def pass_on(self, instant_s, row, *rest):
-        """Take the place of the sampler's way out."""
-        self.seen = instant_s, row
-        self._emit(instant_s, row, *rest)
-
-    def close(self):
-        """Let the sampler have its own way out again."""
-        self._sampler.emit = self._emit
-
-
 async def _fresh(app):
-    """Return (instant, row) of a record made now or due in a moment, or None."""
+    """Return [instant, row] of a record made now or due in a moment, or []."""
     sampler, clock = app.sampler, app.clock
     pace_ms = sampler.pace() * 1000
     if not app.sampling or app.node.outbox.crowded():
-        return None
-    tap = _Tap(sampler)
+        return []
+    emit, seen = sampler.emit, []
+
+    def tap(*record):
+        seen[:] = record[:2]
+        emit(*record)
+
+    sampler.emit = tap  # the next record is seen on its way to the core
     try:
         end = clock.uptime_ms() + pace_ms + 3 * _ROOM_MS
-        while tap.seen is None and clock.uptime_ms() < end:
+        while not seen and clock.uptime_ms() < end:
             now = clock.uptime_ms()
             instant_s = now // 1000
             room = sampler.next_s * 1000 - now
@@ -52,58 +39,52 @@ async def _fresh(app):
                 row = await sampler.take(instant_s, room - _LOOK_MS)
                 station = sampler.station
                 alarm = getattr(station, "alarm", False)
-                sampler.emit(instant_s, row, bool(alarm), sampler.pace(), bool(getattr(station, "urgent", alarm)))
+                tap(instant_s, row, bool(alarm), sampler.pace(), bool(getattr(station, "urgent", alarm)))
                 await asyncio.sleep(1 - clock.uptime_ms() % 1000 / 1000)
-                break
-            await asyncio.sleep(_LOOK_MS / 1000)
-        return tap.seen
+            else:
+                await asyncio.sleep(_LOOK_MS / 1000)
     finally:
-        tap.close()
+        sampler.emit = emit
+    return seen
 
 
 def _last(batch):
-    """Return (instant or None, row) of the latest record of the open batch."""
+    """Return the latest record of the open batch, as far as there is one."""
     row = {}
     if batch is not None and batch.count:
         for i, ident in enumerate(batch.columns):
             codes = batch.codes[i]
             row[ident] = batch.values[i][-1], codes[-1] if codes else 0
-    return None, row
+    return row
 
 
 def _counts(drivers):
     return [dict(driver.counters.errors()) if driver else {} for driver in drivers]
 
 
-async def sample(app, judged):
-    """Return the answer to `read`, or where `judged` to `selftest`."""
+async def sample(app, verb):
+    """Return the answer to `read`, or to `selftest`, which judges."""
     node, drivers = app.node, app.facts.drivers
     before = _counts(drivers)
-    fresh = await _fresh(app)
-    instant_s, row = fresh or _last(node.outbox.batch)
+    seen = await _fresh(app)
+    row = seen[1] if seen else _last(node.outbox.batch)
     sensors = []
     for index, item in enumerate(node.config.sensors):
         driver = drivers[index] if index < len(drivers) else None
-        told = {"model": item["model"], "bus": {name: item[name] for name in item if name in _BUSES}}
-        gives = []
-        told.update(made=0, good=0, errors=(), properties=gives)
+        gives, good, errors = [], 0, ()
         if driver is not None:
-            told["made"] = 1
             from .sensors import catalog
 
-            gives.extend([ident for ident in catalog.load(item["model"]).PROPERTIES if ident in row])
-            told["good"] = driver.counters.good
-            told["errors"] = driver.counters.errors()
-        if judged:
-            more = driver is not None and dict(driver.counters.errors()) != before[index]
+            gives = [ident for ident in catalog.load(item["model"]).PROPERTIES if ident in row]
+            good, errors = driver.counters.good, driver.counters.errors()
+        bus = {name: item[name] for name in item if name in _BUSES}
+        names = ("model", "bus", "made", "good", "errors", "properties", "ok")
+        told = dict(zip(names, (item["model"], bus, int(driver is not None), good, errors, gives)))
+        if verb == "selftest":
             sound = [row[ident][0] is not None and row[ident][1] & 7 < _SOUND for ident in gives]
-            told["ok"] = int(bool(fresh and sound and all(sound) and not more))
+            told["ok"] = int(bool(seen and sound and all(sound) and dict(errors) == before[index]))
         sensors.append(told)
-    base_s = None if instant_s is None else app.clock.base(instant_s * 1000)
-    return {
-        "at_s": instant_s,
-        "utc_s": base_s[1] if base_s and base_s[0] else None,
-        "fresh": int(fresh is not None),
-        "readings": {str(ident): row[ident] for ident in row},
-        "sensors": sensors,
-    }
+    base = app.clock.base(seen[0] * 1000) if seen else (0, 0)
+    values = (seen[0] if seen else None, base[1] if base[0] else None, int(bool(seen)))
+    values += ({str(ident): row[ident] for ident in row}, sensors)
+    return dict(zip(("at_s", "utc_s", "fresh", "readings", "sensors"), values))

@@ -64,6 +64,7 @@ class Decoded:
     observations: tuple[Observation, ...] = ()
     health: dict[str, Any] | None = None
     result: dict[str, Any] | None = None
+    commissioning: dict[str, Any] | None = None  # id of the order, body: JSON as the technician's computer made it
     clock_map: ClockMap | None = None
     clock: int | None = None
     alarm: bool | None = None
@@ -129,6 +130,8 @@ class Decoder:
             return Decoded(*head, health=_plain(fields), clock_map=_clock_map(frame), clock=frame.clock)
         if frame.kind == T.K_RESULT:
             return Decoded(*head, result=_plain(fields), clock=frame.clock)
+        if frame.kind == T.K_COMMISSIONING:
+            return Decoded(*head, commissioning=_plain(fields), clock=frame.clock)
         return Decoded(*head, error="unexpected_kind")
 
     def _observations(self, stored: StoredFrame, frame: wire.Frame) -> tuple[Observation, ...]:

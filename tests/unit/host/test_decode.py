@@ -104,6 +104,14 @@ def test_a_command_result_and_the_alarm_flag_are_told():
     assert BARE.decode(records({T.RAIN_TIPS: [1]}, alarm=True)).alarm is True
 
 
+def test_a_commissioning_record_is_told_as_it_was_signed():
+    f = frame.Frame(T.K_COMMISSIONING)
+    f.boot, f.seq, f.fields = 1, 2, {"id": 4, "body": '{"who":"t","zero_m":106.8456}'}
+    stored = StoredFrame(1, "flood-01", 1, 2, T0_MS, frame.encode(f, "flood-01", KEY))
+    decoded = BARE.decode(stored)
+    assert decoded.commissioning == f.fields and decoded.error is None and not decoded.observations
+
+
 def test_a_down_going_kind_is_refused():
     f = frame.Frame(T.K_ACK)
     f.counter, f.fields = 1, {"boot": 1, "through": 1}
