@@ -33,11 +33,16 @@ class Board:
 
         return network
 
-    def partition(self, label):
-        """Return the data partition of that label, or None: a stock image has none of ours."""
+    def ota(self):
+        """Return the class of partitions."""
         from esp32 import Partition
 
-        found = Partition.find(Partition.TYPE_DATA, label=label)
+        return Partition
+
+    def partition(self, label):
+        """Return the data partition of that label, or None: a stock image has none of ours."""
+        kind = self.ota()
+        found = kind.find(kind.TYPE_DATA, label=label)
         return found[0] if found else None
 
     def rtc_ms(self):

@@ -77,12 +77,17 @@ def _begin(app, root, state, chunk):
 
 
 def _append(app, root, state, offset, chunk):
-    held = kept.have(root)
+    held = have(app, root, state)
     if offset != held or not 0 < len(chunk) <= B.MAX_CHUNK or held + len(chunk) > state["total"]:
         _gap(app, state["id"], 1, held, B.WORDS[B.RECEIVING])
         return
-    with open(root + kept.STREAM, "ab") as file:
-        file.write(chunk)
+    if "start" in state:
+        from . import updateimage
+
+        updateimage.append(app, root, state, chunk)
+    else:
+        with open(root + kept.STREAM, "ab") as file:
+            file.write(chunk)
     held += len(chunk)
     if "judged" not in state:
         from . import updatehead
@@ -92,16 +97,37 @@ def _append(app, root, state, offset, chunk):
             refuse(app, state, why)
             return
         if head is not None:
-            state["judged"] = 1
-            kept.save(root, state)
+            _judged(app, root, state, head, held)
     if held == state["total"]:
         finish(app)
     elif held // _EVERY != offset // _EVERY:
         tell(app, state)
 
 
+def _judged(app, root, state, head, held):
+    """Note that the head may go on; an image's first bytes go where the rest goes."""
+    if head.fields["kind"] == B.IMAGE:
+        from . import updateimage
+
+        if not updateimage.whole(head, held):
+            return
+        updateimage.begin(app, root, state, head)
+    state["judged"] = 1
+    kept.save(root, state)
+
+
+def have(app, root, state):
+    """Return how many bytes of the bundle are held, without a gap."""
+    if "start" not in state:
+        return kept.have(root)
+    from . import updateimage
+
+    return updateimage.have(app, root, state)
+
+
 def finish(app):
     """Begin what comes after the last chunk, as a task: it takes its time between the samples."""
+
     async def run():
         from .updateunpack import run
 
@@ -114,7 +140,7 @@ def tell(app, state):
     """Answer with what became of the bundle, or how far it is."""
     step = state["state"]
     detail = B.WORDS[step] + (": " + state["why"] if state.get("why") else "")
-    held = kept.have(app.starts.root) if step == B.RECEIVING else state["total"]
+    held = have(app, app.starts.root, state) if step == B.RECEIVING else state["total"]
     _answer(app, state["id"], step < B.ROLLED_BACK, held, detail)
 
 

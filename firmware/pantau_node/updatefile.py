@@ -54,14 +54,19 @@ def read(root, at, size):
         return file.read(size)
 
 
-def release(starts):
-    """Return the release of the slot that runs; 0 where it was installed by hand."""
+def number(path):
+    """Return the release that a file like `ready` names; 0 where there is none."""
     try:
-        with open(starts.root + starts.name + "/ready") as file:
+        with open(path) as file:
             found = json.loads(file.read())["release"]
     except (OSError, ValueError, KeyError, TypeError):
         return 0
     return found if type(found) is int and found > 0 else 0
+
+
+def release(starts):
+    """Return the release of the slot that runs; 0 where it was installed by hand."""
+    return number(starts.root + starts.name + "/ready")
 
 
 def other(starts):

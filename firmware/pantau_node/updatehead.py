@@ -46,7 +46,9 @@ def judge(app, root, state, data):
         if error.code == "truncated" and len(data) < min(bundle.MAX_HEAD, state["total"]):
             return None, ""
         return None, "not a bundle: %s" % error
-    fields, now = head.fields, kept.release(app.starts)
+    fields = head.fields
+    image = fields["kind"] == bundle.IMAGE
+    now = kept.number(root + "image") if image else kept.release(app.starts)
     form = getattr(sys.implementation, "_mpy", fields["mpy"]) & 255
     why = ""
     if head.ident != state["id"] or head.total != state["total"]:
@@ -59,7 +61,12 @@ def judge(app, root, state, data):
         why = "release %d is not newer than %d" % (fields["release"], now)
     elif now < fields["min_release"]:
         why = "needs release %d first, this is %d" % (fields["min_release"], now)
-    return head, why or _signed(root, head) or _fits(app, root, head)
+    why = why or _signed(root, head)
+    if not image:
+        return head, why or _fits(app, root, head)
+    from . import updateimage
+
+    return head, why or updateimage.fits(app, head)
 
 
 def _signed(root, head):
@@ -75,8 +82,6 @@ def _signed(root, head):
 
 def _fits(app, root, head):
     fields = head.fields
-    if fields["kind"] != bundle.APP:
-        return "this firmware takes no full images"
     rest = head.total - kept.have(root)
     block = kept.free(root)[1]
     unpacked = fields.get("room") or fields["size"] + fields["files"] * block

@@ -15,11 +15,11 @@ def look(app):
     state = kept.load(root) if root else {}
     step = state.get("state", 0)
     try:
-        if step == bundle.VERIFIED or (step == bundle.RECEIVING and kept.have(root) == state["total"]):
+        if step == bundle.VERIFIED or (step == bundle.RECEIVING and update.have(app, root, state) == state["total"]):
             update.finish(app)
         elif step == bundle.RECEIVING:
             update.tell(app, state)
-        elif step == bundle.TRIAL and state.get("to") == app.starts.name:
+        elif step == bundle.TRIAL and state.get("to") == _runs(app, state):
             app.proved = True  # not by what proves any start
             _go_on(app)
         elif step == bundle.TRIAL:
@@ -29,6 +29,15 @@ def look(app):
     except OSError as error:
         log("error", "update", str(error))
     drop("updatestart", *update.RARE)
+
+
+def _runs(app, state):
+    """Return which slot, or which partition for an image, runs."""
+    if "start" not in state:
+        return app.starts.name
+    from . import updateimage
+
+    return updateimage.running(app.board)
 
 
 def _go_on(app):
@@ -51,7 +60,7 @@ def _failed(app, root, state):
     why = why or "it ended before it had proved itself"
     log("error", "update", "rolled back: " + why)
     slot = root + str(state.get("to"))
-    if not kept.missing(slot):
+    if "start" not in state and not kept.missing(slot):
         kept.remove(slot + "/ready")
     state.update({"state": bundle.ROLLED_BACK, "why": why})
     update.tell(app, state)

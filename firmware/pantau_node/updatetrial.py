@@ -4,6 +4,7 @@ What had a value before the update must have one now, where the new application 
 """
 
 import asyncio
+import json
 
 from pantau_wire import bundle
 
@@ -22,7 +23,8 @@ async def run(app):
         if "began" not in state:
             state["began"] = 1
             kept.save(root, state)
-        if app.starts.usual or await _prove(app, state):
+        # A slot that is the usual one has proved itself, and the power went just after; the chip's bootloader keeps no such note.
+        if ("start" not in state and app.starts.usual) or await _prove(app, state):
             await _accept(app, root, state)
         else:
             _give_up(app, root, state)
@@ -74,6 +76,9 @@ async def _accept(app, root, state):
         app.starts.proved()
     kept.remove(root + "try")
     fields = bundle.head(kept.read(root, 0, bundle.MAX_HEAD)).fields
+    if "start" in state:
+        app.board.ota().mark_app_valid_cancel_rollback()
+        kept.replace(root + "image", json.dumps({"version": fields["version"], "release": fields["release"]}))
     if "trust" in fields:
         trust.replace(root, bundle.moduli(fields["trust"]))
     state.update({"state": bundle.ACCEPTED, "why": "release %d" % fields["release"]})

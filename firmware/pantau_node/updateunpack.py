@@ -29,7 +29,7 @@ _ON_TRIAL = const(1)  # trial.TRIAL
 _TIME_OFFSET = const(1)  # property of the wire's own
 
 
-class _UnsoundError(Exception):
+class UnsoundError(Exception):
     """The bundle, or what the flash gives back of it, is not what was signed."""
 
 
@@ -42,17 +42,22 @@ async def run(app):
         state["runs"] = runs = state.get("runs", 0) + 1
         kept.save(root, state)
         if runs > _MOST_RUNS:
-            raise _UnsoundError("cut short %d times" % _MOST_RUNS)
+            raise UnsoundError("cut short %d times" % _MOST_RUNS)
+        if "start" in state:
+            from . import updateflash
+
+            await updateflash.run(app, root, state)
+            return
         head = await _verify(app, root, state)
         state["state"] = bundle.VERIFIED
         kept.save(root, state)
         update.tell(app, state)
-        await _steady(app)
+        await steady(app)
         slot = kept.other(app.starts)
         await _unpack(root, head, root + slot)
         kept.replace(root + slot + "/ready", json.dumps({name: head.fields[name] for name in ("version", "release")}))
         await _try(app, root, state, slot)
-    except (_UnsoundError, WireError) as error:
+    except (UnsoundError, WireError) as error:
         update.refuse(app, state, str(error))
     except OSError as error:
         update.refuse(app, state, update.flash(error))
@@ -66,11 +71,11 @@ async def _verify(app, root, state):
     """Return the Head; nothing is believed that was judged before the last start."""
     head, why = updatehead.judge(app, root, state, kept.read(root, 0, bundle.MAX_HEAD))
     if why or head is None or kept.have(root) != head.total:
-        raise _UnsoundError(why or "the bundle is not whole")
+        raise UnsoundError(why or "the bundle is not whole")
     sha = hashlib.sha256()
     await _each(root, head.start, head.total, sha.update)
     if binascii.hexlify(sha.digest()).decode() != head.fields["sha256"]:
-        raise _UnsoundError("the payload is not what was signed")
+        raise UnsoundError("the payload is not what was signed")
     for _ in _entries(root, head):
         pass  # before anything is removed for it
     return head
@@ -83,7 +88,7 @@ async def _each(root, at, end, take):
         while at < end:
             data = file.read(min(_STEP, end - at))
             if not data:
-                raise _UnsoundError("the bundle is not whole")
+                raise UnsoundError("the bundle is not whole")
             take(data)
             at += len(data)
             if at // _PAUSE_EVERY != (at - len(data)) // _PAUSE_EVERY:
@@ -91,26 +96,26 @@ async def _each(root, at, end, take):
 
 
 def _entries(root, head):
-    """Yield (path, place in the stream, size) of the files; raises WireError, _UnsoundError."""
+    """Yield (path, place in the stream, size) of the files; raises WireError, UnsoundError."""
     at = head.start
     for _ in range(head.fields["files"]):
         path, start, size = bundle.entry(kept.read(root, at, 5 + bundle.MAX_PATH))
         if "/" not in path or start + size > head.total - at:
-            raise _UnsoundError("a file that does not belong into a slot: " + path)
+            raise UnsoundError("a file that does not belong into a slot: " + path)
         yield path, at + start, size
         at += start + size
     if at != head.total:
-        raise _UnsoundError("the files do not add up")
+        raise UnsoundError("the files do not add up")
 
 
-async def _steady(app):
+async def steady(app):
     """Wait until what runs is settled: what is left for a bad update must be good, and be what the launcher takes."""
     node = app.node
     while not app.proved or (node.trial is not None and node.trial.state == _ON_TRIAL):
         await asyncio.sleep(1)
     starts = app.starts
     if not starts.usual:
-        raise _UnsoundError("this slot could not be made the usual one")
+        raise UnsoundError("this slot could not be made the usual one")
     kept.replace(starts.root + "slot", starts.name or "/")  # before there is another that is ready
     if starts.name:
         for old in ("pantau_node", "pantau_wire"):
@@ -118,7 +123,7 @@ async def _steady(app):
 
 
 async def _unpack(root, head, slot):
-    """Write the files below the folder `slot` and read them back; raises OSError, _UnsoundError."""
+    """Write the files below the folder `slot` and read them back; raises OSError, UnsoundError."""
     kept.make(slot)
     kept.remove(slot + "/ready")  # first: from here on it is no slot
     await _wipe(slot)
@@ -142,9 +147,9 @@ class _Same:
         self._file = file
 
     def take(self, data):
-        """Take the next bytes; raises _UnsoundError if the file has others."""
+        """Take the next bytes; raises UnsoundError if the file has others."""
         if self._file.read(len(data)) != data:
-            raise _UnsoundError("the flash does not give back what was written")
+            raise UnsoundError("the flash does not give back what was written")
 
 
 async def _wipe(path):
@@ -163,7 +168,7 @@ async def _wipe(path):
 
 async def _try(app, root, state, slot):
     """Note what the new application has to show, let the launcher try it, restart right after a record."""
-    state.update({"state": bundle.TRIAL, "to": slot, "seen": await _seen(app)})
+    state.update({"state": bundle.TRIAL, "to": slot, "seen": await seen(app)})
     starts = app.starts
     starts.defect("")  # whatever it names from now on is of the trial
     kept.save(root, state)
@@ -173,7 +178,7 @@ async def _try(app, root, state, slot):
     app.node.restart_soon()
 
 
-async def _seen(app):
+async def seen(app):
     """Wait for the next record; return the properties that have a value in it."""
     sampler, found = app.sampler, []
     emit = sampler.emit

@@ -178,3 +178,55 @@ def test_the_first_update_of_a_node_without_slots_makes_one_and_the_second_clear
         and not (s.root / "pantau_node").exists()
         and json.loads((s.root / "b" / "ready").read_text())["release"] == 3
     )
+
+
+OTA = {"otadata": 2, "ota_0": 48, "ota_1": 48, "pantau_id": 2, "pantau_cfg": 4, "pantau_ring": 32}
+
+
+def image(release: int, size: int = 180000, **manifest: Any) -> bytes:
+    made = b"\xe9" + bytes(range(256)) * (size // 256)
+    unsigned = bundle.build_image(made, version="1.26", release=release, **{"board": ["x64/linux"], **manifest})
+    return bundle.sign(unsigned, signer(0), 0)
+
+
+def test_a_full_image_goes_into_the_other_partition_and_is_marked_valid_by_its_proof(site: Make) -> None:
+    """On the simulated partitions alone: no chip was there, and what an image does there it cannot show."""
+    s = site(partitions=OTA)
+    s.on()
+    s.bridge.send(image(1))
+    s.simulation.run(0.5)
+    s.simulation.power_off(s.node)
+    assert s.state()["mark"] % 65536 == 0 and s.state()["mark"] > 0, "some of it need not come again"
+    s.on(5)
+    assert s.until("accepted") == "accepted: release 1"
+    flash = s.node.partitions.read("ota_1")
+    assert flash.snapshot()[: 1 + 256] == b"\xe9" + bytes(range(256)) and s.node.boots == 3
+    boots = s.node.boots
+    s.simulation.power_off(s.node)
+    s.on()
+    assert s.node.partitions.read("otadata").snapshot()[:3] == bytes([1, 2, 1]) and s.node.boots == boots + 1
+    assert s.health()["update_state"] == bundle.wire.ACCEPTED and s.health()["slot"] == "a"
+    s.bridge.send(image(1, 100000))
+    assert s.until("refused") == "refused: release 1 is not newer than 1"
+
+
+def test_an_image_that_does_not_prove_itself_is_rolled_back_by_the_next_reset(site: Make) -> None:
+    s = site(partitions=OTA)
+    s.on()
+    s.bridge.send(image(1))
+    while s.state().get("state") != bundle.wire.TRIAL:
+        s.simulation.run(0.1)
+    s.simulation.set_link(s.node, up=False)
+    s.simulation.run(200)
+    s.simulation.set_link(s.node, up=True)
+    assert s.until("rolled back") == "rolled back: no acknowledgement in 120 s"
+    assert s.node.partitions.read("otadata").snapshot()[:3] == bytes([0, 2, 0])
+    s.bridge.send(image(2, 4096 * 49))
+    assert s.until("refused").startswith("refused: an image of 200")
+
+
+def test_a_board_without_ota_partitions_takes_no_image(site: Make) -> None:
+    s = site()
+    s.on()
+    s.bridge.send(image(1))
+    assert s.until("refused") == "refused: this board has no OTA partitions"

@@ -100,10 +100,12 @@ class Bridge(week_bridge.Bridge):
 class Site:
     """A node in virtual time. slots: the applications on it."""
 
-    def __init__(self, place: Path, slots: str = "a", release: int = 1, **config: Any) -> None:
+    def __init__(
+        self, place: Path, slots: str = "a", release: int = 1, partitions: dict[str, int] | None = None, **config: Any
+    ) -> None:
         self.simulation = Simulation(VirtualClock())
         wiring = {"i2c": {(0, 0x44): sht4x.Emulator(World(1).station(NODE), 1)}}
-        self.node = SimNode(place / NODE, wiring=wiring, clock=self.simulation.clock)
+        self.node = SimNode(place / NODE, wiring=wiring, clock=self.simulation.clock, partitions=partitions)
         self.root = self.node.root
         self.root.mkdir()
         broker = {"host": "broker", "port": 1883, "tls": False, "lab_plain": True}

@@ -143,6 +143,10 @@ def main():
 
     _simbus.begin(link, boot)
     _simbus.flash.extend(partitions)
+    if partitions:
+        import esp32
+
+        esp32.bootloader()
     _split_clocks()
     import _board_micropython
 
