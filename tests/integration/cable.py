@@ -1,4 +1,4 @@
-"""A technician's cable to a node in the VM: questions and orders as docs/console.md says them, answers out of the log."""
+"""A technician's cable to a node in the VM: questions and orders as docs/console.md says them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from pantau_wire import frame, line
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
 MOST = 200  # bytes of a packet to the node
 _PATIENCE_S = 25
@@ -19,23 +18,30 @@ _LOOK_S = 0.01
 
 
 class Cable:
-    """One end. type: sends bytes; log: the file that holds all that the node said; `ask` and `order` wait for the whole answer."""
+    """One end. type: sends bytes; read: returns what came since it was asked last; heard: all of that."""
 
-    def __init__(self, send: Callable[[bytes], None], log: Path, name: str, key: bytes) -> None:
-        self.type, self._log, self.name, self.key = send, log, name, key
+    def __init__(self, send: Callable[[bytes], Any], read: Callable[[], bytes], name: str, key: bytes) -> None:
+        self.type, self._read, self.name, self.key = send, read, name, key
         self.counter = int(time.time() * 1000)
         self.reader = line.Reader()
         self.number = 0
-        self._at = log.stat().st_size if log.exists() else 0
+        self.heard = b""
 
-    def log(self) -> bytes:
-        """All that the node said."""
-        return self._log.read_bytes()
+    def look(self) -> bool:
+        """Take what came; whether anything did."""
+        data = self._read()
+        self.heard += data
+        self.reader.feed(data)
+        if not data:
+            time.sleep(_LOOK_S)
+        return bool(data)
 
-    def send(self, payload: bytes) -> None:
-        packet = line.packet(line.ASK, "", payload)
-        assert len(packet) <= MOST, len(packet)
-        self.type(packet)
+    def until(self, true: Callable[[], bool], patience_s: float = _PATIENCE_S) -> None:
+        """Look until it is true."""
+        end = time.monotonic() + patience_s
+        while not true():
+            assert time.monotonic() < end, self.heard[-2000:]
+            self.look()
 
     def hear(self, number: int, patience_s: float = _PATIENCE_S) -> list[bytes]:
         """The parts of the answer with this number; TimeoutError when it does not come."""
@@ -44,21 +50,15 @@ class Cable:
         while time.monotonic() < end:
             found = self.reader.next()
             if found is None:
-                with self._log.open("rb") as log:
-                    log.seek(self._at)
-                    data = log.read()
-                self._at += len(data)
-                self.reader.feed(data)
-                if not data:
-                    time.sleep(_LOOK_S)
+                self.look()
                 continue
             what, _, payload = found
-            assert what == line.SAY
-            if payload[0] == number:
-                parts.append(payload[2:])
-                if not payload[1]:
-                    return parts
-        raise TimeoutError(self.log()[-2000:])
+            if what != line.SAY or payload[0] != number:
+                continue
+            parts.append(payload[2:])
+            if not payload[1]:
+                return parts
+        raise TimeoutError(self.heard[-2000:])
 
     def parts(self, verb: str, **args: Any) -> list[bytes]:
         """The parts of an answer."""
@@ -66,7 +66,9 @@ class Cable:
 
     def _parts(self, question: bytes) -> list[bytes]:
         self.number = self.number % 255 + 1
-        self.send(bytes([self.number]) + question)
+        packet = line.packet(line.ASK, "", bytes([self.number]) + question)
+        assert len(packet) <= MOST, len(packet)
+        self.type(packet)
         return self.hear(self.number)
 
     def raw(self, question: bytes) -> dict[str, Any]:
@@ -86,20 +88,16 @@ class Cable:
         return said
 
     def frame(self, kind: int, fields: dict[str, Any], key: bytes | None = None) -> bytes:
+        """A signed frame, newer than those before."""
         self.counter += 1
         f = frame.Frame(kind, 0)
         f.counter, f.fields = self.counter, fields
         return frame.encode(f, self.name, key or self.key)
 
     def put(self, order: bytes, piece: int = 90) -> dict[str, Any]:
+        """What the node says to an order in parts."""
         said: dict[str, Any] = {}
         for at in range(0, len(order), piece):
             part = base64.b64encode(order[at : at + piece]).decode()
             said = self.ask("put", at=at, of=len(order), b64=part)
         return said
-
-    def until(self, true: Callable[[], bool], patience_s: float = _PATIENCE_S) -> None:
-        end = time.monotonic() + patience_s
-        while not true():
-            assert time.monotonic() < end, self.log()[-2000:]
-            time.sleep(_LOOK_S)

@@ -52,9 +52,12 @@ class Field:
 
     def on(self) -> Cable:
         asyncio.run(self.node.start())
-        return Cable(self.node.type, self.node.log_path, NODE, KEY)
+        log = self.node.log_path.open("rb")
+        self.close = log.close
+        return Cable(self.node.type, log.read, NODE, KEY)
 
     def off(self) -> None:
+        self.close()
         asyncio.run(self.node.stop())
 
 
@@ -115,7 +118,7 @@ def test_questions_are_answered_beside_the_log_and_no_sample_is_missed(field: An
     assert last["frames"] == len(frames) and last["left"] == 0
     rest, end = pulled(cable, after=[frames[1].boot, frames[1].seq], n=2)
     assert [f.seq for f in rest] == [f.seq for f in frames[2:4]] and end["left"] == len(frames) - 4
-    assert not any(secret in cable.log() for secret in SECRETS)
+    assert not any(secret in cable.heard for secret in SECRETS)
 
 
 def test_what_is_no_question_of_ours_does_nothing(field: Any) -> None:
