@@ -13,10 +13,12 @@ from pantau_sim.expect import (
     conflicts,
     depth_error,
     flagged,
+    halted_after,
     no_alert,
     no_conflicts,
     no_duplicates,
     node_forged,
+    nodes_on,
     nothing_lost,
     quarantined,
     redelivered,
@@ -51,5 +53,7 @@ CHECKS: Mapping[str, Check] = MappingProxyType(
         "value_error": value_error.CHECK,
         "flagged": flagged.CHECK,
         "clean": clean.CHECK,
+        "halted_after": halted_after.CHECK,
+        "nodes_on": nodes_on.CHECK,
     }
 )

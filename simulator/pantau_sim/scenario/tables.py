@@ -226,6 +226,8 @@ class Expect(Table):
     property: str | None = None
     reason: str | None = None
     level: float | None = None
+    ring: str | None = None
+    release: int | None = None
     within_s: Positive | None = None
     at_least: float | None = None
     at_most: float | None = None
