@@ -20,8 +20,10 @@ _ROW = struct.Struct("<HBBII16sI")
 _MAGIC, _MD5 = 0x50AA, b"\xeb\xeb" + b"\xff" * 14
 _MIB = 1 << 20
 _ID, _CFG = 2 * SECTOR, 4 * SECTOR  # firmware/pantau_node/storage.py
-_RING, _LEAST_RING = _MIB, 16 * SECTOR
-_LEAST_VFS = 640 * 1024  # two slots of the application, an update on its way, and what littlefs needs to move things
+_RING, _SMALL_RING, _LEAST_RING = _MIB, _MIB // 4, 16 * SECTOR
+# A slot of the application is 135 files, each a whole block or more of littlefs: 590 KiB. Two of them, an update on its way
+# (190 KiB) and room to move; and what one slot needs, on a flash that is too small for updates over the air.
+_TWO_SLOTS, _ONE_SLOT = 1536 * 1024, 832 * 1024
 
 
 class TableError(ValueError):
@@ -95,17 +97,18 @@ def check(rows: list[Partition], flash_bytes: int | None = None) -> None:
 def lay_out(rows: list[Partition], flash_bytes: int) -> list[Partition]:
     """Return the image's rows with ours and a file system in what its application leaves of the flash.
 
-    The outbox's ring is 1 MiB where that leaves the file system enough, else smaller, else none (the node uses files then).
+    The outbox's ring is 1 MiB where that leaves the file system room for two slots, else smaller (488 KiB in 4 MiB beside a stock
+    image, some days of a node's frames); none where there is not even room for one slot beside it: the node uses files then.
     Raises TableError where even the file system has no room.
     """
     kept = [row for row in rows if row.label != "vfs" and not row.label.startswith("pantau_")]
     at = max(row.end for row in kept)
     room = flash_bytes - at - _ID - _CFG
-    if room < _LEAST_VFS:
+    if room < _ONE_SLOT:
         raise TableError(
             f"a flash of {flash_bytes // 1024} KiB has no room for the node beside this image, which ends at {at // 1024} KiB"
         )
-    ring = min(_RING, (room - _LEAST_VFS) // SECTOR * SECTOR)
+    ring = min(_RING, max(room - _TWO_SLOTS, min(_SMALL_RING, room - _ONE_SLOT))) // SECTOR * SECTOR
     ours = [("pantau_ring", ring)] if ring >= _LEAST_RING else []
     ours += [("pantau_id", _ID), ("pantau_cfg", _CFG)]
     made = []

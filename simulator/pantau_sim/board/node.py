@@ -10,6 +10,7 @@ import hashlib
 import json
 import socket
 import subprocess
+import threading
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -71,6 +72,7 @@ class VirtualBoard(SimNode):
         self._heap = f"{int(self._heap[:-1]) + _REPL_HEAP_K}K"
         self._raw = False
         self._blank: BlankChip | None = None
+        self._booted = threading.Event()
         self.console = Console()
         self.bus.answer(_CONSOLE, self._on_console)
         self.bus.answer(_ECHO, lambda _t_us, body: body)
@@ -146,10 +148,15 @@ class VirtualBoard(SimNode):
         self._blank = BlankChip(self.console, self._flashed)
         self._blank.start()
 
+    def wait_flashed(self, within_s: float) -> bool:
+        """Wait until a blank chip has got something that boots."""
+        return self._booted.wait(within_s)
+
     def _flashed(self, table: list[Partition]) -> None:
         self.kind = replace(self.kind, table=tuple(table))
         self.partitions = Partitions(self.root, self.kind.raw)
         asyncio.run(self.start())
+        self._booted.set()
 
     async def stop(self) -> None:
         """Pull the plug."""
