@@ -101,6 +101,8 @@ RULES_OF_BRIDGE = (
     Rule("PantauSinkLags", "{sink_lag_seconds} > 600", "10m", "warning", "The sink {{ $labels.sink }} is ten minutes behind: look at its target"),
     Rule("PantauCommitSlow", "histogram_quantile(0.99, sum by (le, instance) (rate({commit_latency_seconds}_bucket[10m]))) > 0.05", "10m", "warning",
          "Commits take more than 50 ms: look at the disk"),
+    Rule("PantauCertificateEnds", "{certificate_expires_seconds} < 30 * 86400", "1h", "warning",
+         "The certificate of {{ $labels.of }} ends within 30 days: pantau bridge status says how to renew it"),
     Rule("PantauConflict", "increase({frames_conflict_total}[1h]) > 0", "0m", "warning",
          "Two frames had one identity: pantau quarantine list --reason conflict"),
     Rule("PantauForgery", 'increase({frames_refused_total}{reason="bad_tag"}[1h]) > 10', "0m", "warning",

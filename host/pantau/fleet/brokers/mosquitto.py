@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 TITLE = "Eclipse Mosquitto 2"
 _ROUNDS = 101  # of PBKDF2, as mosquitto_passwd has it: the passwords are random and 144 bits long, and a city has ten thousand
 _SALT = 12
+_LARGEST = 65_536  # bytes; no frame comes near it
 _WAITING = 100_000  # messages that wait for a bridge that is away: the nodes keep them too, until it has acknowledged
 
 
@@ -36,7 +37,7 @@ def files(setup: Setup) -> dict[str, str]:
         f"per_listener_settings false\nlistener {LISTEN}\n"
         "cafile {folder}/ca.pem\ncertfile {folder}/server.pem\nkeyfile {folder}/server.key\ntls_version tlsv1.2\n"
         f"{who}allow_anonymous false\nacl_file {{folder}}/acl\n"
-        f"max_inflight_messages {WINDOW}\nmax_queued_messages {_WAITING}\npersistence true\npersistent_client_expiration 30d\n"
+        f"max_inflight_messages {WINDOW}\nmax_queued_messages {_WAITING}\nmessage_size_limit {_LARGEST}\npersistence true\npersistent_client_expiration 30d\n"
     ).replace("{folder}", setup.folder)
     acl = []
     for one in setup.permissions:
