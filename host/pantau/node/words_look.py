@@ -61,8 +61,12 @@ WORDS = {
         "Node menolak perubahan, dan berjalan seperti semula: {detail}",
     ),
     "look.trial": (
-        "Generation {generation} is on trial: the node restarts with it, and goes back by itself unless the bridge acknowledges a frame. Look again: pantau node status",
-        "Generasi {generation} sedang dicoba: node memulai ulang dengannya, dan kembali sendiri jika jembatan tidak mengakui satu bingkai pun. Lihat lagi: pantau node status",
+        "Generation {generation} is on trial: the node restarts with it within 10 s, and goes back by itself unless the bridge acknowledges a frame. Look again: pantau node status",
+        "Generasi {generation} sedang dicoba: node memulai ulang dengannya dalam 10 dtk, dan kembali sendiri jika jembatan tidak mengakui satu bingkai pun. Lihat lagi: pantau node status",
+    ),
+    "look.unchanged": (
+        "The node has these values already; nothing changes.",
+        "Node sudah memakai nilai ini; tidak ada yang berubah.",
     ),
     "look.secret": ("New value of {what} (not shown)", "Nilai baru {what} (tidak ditampilkan)"),
     "look.maintained": (

@@ -123,6 +123,8 @@ def test_get_and_set(node):
     text = run("set", "sampling.interval_s=30", *KEYS)
     assert "60 -> 30" in text
     assert "on trial" in text
+    node.result = {"ok": 1, "detail": "unchanged: sampling.interval_s=60"}
+    assert told("set", "sampling.interval_s=60", *KEYS)["state"] == "unchanged"
     node.result = {"ok": 0, "detail": "sampling.interval_s: 0 is not in 1..86400"}
     assert "not in 1..86400" in run("set", "sampling.interval_s=0", *KEYS, code=5)
 

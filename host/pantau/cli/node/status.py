@@ -11,14 +11,19 @@ from pantau.cli.node._field import tell
 from pantau.node.outlook import clock_off_s, sentences
 from pantau.node.words import say
 
+_TRIES = 3
+
 
 @click.command("status")
 @cable_options
 def command(port: str | None, as_json: bool, lang: str, wait: int) -> None:
     """Tell how the node is: clock, link, what it holds, what is wrong. It goes on measuring."""
     with cable(port, wait, lang) as session:
-        status, seen = session.ask("status"), session.ask("seen")
-        hello, now_s = session.ask("hello"), time.time()
+        for _ in range(_TRIES):
+            status, seen = session.ask("status"), session.ask("seen")
+            hello, now_s = session.ask("hello"), time.time()
+            if hello.get("uptime_ms", 0) >= status.get("uptime_ms", 0):
+                break  # else it restarted meanwhile, and the answers are of two lives
     how, wrong = sentences(hello, status, seen, now_s, lang)
     result = {
         "node": hello.get("node"),
