@@ -9,14 +9,13 @@ import contextlib
 import io
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import click
 from click.exceptions import Exit
 
 from pantau import registry as registry_file
 from pantau.cli.node import commission, flash, install, selftest
-from pantau.cli.node._cable import GREET_S
 from pantau.cli.node._common import now, unix_ms
 from pantau.cli.node._field import note
 from pantau.cli.node._provision_ask import Wanted
@@ -25,6 +24,7 @@ from pantau.cli.report import FailedError, UsageError
 from pantau.fleet import files
 from pantau.node.ports import Port, again
 from pantau.node.reach import Found, look, wait_for_node
+from pantau.node.session import GREET_S
 from pantau.node.words import say
 
 STEPS = ("list", "flash", "install", "provision", "selftest", "commission")
