@@ -18,7 +18,18 @@ _GAP_MS = const(5000)  # between two answers to chunks that do not fit
 _EVERY = const(16 * 800)  # bytes from answer to answer
 _DETAIL = const(160)
 _ENOSPC = const(28)
-RARE = ("update", "updatefile", "updatehead", "updateimage", "trust", "rsa", "slots", "pantau_wire.bundle")
+RARE = (
+    "update",
+    "updatefile",
+    "updatehead",
+    "updateimage",
+    "updateflash",
+    "chip",
+    "trust",
+    "rsa",
+    "slots",
+    "pantau_wire.bundle",
+)
 
 
 def take(app, fields):

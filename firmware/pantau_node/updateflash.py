@@ -14,7 +14,7 @@ from .updateunpack import UnsoundError, seen
 
 _STEP = const(512)
 _PAUSE_EVERY = const(4096)
-_PAUSE_S = 0.02
+_PAUSE_MS = const(20)
 
 
 async def run(app, root, state):
@@ -32,7 +32,7 @@ async def run(app, root, state):
         sha.update(data)
         at += len(data)
         if not at % _PAUSE_EVERY:
-            await asyncio.sleep(_PAUSE_S)
+            await asyncio.sleep(_PAUSE_MS / 1000)
     if binascii.hexlify(sha.digest()).decode() != head.fields["sha256"]:
         raise UnsoundError("the payload is not what was signed")
     state["state"] = bundle.VERIFIED

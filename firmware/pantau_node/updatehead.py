@@ -1,26 +1,15 @@
 """Judges a bundle by its head, as soon as that is there: a foreign, older or unsigned one is refused after its first chunks."""
 
-import sys
-
 from micropython import const
 
 from pantau_wire import bundle
 from pantau_wire.errors import WireError
 
+from . import chip
 from . import updatefile as kept
 
 _SPARE = const(32768)  # bytes that stay free: marks, configurations, the file system's own
 _LOW_MV = const(3500)  # as sleep.LOW_MV: a flash must not be written on the last of a battery
-# sys.implementation._mpy >> 10, MicroPython 1.25
-_ARCH = ("any", "x86", "x64", "armv6", "armv6m", "armv7m", "armv7em", "armv7emsp", "armv7emdp", "xtensa", "xtensawin")
-_ARCH += ("rv32imc",)
-
-
-def board():
-    """Return what bundles call this board: the architecture of its native code and its chip, "xtensawin/esp32"."""
-    arch = getattr(sys.implementation, "_mpy", 0) >> 10
-    _, found, chip = getattr(sys.implementation, "_machine", "").rpartition(" with ")
-    return (_ARCH[arch] if arch < len(_ARCH) else "?") + "/" + (chip.lower() if found else sys.platform)
 
 
 def room(app, root, needed):
@@ -49,12 +38,12 @@ def judge(app, root, state, data):
     fields = head.fields
     image = fields["kind"] == bundle.IMAGE
     now = kept.number(root + "image") if image else kept.release(app.starts)
-    form = getattr(sys.implementation, "_mpy", fields["mpy"]) & 255
+    board, form = chip.name(), chip.mpy() or fields["mpy"]
     why = ""
     if head.ident != state["id"] or head.total != state["total"]:
         why = "not the bundle that was announced"
-    elif board() not in fields["board"]:
-        why = "for %s, this is %s" % (" ".join(fields["board"]), board())
+    elif board not in fields["board"]:
+        why = "for %s, this is %s" % (" ".join(fields["board"]), board)
     elif form != fields["mpy"]:
         why = "for format %d of .mpy files, this MicroPython has %d" % (fields["mpy"], form)
     elif fields["release"] <= now and not (fields.get("rollback") and fields["release"] < now):

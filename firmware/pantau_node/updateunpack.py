@@ -20,7 +20,7 @@ from .rare import drop
 
 _STEP = const(512)
 _PAUSE_EVERY = const(4096)  # a block: its erase and programs keep the chip busy for a tenth of a second
-_PAUSE_S = 0.02
+_PAUSE_MS = const(20)
 _AWAKE_MS = const(1200000)
 _LOOK_S = const(600)
 _LEFT = "9"  # what a slot on trial has: pantau_boot.choose
@@ -92,7 +92,7 @@ async def _each(root, at, end, take):
             take(data)
             at += len(data)
             if at // _PAUSE_EVERY != (at - len(data)) // _PAUSE_EVERY:
-                await asyncio.sleep(_PAUSE_S)
+                await asyncio.sleep(_PAUSE_MS / 1000)
 
 
 def _entries(root, head):
@@ -133,11 +133,11 @@ async def _unpack(root, head, slot):
                 kept.make(slot + ("/" + path)[:i])
         with open(slot + "/" + path, "wb") as file:
             await _each(root, at, at + size, file.write)
-        await asyncio.sleep(_PAUSE_S)
+        await asyncio.sleep(_PAUSE_MS / 1000)
     for path, at, size in _entries(root, head):
         with open(slot + "/" + path, "rb") as file:
             await _each(root, at, at + size, _Same(file).take)
-        await asyncio.sleep(_PAUSE_S)
+        await asyncio.sleep(_PAUSE_MS / 1000)
 
 
 class _Same:
@@ -162,7 +162,7 @@ async def _wipe(path):
             await _wipe(one)
         else:
             os.remove(one)
-        await asyncio.sleep(_PAUSE_S)
+        await asyncio.sleep(_PAUSE_MS / 1000)
     os.rmdir(path)
 
 

@@ -33,7 +33,7 @@ _WITH_FILES = (
 _TURN_MS = 1000
 _AGAIN_MS = 8000  # a sender that hears nothing begins again where the node was last
 POWER_ON, HARD = 1, 2
-BOARD = "any/" + sys.platform  # what the update calls CPython
+BOARD = "any/linux"  # what the update calls CPython
 
 
 def version(folder: Path, mark: int) -> dict[str, bytes]:
