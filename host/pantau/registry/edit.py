@@ -45,7 +45,7 @@ def replace_node(text: str, station: str, *, new: str, old: str | None, at: date
     """
     tables = tomllib.loads(text)
     if not any(s["id"] == station for s in tables.get("station", ())):
-        raise EditError(f"no station has the id {station}; see `pantau node list`")
+        raise EditError(f"no station has the id {station}; see `pantau node placed`")
     there = [n for n in tables.get("node", ()) if n["station"] == station and _holds(n, at)]
     place = _leaving(station, [n["id"] for n in there], new, old, at)
     leaving = None if place is None else there[place]

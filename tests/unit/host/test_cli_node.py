@@ -223,8 +223,8 @@ def test_a_linked_registry_is_edited_where_it_is(city):
 
 def test_the_list_shows_nodes_their_keys_and_empty_stations(city):
     put(city, REGISTRY + '[[node]]\nid = "flood-07"\nstation = "angke"\nto = 2026-02-01T00:00:00Z\n')
-    said = run(city, "list").output
+    said = run(city, "placed").output
     assert "flood-01" in said and "2025-12-31 17:00" in said and "flood-07" not in said
     assert "without a node now: ciledug" in said
-    assert "none: enrol it" in run(city, "list", "--all").output
-    assert run(city, "list", "--station", "x").exit_code == 2
+    assert "none: enrol it" in run(city, "placed", "--all").output
+    assert run(city, "placed", "--station", "x").exit_code == 2

@@ -83,7 +83,7 @@ def known(config: Config, nodes: tuple[str, ...]) -> None:
     registry = registry_file.load(config.bridge.registry)
     for node in nodes:
         if not registry.knows(node) and node not in config.fleet.lab:
-            raise UsageError(f"{node}: no such node in {config.bridge.registry}; pantau node list shows them")
+            raise UsageError(f"{node}: no such node in {config.bridge.registry}; pantau node placed shows them")
 
 
 def now_ms() -> int:

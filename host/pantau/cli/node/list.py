@@ -1,59 +1,47 @@
-"""`pantau node list`: every node with its station, and the stations that have none."""
+"""`pantau node list`: the boards on this computer, and what is on each."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import sys
 
 import click
 
-from pantau import config as config_file
-from pantau import keys as key_file
-from pantau import registry as registry_file
-from pantau.cli.node._common import config_option, day, now, unix_ms
-from pantau.cli.report import UsageError
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from pantau.registry import Placement, Registry
-
-_SAID = 50
+from pantau.cli.node._field import json_option, lang_option, note, tell
+from pantau.node.found import NODE, Found, look_all
+from pantau.node.ports import find_ports
+from pantau.node.words import say
 
 
 @click.command("list")
-@config_option
-@click.option("--station", help="Only this station.")
-@click.option("--all", "everything", is_flag=True, help="Also where nodes stood before and will stand.")
-def command(path: Path, station: str | None, everything: bool) -> None:
-    """List nodes with their stations, and stations without a node. Times are UTC."""
-    config = config_file.load(path)
-    registry, keys = (
-        registry_file.load(config.bridge.registry),
-        key_file.load(config.bridge.keys, config.bridge.keys_secret),
+@json_option
+@lang_option
+def command(as_json: bool, lang: str) -> None:
+    """List the boards on this computer by serial number, with what is on each; nothing is stopped or reset.
+
+    USB ports, and those that PANTAU_BOARDS names: [SERIAL=]DEVICE,... with DEVICE a path or socket://host:port.
+    """
+    ports = find_ports()
+    if ports and sys.stderr.isatty():
+        note(f"{say('found.looking', lang)}: {', '.join(port.device for port in ports)}", as_json=True)
+    found = look_all(ports)
+    rows = [{"port": one.port.device, "serial": one.port.serial, "usb": one.port.description, "kind": one.kind, **one.facts} for one in found]  # fmt: skip
+    tell({"boards": rows}, _table(found, lang), as_json=as_json)
+
+
+def _table(found: list[Found], lang: str) -> str:
+    if not found:
+        return say("found.none", lang)
+    widths = max(len(one.port.serial) for one in found), max(len(one.port.device) for one in found)
+    return "\n".join(
+        f"{one.port.serial:<{widths[0]}}  {one.port.device:<{widths[1]}}  {_said(one, lang)}" for one in found
     )
-    if station is not None and station not in registry.stations:
-        raise UsageError(f"no station has the id {station}")
-    at_ms = unix_ms(now())
-    stays = _stays(registry, station, None if everything else at_ms)
-    widest = max((len(place.station) for place in stays), default=7)
-    click.echo(f"{'node':<23}  {'station':<{widest}}  {'from':<16}  {'to':<16}  key")
-    for place in stays:
-        signing = keys.signing(place.id)
-        key = "none: enrol it" if signing is None else str(signing[0])
-        click.echo(
-            f"{place.id:<23}  {place.station:<{widest}}  {day(place.start_ms):<16}  {day(place.end_ms):<16}  {key}"
-        )
-    without = [name for name in registry.stations if station in {None, name} and not registry.nodes_at(name, at_ms)]
-    click.echo(f"{len(stays)} placements of {len({place.id for place in stays})} nodes")
-    if without:
-        more = f" and {len(without) - _SAID} more" if len(without) > _SAID else ""
-        click.echo(f"without a node now: {', '.join(without[:_SAID])}{more}")
 
 
-def _stays(registry: Registry, station: str | None, at_ms: int | None) -> list[Placement]:
-    stays = [place for node in registry.nodes for place in registry.placements(node)]
-    if station is not None:
-        stays = [place for place in stays if place.station == station]
-    if at_ms is not None:
-        stays = [place for place in stays if place.start_ms <= at_ms < place.end_ms]
-    return sorted(stays, key=lambda place: (place.station, place.start_ms, place.id))
+def _said(one: Found, lang: str) -> str:
+    facts = dict(one.facts)
+    if one.kind != NODE:
+        return say(f"found.{one.kind}", lang, **facts)
+    if not facts.get("node"):
+        return say("found.unnamed", lang, version=facts.get("version", "?"))
+    shown = {name: facts.get(name) or "?" for name in ("node", "version", "station")}
+    return say("found.node", lang, **shown, setup=say("found.setup", lang) if facts.get("setup") else "")
