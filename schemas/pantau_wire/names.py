@@ -122,6 +122,7 @@ HOST_REASONS = {
     "box": (4, "Depth jumped from dry and then stood still: something was put under the sensor."),
     "short": (4, "Depth for one or two readings only, dry before and after."),
     "contact": (3, "Float switch and depth contradict each other: one of them is at fault."),
+    "no_rain": (4, "The water rose without rain, where all of it comes from rain."),
     "humid": (3, "Humidity above 90 % for more than an hour: droplets count as particles."),
     "pair": (3, "Two sensors of one station disagree; which of them is right is not known."),
     "clogged": (3, "No tip for three days while the neighbours had rain."),

@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING
 from pantau.alerts import placing, signals, words
 from pantau.alerts.desk import CITY, Case, Desk, Moment, levels_of
 from pantau.alerts.ledger import Ledger
-from pantau.alerts.plan import Plans
+from pantau.alerts.plan import Plans, least_level
 from pantau.alerts.rules import EXTREME, SEVERITIES, Leveled, NodeAlarm, Series
 from pantau.alerts.spots import Spots
 from pantau.alerts.standing import Standing
-from pantau.alerts.track import GOOD, Reading, Track, step
+from pantau.alerts.track import FAIL, GOOD, Reading, Track, step
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -175,7 +175,7 @@ class Engine:
         fresh_ms = _fresh_ms(self.plans, plan)
         self._maintained(plan, spot, frame, place)
         if frame.alarm is not None and not self.ledger.overtook(frame.id):
-            self._alarm(plan, frame, place, fresh_ms, again=again)
+            self._alarm(plan, frame, place, fresh_ms, again=again, judged=True)
         self._series(plan, frame, place, fresh_ms, again=again)
         if plan.faults and not again and frame.received_ms - place.newest_ms <= fresh_ms:
             self._faults(plan, frame, place)
@@ -205,7 +205,9 @@ class Engine:
             until_ms = at_ms + max(2000 * plan.place.report_interval_s, _AT_LEAST_MS)
             spot.maintenance[frame.node] = max(until_ms, spot.maintenance.get(frame.node, 0))
 
-    def _alarm(self, plan: Plan, frame: Decoded, place: Placing, fresh_ms: int, *, again: bool) -> None:
+    def _alarm(
+        self, plan: Plan, frame: Decoded, place: Placing, fresh_ms: int, *, again: bool, judged: bool = False
+    ) -> None:
         at_ms, old = place.newest_ms, frame.received_ms - place.newest_ms > fresh_ms
         if old and not place.trusted:
             at_ms, old = frame.received_ms, False  # an alarm is not put aside on the word of a clock that nobody set
@@ -213,7 +215,10 @@ class Engine:
         for rule, leveled in plan.alarms:
             case = self._lane(rule, plan.place, frame.node, at_ms, frame.received_ms, late=again or old)
             if case is not None:
-                self._step(case, leveled, figure._replace(placed=place.by_receipt), frame.received_ms)
+                seen = figure._replace(placed=place.by_receipt)
+                if judged and rule.checked and _doubted(case.track, plan.place, frame):
+                    seen = seen._replace(value=0.0, quality=FAIL)
+                self._step(case, leveled, seen, frame.received_ms)
 
     def _series(self, plan: Plan, frame: Decoded, place: Placing, fresh_ms: int, *, again: bool) -> None:
         for seen in frame.observations:
@@ -331,6 +336,22 @@ class Engine:
 
 def _close(a: Track, b: Track, window_s: int) -> bool:
     return abs(a.at_ms - b.at_ms) <= 1000 * window_s
+
+
+def _doubted(track: Track, place: Station, frame: Decoded) -> bool:
+    """Return whether a node's alarm is not to be told: it began with a water level that quality control refused.
+
+    A node holds its alarm for minutes, so the doubt goes on until a level that counts is high, or a float switch is wet.
+    """
+    levels = [seen for seen in frame.observations if seen.property == "water_level" and seen.value is not None]
+    wet = any(seen.property == "water_contact" and seen.value and seen.quality != FAIL for seen in frame.observations)
+    if not frame.alarm or track.level or wet or not levels:
+        return False
+    if levels[-1].quality == FAIL:
+        return True
+    before, high = track.recent[-1:], least_level(place)
+    doubted = bool(before) and before[0].quality == FAIL
+    return doubted and high is not None and (levels[-1].value or 0.0) < high
 
 
 def _fresh_ms(plans: Plans, plan: Plan) -> int:

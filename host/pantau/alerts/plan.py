@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 _KM_PER_DEGREE = 111.2
 
+_SIAGA = frozenset({"siaga_1", "siaga_2", "siaga_3"})
+
 
 class Judged(NamedTuple):
     """A rule with what it comes down to, ready for use."""
@@ -80,6 +82,14 @@ class Plans:
                 if other.id != station and _apart_km(here, other) <= neighbour.within_km:
                     found[other.id] = None
         return list(found)
+
+
+def least_level(place: Station) -> float | None:
+    """Return the water level from which a station is not normal, m; None where nobody has said."""
+    levels = [one.value for one in place.thresholds if one.property == "water_level" and one.name in _SIAGA]
+    if (flood := place.flood) is not None:
+        levels += [level for level in (flood.siaga_3, flood.siaga_2, flood.siaga_1) if level is not None]
+    return min(levels, default=None)
 
 
 def _add(plan: Plan, rule: Rule) -> None:

@@ -216,12 +216,17 @@ class Battery(Leveled):
 
 
 class NodeAlarm(Base):
-    """A node's own alarm: an alert at once, unconfirmed until a rule of `confirmed_by` is at a level at its station."""
+    """A node's own alarm: an alert at once, unconfirmed until a rule of `confirmed_by` is at a level at its station.
+
+    `checked`: no alarm begins with a water level that quality control refused. One that overtakes the log is not judged yet,
+    and told as it is.
+    """
 
     kind: Literal["node_alarm"]
     severity: Severity = "severe"
     confirmed_severity: Severity = "extreme"
     confirmed_by: list[str] = Field(default_factory=list)
+    checked: bool = False
     clear_s: Seconds = 300
 
     @property

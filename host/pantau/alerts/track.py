@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from pantau.alerts.rules import Leveled
 
 EVIDENCE = 12  # readings kept for each level: what opened it and what bore it out since
-GOOD = 1
+GOOD, FAIL = 1, 4
 _KIND, _LEVEL, _ALERT = 0, 3, 10  # places in what Track.dump returns
 
 Key = tuple[str, int, int, int]  # node, boot, seq, record index; the property is the rule's

@@ -22,11 +22,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from pantau.decode import Decoded, Registry
+    from pantau.quality.site import RainFed
     from pantau.quality.states import State
 
 _NODE, _STATION = "node/", "station/"
 # What belongs to a place: a node that moves begins anew there, with the frames and dates that it is known by.
-_OF_PLACE = ("series", "rain", "air", "road", "flood", "siaga")
+_OF_PLACE = ("series", "rain", "air", "road", "flood", "fed", "siaga")
 _SITES = 500  # compiled stations kept; one is some 10 KB, and made in less time than a frame is judged
 
 
@@ -126,14 +127,21 @@ class Assessor:
                 except Exception as error:  # noqa: BLE001  as in assess: the other columns go on
                     work.flags.pop(name, None)
                     self._defect(name, error)
-        self._try("contact", lambda: flood.cross(work))
-        self._try("flood", lambda: flood.derive(work))
         self._try("rain", lambda: rain.judge(work, lambda: self._station(work), lambda: self._neighbours(work)))
+        self._try("contact", lambda: flood.cross(work))
+        self._try("rain_fed", lambda: flood.fed(work, lambda site, at_ms: self._rained(work, site, at_ms)))
+        self._try("flood", lambda: flood.derive(work))
         self._try("air", lambda: air.judge(work, lambda: self._station(work)))
         self._try("road", lambda: road.judge(work))
 
     def _station(self, work: Work) -> State:
         return self._states.get(f"{_STATION}{work.site.id}")
+
+    def _rained(self, work: Work, site: RainFed, at_ms: int) -> bool | None:
+        """Return whether one of the gauges that feed a station had enough rain before an instant, None where nobody can say."""
+        near = site.gauges or [work.site.station.id, *self._around.of(work.site.station, work.site.rain.neighbour_km)]
+        gauges = [state["rain"] for name in near if "rain" in (state := self._states.look(_STATION + name))]
+        return rain.wet(gauges, at_ms - int(site.within_s * 1000), at_ms, site.mm)
 
     def _neighbours(self, work: Work) -> list[State]:
         near = self._around.of(work.site.station, work.site.rain.neighbour_km)

@@ -21,6 +21,7 @@ ORDER = (
     "box",
     "short",
     "contact",
+    "no_rain",
     "humid",
     "pair",
     "clogged",

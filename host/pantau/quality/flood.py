@@ -5,11 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from pantau.quality.flags import FAIL, GOOD, MISSING, SUSPECT
+from pantau.quality.flags import FAIL, GOOD, MISSING, SUSPECT, UNKNOWN
 from pantau.quality.work import UNITS
 
 if TYPE_CHECKING:
-    from pantau.quality.site import FloodSite
+    from collections.abc import Callable
+
+    from pantau.quality.site import FloodSite, RainFed
     from pantau.quality.work import Work
 
 NORMAL = 4
@@ -56,6 +58,38 @@ def cross(work: Work) -> None:
         state["contact_against"] = against
         for judged in ("water_contact", name):
             work.set(judged, at, "contact", flag)
+
+
+def fed(work: Work, rained: Callable[[RainFed, int], bool | None]) -> None:
+    """Refuse water that rises without rain, where all water comes from rain.
+
+    `rained` says whether it rained enough before an instant (Unix ms), None where no gauge tells: then all is believed.
+    """
+    site = work.site.flood
+    if site.rain_fed is None or "water_level" not in work.columns or work.again:
+        return
+    state = work.state.setdefault("fed", {"ms": 0, "level": None, "since": None})
+    normal = next((level for level in (site.dry_level, site.siaga_4) if level is not None), None)
+    for at, time_ms in enumerate(work.times):
+        level = work.usable("water_level", at)
+        if level is None:
+            continue
+        late = time_ms <= state["ms"]
+        wet = rained(site.rain_fed, time_ms)
+        known = [one for one in (normal, state["level"]) if one is not None]
+        refused = wet is False and bool(known) and level > max(known, default=level) + site.rain_fed.rise_m
+        if not late:
+            refused = _long(state, time_ms, site.rain_fed, refused=refused)
+            if not refused:
+                state["level"] = level if wet is not False or state["since"] or not known else min(level, max(known))
+        work.set("water_level", at, "no_rain", UNKNOWN if wet is None else FAIL if refused else GOOD)
+
+
+def _long(state: dict[str, Any], time_ms: int, site: RainFed, *, refused: bool) -> bool:
+    """Return whether the newest reading is still refused: not for ever."""
+    state["ms"] = time_ms
+    state["since"] = (state["since"] or time_ms) if refused else None
+    return refused and time_ms - state["since"] < site.believed_s * 1000
 
 
 def derive(work: Work) -> None:

@@ -18,7 +18,7 @@ _SIAGA = ("siaga_1", "siaga_2", "siaga_3", "siaga_4")
 _COUNTS = tuple(f"vehicle_count{name}" for name in ("", "_approaching", "_receding", "_motorcycle", "_light", "_heavy"))
 # Tests that look at other properties, sensors or stations; the domain modules set their flags.
 _CROSS = {
-    "water_level": ("contact",),
+    "water_level": ("contact", "no_rain"),
     "water_depth": ("contact",),
     "water_contact": ("contact",),
     "rain_tips": ("clogged", "double_tip", "intensity"),

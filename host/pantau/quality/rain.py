@@ -63,6 +63,7 @@ def judge(
         )
         _add(rain, instants, volume, time_ms, span_ms, table.spread_s * 1000)
         if hours is not None:
+            hours["heard"] = max(hours.get("heard", 0), time_ms)
             _hour(hours, time_ms, count * volume)
             flag = UNKNOWN if late else _clogged(hours, time_ms, work, neighbours)
             _both(work, at, "clogged", flag)
@@ -178,6 +179,22 @@ def _hour(hours: dict[str, Any], time_ms: int, mm: float) -> None:
             return
     insort(table, [hour, round(mm, 3)])
     del table[: max(0, len(table) - _HOURS)]
+
+
+def wet(gauges: Iterable[dict[str, Any]], start_ms: int, end_ms: int, enough_mm: float) -> bool | None:
+    """Return whether one of the gauges had `enough_mm` in the whole hours from that of `start_ms` to that of `end_ms`.
+
+    None where nobody can say. A gauge that was not heard in the last quarter of the time, or not known in all of it, does not
+    know that it was dry; one that has not tipped for three days may be clogged, so that it takes two of them.
+    """
+    lively = dry = 0
+    for hours in gauges:
+        if sum(mm for hour, mm in hours["hours"] if start_ms // HOUR_MS <= hour <= end_ms // HOUR_MS) >= enough_mm:
+            return True
+        if hours["since"] <= start_ms and hours.get("heard", 0) >= end_ms - (end_ms - start_ms) // 4:
+            dry += 1
+            lively += any(hour >= end_ms // HOUR_MS - _HOURS for hour, _ in hours["hours"])
+    return False if lively or dry > 1 else None
 
 
 def _clogged(

@@ -77,6 +77,19 @@ class FilterTable(Table):
     short_readings: Annotated[int, Field(ge=1, le=2)] = 2
 
 
+class RainFed(Table):
+    """All water of a station comes from rain on these gauges: not for a tide, a dam or a main that bursts.
+
+    Without rain it may fall, and not rise above its normal range: what does is a car, a branch, somebody who sits down.
+    """
+
+    gauges: list[str] = Field(default_factory=list)  # stations; none named: its own, and those within rain.neighbour_km
+    mm: Positive = 5  # less floods nothing
+    within_s: Positive = 3600  # for so long after it the water may rise
+    rise_m: Positive = 0.05  # above the normal range: noise, a roof that drips
+    believed_s: Positive = 21_600  # what stays high for so long is believed all the same
+
+
 class FloodSite(SiteTable):
     """Levels above the station's zero (its `datum`). `dry_level` is the ground under a street sensor; a river has none.
 
@@ -97,6 +110,7 @@ class FloodSite(SiteTable):
     siaga_hysteresis: Annotated[float, Field(ge=0)] = 0.05
     siaga_hold_s: Annotated[float, Field(ge=0)] = 600
     siaga_readings: Annotated[int, Field(ge=1, le=10)] = 2
+    rain_fed: RainFed | None = None
     filters: FilterTable = FilterTable()
 
     @model_validator(mode="after")

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from pantau.quality.site import FloodSite
 from unit.alerts import alert_kit as kit
-from unit.alerts.alert_kit import FAIL, MINUTE, MISSING, T0, told
+from unit.alerts.alert_kit import FAIL, MINUTE, MISSING, SUSPECT, T0, told
 
 
 def test_a_nodes_alarm_is_an_alert_in_the_same_call_and_is_confirmed_by_the_data():
@@ -20,6 +21,31 @@ def test_a_nodes_alarm_that_no_data_bear_out_ends_and_says_so():
     engine.observe(feed.frame(at=T0, values=[0.1], alarm=True))
     made = [d for m in range(1, 5) for d in engine.observe(feed.frame(at=T0 + m * MINUTE, values=[0.1]))]
     assert told(made) == ["clear a:severe!"] and "no other data ever confirmed it" in made[0].english
+
+
+def test_a_checked_alarm_does_not_begin_with_a_refused_level_and_stands_once_it_has_begun():
+    checked = kit.ALARM.replace('kind = "node_alarm"', 'kind = "node_alarm"\nchecked = true')
+    engine, feed = kit.engine(checked), kit.Feed()
+    assert told(engine.observe(feed.frame(at=T0, values=[(1.2, FAIL)], alarm=True))) == []
+    assert told(engine.observe(feed.frame(at=T0 + MINUTE, values=[(1.2, SUSPECT)], alarm=True))) == ["open a:severe!"]
+    again = [engine.observe(feed.frame(at=T0 + m * MINUTE, values=[(1.2, FAIL)], alarm=True)) for m in range(2, 9)]
+    assert [d for made in again for d in made] == []
+    early = kit.engine(checked)
+    assert told(early.express(feed.frame(at=T0, values=[(1.2, FAIL)], alarm=True))) == ["open a:severe!"]
+    float_alone = kit.engine(checked)
+    assert told(float_alone.observe(feed.frame(at=T0, name="water_contact", values=[1], alarm=True))) == [
+        "open a:severe!"
+    ]
+
+
+def test_a_node_that_holds_a_refused_alarm_is_believed_when_the_water_is_high():
+    checked = kit.ALARM.replace('kind = "node_alarm"', 'kind = "node_alarm"\nchecked = true')
+    engine, feed = kit.engine(checked, kit.city(flood=FloodSite(siaga_3=0.9))), kit.Feed()
+    frames = [(1.2, FAIL), 0.1, 0.1, 0.95, 0.95]  # a car for a minute, the node's hold, a flood
+    made = [engine.observe(feed.frame(at=T0 + m * MINUTE, values=[v], alarm=True)) for m, v in enumerate(frames)]
+    assert [told(some) for some in made] == [[], [], [], ["open a:severe!"], []]
+    engine = kit.engine(checked, kit.city(flood=FloodSite(siaga_3=0.9)))  # set lower than siaga: nothing was refused
+    assert told(engine.observe(feed.frame(at=T0, values=[0.4], alarm=True))) == ["open a:severe!"]
 
 
 def test_an_alarm_in_a_backlog_is_past_but_not_on_the_word_of_a_clock_nobody_set():

@@ -9,7 +9,7 @@ from pathlib import Path
 from pantau.quality.flags import ORDER
 from pantau.quality.limits import BY_PROPERTY
 from pantau.quality.pkji import SERVICE, TABLE
-from pantau.quality.site import AirSite, FloodSite, RainSite, RoadSite
+from pantau.quality.site import AirSite, FloodSite, RainFed, RainSite, RoadSite
 from pantau_wire import names as T
 
 PAGE = (Path(__file__).parents[3] / "docs" / "quality.md").read_text()
@@ -63,6 +63,8 @@ def test_the_example_names_every_setting_with_its_default():
             assert said[name] == plain[name], (table, name)
         model.model_validate(said)
     assert example["flood"]["filters"] == FloodSite().filters.model_dump()
+    fed = RainFed().model_dump()
+    assert example["flood"]["rain_fed"] == fed | {"gauges": example["flood"]["rain_fed"]["gauges"]}
 
 
 def test_the_page_has_the_figures_of_pkji():
