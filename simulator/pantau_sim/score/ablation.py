@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from pantau.alerts.files import check
 from pantau.registry.file import read
 from pantau_sim.score import replay
-from pantau_sim.score.seed import Alerts, held_against
+from pantau_sim.score.city import watched
+from pantau_sim.score.seed import Alerts, days, held_against
 from pantau_sim.score.summary import alert_figures
 from pantau_sim.score.truth import Truth
 from pantau_sim.world import World
@@ -76,12 +77,23 @@ def _rule(name: str, **keys: Any) -> Change:
     return change
 
 
+def _both_rises(**keys: Any) -> Change:
+    def change(registry: dict[str, Any], rules: dict[str, Any]) -> None:
+        for name in ("water-rises-fast", "water-rises"):
+            _rule(name, **keys)(registry, rules)
+
+    return change
+
+
 CHANGES: dict[str, Change] = {
     **{f"filter {name}": _filter(name) for name in ("floor", "gradient", "blip", "box", "short")},
     **{f"test {name}": _limit(name) for name in ("range", "rate", "spike", "flat")},
+    "test no_rain": _setting(rain_fed=None),
     "siaga: two readings in a row": _setting(siaga_readings=1),
     "siaga: hysteresis": _setting(siaga_hysteresis=0.0),
     "siaga: hold": _setting(siaga_hold_s=0),
+    "rises: hold": _both_rises(hold_s=0),
+    "node-alarm: checked": _rule("node-alarm", checked=False),
     "rule siaga": _rule("siaga", enabled=False),
     "rule water-rises-fast": _rule("water-rises-fast", enabled=False),
     "rule water-rises": _rule("water-rises", enabled=False),
@@ -112,11 +124,12 @@ def rows(log: tuple[ScenarioPlan, list[Kept]]) -> list[Row]:
     """Return what comes of one seed's log: as it is, then with each thing off in turn."""
     plan, kept = log
     truth = Truth(plan, World(plan.seed, plan.world))
-    days = len(plan.nodes) * (plan.end_us - plan.start_us) / 1e6 / 86_400
+    node_days = days(plan, len(watched(plan)))
     frames = replay.decoded(kept, read(tomllib.loads(plan.registry), Path("registry.toml")))
     changes: dict[str, Change] = {NOTHING: lambda _registry, _rules: None, **CHANGES}
     return [
-        Row(off, _alerts(plan, truth, partial(replay.judged, frames), change), days) for off, change in changes.items()
+        Row(off, _alerts(plan, truth, partial(replay.judged, frames), change), node_days)
+        for off, change in changes.items()
     ]
 
 

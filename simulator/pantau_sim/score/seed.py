@@ -95,7 +95,7 @@ def _floods(outcome: Outcome) -> Measured:
     depth, clean = Counter[int](), Counter[int]()
     for site in plan.world.sites:
         _depths(outcome, site.id, depth, clean)
-    return Measured(plan.seed, _days(plan), alerts, depth, clean)
+    return Measured(plan.seed, days(plan, len(city.watched(plan))), alerts, depth, clean)
 
 
 def _depths(outcome: Outcome, station: str, depth: Counter[int], clean: Counter[int]) -> None:
@@ -122,8 +122,9 @@ def _account(measured: Measured, outcome: Outcome) -> None:
         measured.link_down += node.link_down_us / 1e6 / DAY_S
     measured.lost += outcome.lost
     measured.duplicates += outcome.duplicates
-    measured.all_node_days += _days(outcome.plan)
+    measured.all_node_days += days(outcome.plan, len(outcome.plan.nodes))
 
 
-def _days(plan: ScenarioPlan) -> float:
-    return len(plan.nodes) * (plan.end_us - plan.start_us) / 1e6 / DAY_S
+def days(plan: ScenarioPlan, nodes: int) -> float:
+    """Return how many node-days so many nodes have in a plan."""
+    return nodes * (plan.end_us - plan.start_us) / 1e6 / DAY_S

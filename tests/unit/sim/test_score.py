@@ -160,7 +160,7 @@ def test_a_seed_makes_the_same_city_again_and_another_seed_another():
     minutes = sum((event.end_s - event.onset_s) / 60 for some in truth.events.values() for event in some)
     sick = sum((span.end_us - span.start_us) / 60e6 for span in plan.ailments)
     assert minutes > 0
-    assert sick == pytest.approx(min(10 * minutes, 0.5 * 24 * 60 * len(plan.world.sites)), rel=0.05)
+    assert sick == pytest.approx(min(10 * minutes, 0.5 * 24 * 60 * len(city.watched(plan))), rel=0.05)
 
 
 def test_links_are_down_a_fifth_of_the_time():
