@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 KEY_BYTES = 32
 SECRET_ENV = "PANTAU_KEYS_SECRET"  # noqa: S105  the name of a variable that names a file
 _MAGIC = b'{"pantau-vault":1,'
+_HEAD = 256  # its first line is shorter
 _NONCE, _SALT = 12, 16
 _SCRYPT_N = 1 << 15  # 32 MiB and a tenth of a second: what a laptop can bear and a guesser feels
 _MOST_N = 1 << 20  # a file that asks for more is an attack on who opens it
@@ -57,6 +58,16 @@ def new_secret() -> Secret:
 def is_vault(data: bytes) -> bool:
     """Tell whether a file's bytes are a vault's."""
     return data.startswith(_MAGIC)
+
+
+def by_passphrase(path: Path) -> bool:
+    """Tell whether the vault at `path` opens with a passphrase; False where there is none."""
+    try:
+        with path.open("rb") as file:
+            line = file.readline(_HEAD)
+    except OSError:
+        return False
+    return is_vault(line) and b'"kdf"' in line
 
 
 def seal(plain: bytes, secret: Secret) -> bytes:

@@ -24,10 +24,11 @@ from pantau.fleet import release_keys
 from pantau.fleet.brokers import BRIDGE, OPERATOR, Setup, permissions, writer
 from pantau.fleet.ca import Authority, pem_of
 from pantau.fleet.keystore import Keystore, StoreError
-from pantau.problems import ConfigError, Table, explain
+from pantau.problems import ConfigError, Problem, Table, explain
 from pantau.tomlfile import read_toml
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
     from pathlib import Path
 
     from cryptography.hazmat.primitives.asymmetric import rsa
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 
 _PUBLIC, _PRIVATE = 0o644, 0o600
 _PASSWORD_BYTES = 18
+_TAKEN_ALONG = ("fleet.toml", "ca.pem", "ca.der", "crl.pem", "trust.json")  # by a technician
 
 
 class FleetTable(Table):
@@ -67,7 +69,10 @@ class Fleet(NamedTuple):
 
     def authority(self, secret: Secret) -> Authority:
         """Unseal the authority. Raises VaultError."""
-        return Authority.load(self.ca_der, vault.read(self.folder / "ca.vault", secret))
+        path = self.folder / "ca.vault"
+        if not path.exists():
+            raise StoreError(f"{path} is not here, so no certificate can be issued: enrol the node in the office")
+        return Authority.load(self.ca_der, vault.read(path, secret))
 
     def release_key(self, index: int, secret: Secret) -> rsa.RSAPrivateKey:
         """Unseal a release key. Raises VaultError; StoreError for one that is kept elsewhere."""
@@ -111,14 +116,34 @@ def _fill(folder: Path, table: FleetTable, passphrase: Secret, now: datetime) ->
     publish(fleet, authority, now)
 
 
-def load(folder: Path) -> Fleet:
-    """Return the fleet in a folder. ConfigError lists what is wrong."""
+def load(folder: Path, unlock: Callable[[], Secret] | None = None) -> Fleet:
+    """Return the fleet in a folder; `unlock` is asked for the passphrase of a technician's copy. ConfigError lists what is wrong."""
     path = folder / "fleet.toml"
     try:
         table = FleetTable.model_validate(read_toml(path))
     except ValidationError as error:
         raise ConfigError(explain(path, FleetTable, error.errors())) from None
-    return Fleet(folder, table, Keystore.open(folder / "keys.vault"))
+    store = folder / "keys.vault"
+    if vault.by_passphrase(store):
+        if unlock is None:
+            raise ConfigError([Problem(str(store), "", "is a technician's copy, which opens with its passphrase only")])
+        return Fleet(folder, table, Keystore.open(store, unlock()))
+    return Fleet(folder, table, Keystore.open(store))
+
+
+def copy(fleet: Fleet, folder: Path, secret: Secret, nodes: Iterable[str]) -> list[str]:
+    """Write what a technician needs into a new folder, whole or not at all: these nodes, what is public, no other secret; return the nodes."""
+    if folder.exists():
+        raise StoreError(f"{folder} is there already and is left as it is; name another folder")
+    beside = folder.with_name(f".{folder.name}.new")
+    shutil.rmtree(beside, ignore_errors=True)
+    beside.mkdir(parents=True, mode=0o700)
+    for name in _TAKEN_ALONG:
+        shutil.copy2(fleet.folder / name, beside / name)
+    written = fleet.store.export(beside / "keys.vault", secret, nodes)
+    beside.replace(folder)
+    durable.sync_folder(folder.parent)
+    return written
 
 
 def renew_server(fleet: Fleet, authority: Authority, now: datetime) -> None:
@@ -137,7 +162,12 @@ def renew_server(fleet: Fleet, authority: Authority, now: datetime) -> None:
 
 
 def publish(fleet: Fleet, authority: Authority | None, now: datetime) -> list[str]:
-    """Write the broker's files for the nodes of now; the list of what is revoked is renewed with an authority. Return their names."""
+    """Write the broker's files for the nodes of now; the list of what is revoked is renewed with an authority. Return their names.
+
+    In a technician's copy there are none, and none are written: they are made where the copy is imported.
+    """
+    if not (fleet.folder / f"{BRIDGE}.password").exists():
+        return []
     here = fleet.folder / "broker"
     here.mkdir(exist_ok=True, mode=0o700)
     nodes = fleet.store.nodes

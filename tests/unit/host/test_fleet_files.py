@@ -23,6 +23,7 @@ from pantau.fleet.ca import serial
 from pantau.fleet.keystore import StoreError
 from pantau.fleet.turning import signing
 from pantau.model import StoredFrame
+from pantau.problems import ConfigError
 from pantau.vault import Secret, VaultError
 from pantau_wire import topics
 from unit.host import bridge_kit as kit
@@ -227,6 +228,25 @@ def test_what_a_fleet_holds_is_listed_without_a_secret(fleet, phrase):
     store = files.load(fleet.folder).store
     secrets = [store.secrets(node) for node in ("flood-01", "flood-02")]
     assert not any(one.mqtt_password in said or one.key.hex() in said for one in secrets)
+
+
+def test_a_technicians_folder_has_the_nodes_named_and_no_other_secret_and_comes_back(fleet, phrase, tmp_path):
+    place, laptop = fleet.folder, tmp_path / "laptop"
+    command("enrol", "-d", place, "flood-01", "flood-02", phrase=phrase)
+    said = json.loads(command("export", "-d", place, laptop, "--laptop", "--node", "flood-01", "--json", phrase=phrase))
+    assert said["nodes"] == ["flood-01"]
+    assert {path.name for path in laptop.iterdir()} == {*files._TAKEN_ALONG, "keys.vault"}
+    assert "there already" in command("export", "-d", place, laptop, "--laptop", phrase=phrase, code=1)
+    with pytest.raises(ConfigError, match="technician's copy"):
+        files.load(laptop)
+    copied = files.load(laptop, lambda: PHRASE)
+    assert copied.store.nodes == ["flood-01"] and copied.trust == fleet.trust and copied.ca_der == fleet.ca_der
+    with pytest.raises(StoreError, match="enrol the node in the office"):
+        copied.authority(PHRASE)
+    command("enrol", "-d", laptop, "flood-03", phrase=phrase)
+    assert not (laptop / "broker").exists()
+    assert "1 nodes are new here: flood-03" in command("import", "-d", place, laptop, phrase=phrase)
+    assert "user flood-03" in (place / "broker" / "acl").read_text()
 
 
 def test_a_folder_that_is_no_fleet_or_damaged_is_told(fleet, tmp_path):

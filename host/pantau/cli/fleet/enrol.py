@@ -27,7 +27,7 @@ def command(
     """Give NODE its secrets, in the key store only; `pantau node provision` brings them to the board. Twice gives the same."""
     from pantau.fleet import files
 
-    fleet = files.load(folder)
+    fleet = files.load(folder, lambda: passphrase(passphrase_file))
     authority = fleet.authority(passphrase(passphrase_file)) if fleet.table.certificates else None
     fresh = [node for node in nodes if anew or node not in fleet.store]
     with fleet.store.together(), click.progressbar(nodes, label="Enrolling", file=sys.stderr) as each:

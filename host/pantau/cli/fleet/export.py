@@ -12,19 +12,30 @@ from pantau.cli.node._field import json_option, tell
 
 @click.command("export")
 @folder_option
-@click.argument("out", metavar="FILE", type=click.Path(dir_okay=False, path_type=Path))
+@click.argument("out", metavar="PATH", type=click.Path(path_type=Path))
 @click.option("--node", "nodes", multiple=True, help="Only this node; may repeat. Left out: all.")
+@click.option(
+    "--laptop",
+    is_flag=True,
+    help="Make PATH a folder that a technician's commands take with -d; also for nodes yet to come.",
+)
 @phrase_option
 @json_option
 @told
-def command(folder: Path, out: Path, nodes: tuple[str, ...], passphrase_file: Path | None, as_json: bool) -> None:
-    """Write a key store to FILE, sealed with a passphrase of its own. Whoever opens it can speak as these nodes: name few."""
+def command(
+    folder: Path, out: Path, nodes: tuple[str, ...], laptop: bool, passphrase_file: Path | None, as_json: bool
+) -> None:
+    """Write a key store to PATH, sealed with a passphrase of its own. Whoever opens it can speak as these nodes: name few."""
     from pantau.fleet import files
+    from pantau.fleet.keystore import StoreError
 
     fleet = files.load(folder)
-    written = fleet.store.export(out, passphrase(passphrase_file, new=True, what=out.name), nodes or None)
+    if out.exists():  # told before a passphrase is asked for
+        raise StoreError(f"{out} is there already and is left as it is; name another")
+    secret = passphrase(passphrase_file, new=True, what=out.name)
+    written = files.copy(fleet, out, secret, nodes) if laptop else fleet.store.export(out, secret, nodes or None)
     tell(
-        {"file": str(out), "nodes": written},
+        {"path": str(out), "nodes": written},
         f"Wrote {out}: the keys of {len(written)} nodes. It opens with its passphrase only.",
         as_json=as_json,
     )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from pantau.cli.fleet._fleet import folder_option, now, told
+from pantau.cli.fleet._fleet import folder_option, now, passphrase, told
 from pantau.cli.node._field import json_option, tell
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ def command(folder: Path, take_away: tuple[int, Path] | None, as_json: bool) -> 
     """List the fleet's certificates with their ends, its release keys, and its nodes by the state of their keys."""
     from pantau.fleet import files, release_keys
 
-    fleet = files.load(folder)
+    fleet = files.load(folder, lambda: passphrase(None))
     if take_away is not None:
         release_keys.take_away(folder, *take_away)
     found = _found(fleet)

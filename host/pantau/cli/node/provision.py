@@ -65,7 +65,7 @@ def provisioned(
     at: Port, wanted: Wanted, lang: str, *, present: bool, as_json: bool, reset: bool = True
 ) -> tuple[dict[str, Any], str]:
     """Provision the board at a port; return the result for programs and for people."""
-    fleet = files.load(wanted.folder)
+    fleet = files.load(wanted.folder, lambda: passphrase(wanted.passphrase_file))
     office = Office(fleet, config_file.load(wanted.config).bridge.registry, now())
 
     def unlocking(node: str) -> None:
