@@ -267,7 +267,10 @@ class Session:
 
     def _instead(self) -> str:
         """Return the key of the sentence that says what is there instead of a node that answers."""
-        self._stream.write(b"\r\n")  # a REPL says its prompt; a node passes it over
+        try:
+            self._stream.write(b"\r\n")  # a REPL says its prompt; a node passes it over
+        except OSError as error:
+            raise self._lost(error) from None
         end = self._clock() + _AGAIN_S
         while self._clock() < end:
             self._receive(_LOOK_S)

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from pantau.node.ports import Port
 
 BAUD = 115200
+_ESPRESSIF, _USB_JTAG = 0x303A, 0x1001
 _WRITE_S = 5  # a port that takes nothing for so long has nobody at its other end
 
 
@@ -41,8 +42,10 @@ class SerialStream:
             self._serial = serial.serial_for_url(
                 port.device, baud, timeout=0, write_timeout=_WRITE_S, exclusive=True, do_not_open=True
             )
-            # Both low before the port opens: the usual two transistors would reset the chip otherwise.
-            self._serial.dtr = self._serial.rts = False
+            # Both low before the port opens: the usual two transistors would reset the chip otherwise. A chip with a USB
+            # stack of its own has none, and says nothing to a computer that does not raise DTR.
+            self._serial.rts = False
+            self._serial.dtr = port.vid == _ESPRESSIF and port.pid != _USB_JTAG
             self._serial.open()
         except (OSError, ValueError):  # SerialException is an OSError
             who = holders(port.device)

@@ -44,15 +44,16 @@ def command(
     if not result.ok:
         raise RefusedError(say("look.not_set", lang, detail=result.detail))
     rows = [{"key": one.key, "old": shown(one.key, one.old), "new": shown(one.key, one.new)} for one in changes]
+    state = "unchanged" if result.detail.startswith("unchanged") else "trial"
     told = {
         "node": node,
         "ok": True,
         "generation": generation,
-        "state": "trial",
+        "state": state,
         "changes": rows,
         "detail": result.detail,
     }
-    text = "\n".join([*map(_row, changes), say("look.trial", lang, generation=generation)])
+    text = "\n".join([*map(_row, changes), say("look." + state, lang, generation=generation)])
     tell(told, text, as_json=as_json)
 
 
