@@ -162,16 +162,15 @@ def _slot(data: bytes) -> tuple[int, bytes]:
     return (generation, payload) if sound else (0, b"")
 
 
-def trust(moduli: list[str], there: list[bytes]) -> list[tuple[str, bytes]]:
-    """Return the copies to write so that these two release keys (hex) are trusted; none where a board trusts them already."""
-    found = [_slot(data) for data in there]
-    generation, payload = max(found, default=(0, b""))
-    if payload and json.loads(payload).get("keys") == moduli and len({*found}) == 1 and len(found) == len(_TRUST):
-        return []
-    data = slot(generation + 1, json.dumps({"keys": moduli}).encode())
+def trust(moduli: list[str], there: Mapping[str, bytes]) -> list[tuple[str, bytes]]:
+    """Return the copies to write so that these two release keys (hex) are trusted. there: the copies that a board has, by path."""
+    found = {path: _slot(there.get(path, b"")) for path in _TRUST}
+    generation, payload = max(found.values())
+    if not payload or json.loads(payload).get("keys") != moduli:
+        generation, payload = generation + 1, json.dumps({"keys": moduli}).encode()
     # The older copy first: a cut leaves the other, and a board is never without.
-    older_first = sorted(zip(_TRUST, [*found, (0, b"")] * 2, strict=False), key=lambda row: row[1][0])
-    return [(path, data) for path, _ in older_first]
+    older_first = sorted(_TRUST, key=lambda path: found[path][0])
+    return [(path, slot(generation, payload)) for path in older_first if found[path] != (generation, payload)]
 
 
 def provision(
@@ -193,10 +192,10 @@ def provision(
     if was.node not in {"", secrets.node} and not over:
         raise RefusedError("provision.another", node=was.node)
     todo = _plan(board, secrets, config, ca_der, moduli, was)
-    if was.node not in {"", secrets.node}:
-        board.run(_FORGET)
     total = sum(len(data) for _, data in todo)
     for path, data in todo:
+        if path == IDENTITY and was.node not in {"", secrets.node}:
+            board.run(_FORGET)
         board.write(path, data, None if moved is None else lambda size: moved(size, total))
     found = board.hashes([path for path, _ in todo])
     for path, data in todo:
@@ -215,7 +214,7 @@ def _plan(
         if path + NEW in sizes:
             board.remove(path + NEW)
     who_it_is, what = identity(secrets), settings(config)
-    todo = trust(moduli, [board.read(path) for path in _TRUST if path in sizes])
+    todo = trust(moduli, {path: board.read(path) for path in _TRUST if path in sizes})
     hashes = board.hashes([path for path in (CA, CONFIG) if path in sizes])
     same = was.sha256 == hashlib.sha256(who_it_is).hexdigest()
     if hashes.get(CA) != hashlib.sha256(ca_der).hexdigest():

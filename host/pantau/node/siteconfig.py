@@ -56,6 +56,13 @@ def boards() -> dict[str, dict[str, Any]]:
     return found
 
 
+def _models() -> dict[str, str]:
+    """Return the models that a driver reads."""
+    catalog = runpy.run_path(str(firmware_folder() / "pantau_node" / "sensors" / "catalog.py"))
+    found: dict[str, str] = catalog["models"]()
+    return found
+
+
 def board_of(facts: Facts) -> str:
     """Return the name of the board that a machine most likely is."""
     plain = facts.machine.upper().replace("-S3", "S3").replace("-C3", "C3")
@@ -76,8 +83,10 @@ def wiring(board: str, sensors: Sequence[Mapping[str, Any]]) -> list[tuple[str, 
     known = boards()
     if board not in known:
         raise RefusedError("provision.board", board=board, known=", ".join(sorted(known)))
-    rows, taken = [], set()
+    rows, taken, drivers = [], set(), _models()
     for one in sensors:
+        if one["model"] not in drivers:
+            raise RefusedError("provision.model", model=one["model"], known=", ".join(sorted(drivers)))
         key, kind = next((key, kind) for key, kind in _BUSES.items() if key in one)
         number, buses = one[key], known[board].get(kind, ())
         if number not in (buses if isinstance(buses, dict) else range(len(buses))):
