@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pantau.node.board import Board
 from pantau.node.session import Key, Session
+from pantau.node.stream import SerialStream
 from pantau.node.trouble import RefusedError, UnreachedError
 
 if TYPE_CHECKING:
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from pantau.node.ports import Port
 
 _LOOK_S = 1.5
+_PROMPT_S = 0.3  # a REPL answers at once
+_TO_PROMPT = b"\x02\r\n"  # out of the raw REPL, and a line; a node passes it over
 _OPEN_S = 600  # of the REPL
 _LEAVES_S = 5  # until a node that was unlocked is at its REPL: fieldwork.py
 
@@ -34,17 +37,18 @@ def look(port: Port, patience_s: float = _LOOK_S) -> Found:
     """Return what is at a port. A running node is only asked; another program is stopped. Raises UnreachedError for a port that is not to be had."""
     from pantau.node import provision
 
-    try:
-        with Session.open(port, patience_s) as session:
-            if session.node:
-                return Found("node", dict(session.hello))
-    except UnreachedError as error:
-        if not error.key.startswith("look."):
-            raise
-        if error.key == "look.download":
-            return Found("blank", {})
-    except RefusedError:
-        pass
+    if not _at_prompt(port):
+        try:
+            with Session.open(port, patience_s) as session:
+                if session.node:
+                    return Found("node", dict(session.hello))
+        except UnreachedError as error:
+            if not error.key.startswith("look."):
+                raise
+            if error.key == "look.download":
+                return Found("blank", {})
+        except RefusedError:
+            pass  # an application that has no identity yet
     try:
         with Board.connect(port) as board:
             return Found("board", {}, board.facts(), provision.who(board).node)
@@ -56,6 +60,8 @@ def look(port: Port, patience_s: float = _LOOK_S) -> Found:
 
 def open_repl(port: Port, keys: Keys, unlocking: Callable[[str], object] | None = None) -> Board:
     """Return the board at its REPL; a running node is unlocked with its key before. RefusedError for one whose key is not there."""
+    if _at_prompt(port):
+        return Board.connect(port)
     try:
         with Session.open(port, _LOOK_S) as session:
             node = session.node
@@ -73,6 +79,21 @@ def open_repl(port: Port, keys: Keys, unlocking: Callable[[str], object] | None 
         if not error.key.startswith("look."):
             raise
     return Board.connect(port)
+
+
+def _at_prompt(port: Port) -> bool:
+    """Return whether the REPL is there already, which questions to a node would only fill with what it cannot read."""
+    stream = SerialStream(port)
+    try:
+        stream.write(_TO_PROMPT)
+        heard, end = b"", time.monotonic() + _PROMPT_S
+        while time.monotonic() < end and not heard.endswith(b">>> "):
+            heard += stream.read(_PROMPT_S / 3)
+    except OSError as error:
+        raise UnreachedError("board.lost", port=port.device, what=type(error).__name__) from None
+    finally:
+        stream.close()
+    return heard.endswith(b">>> ")
 
 
 def _until_repl(session: Session) -> None:
