@@ -15,7 +15,7 @@ from pantau_sim.scenario.make import make
 pytestmark = pytest.mark.usefixtures("vm")
 
 SHORT = ("byzantine", "cisadane-flood", "rush-hour-rain")
-LONG = ("bad-grid", "calm-week", "flash-flood-night", "haze-episode")
+LONG = ("bad-grid", "calm-week", "flash-flood-night", "haze-episode", "rollout-goes-wrong")
 
 
 def play(tmp_path, name, seed=None, jobs=2):

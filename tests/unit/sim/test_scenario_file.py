@@ -218,6 +218,7 @@ def test_the_shipped_scenarios_are_there_and_right():
         "cisadane-flood",
         "flash-flood-night",
         "haze-episode",
+        "rollout-goes-wrong",
         "rush-hour-rain",
     ]
     assert list(shipped()) == names

@@ -37,11 +37,12 @@ def _asked(verb: str, words: list[str]) -> tuple[str, dict[str, Any]]:
     args: dict[str, Any] = {}
     if verb == "set":
         try:
-            given = {key: value(text) for key, text in assignments(words).items() if text is not None}
+            texts = assignments(words)
+            given = {key: value(text) for key, text in texts.items() if text is not None}
             body = json.dumps(patch(given), separators=(",", ":"))
         except SettingError as error:
             raise UsageError(str(error)) from None
-        if secret := next((key for key in given if is_secret(key)), None):
+        if secret := next((key for key in texts if is_secret(key)), None):
             raise UsageError(
                 f"{secret} is a secret, and stays out of books and command lines: pantau node set, by cable"
             )
