@@ -33,25 +33,12 @@ class Node:
 
     identity: Identity; config: Config; clock: Clock; outbox: see outbox.py; boot: this boot's number; columns: the
     station's property ids; replay: a Monotonic that holds the counter of the last order; facts: Health; rand:
-    rand(bits) -> int; problems: what was wrong with the configuration; trial: Trial; maintenance: Maintenance while
-    somebody works on the station, else None. A battery's
-    node is in batterynode.py.
+    rand(bits) -> int; problems: what was wrong with the configuration; trial: Trial; kept: the Maintenance that
+    it was left in or None. A battery's node is in batterynode.py.
     """
 
     def __init__(
-        self,
-        identity,
-        config,
-        clock,
-        outbox,
-        boot,
-        columns,
-        replay,
-        facts,
-        rand,
-        problems=(),
-        trial=None,
-        maintenance=None,
+        self, identity, config, clock, outbox, boot, columns, replay, facts, rand, problems=(), trial=None, kept=None
     ):
         self.identity = identity
         self.config = config
@@ -62,7 +49,7 @@ class Node:
         self._rand = rand
         self.problems = "; ".join(problems)[:_DETAIL]
         self.trial = trial
-        self.maintenance = maintenance
+        self.maintenance = kept  # Maintenance while somebody works on the station
         self.siren = None  # Siren, where one is wired
         self.watch = None  # Watch of a station that has an alarm
         self.hurry = False  # something urgent was recorded since a node that sleeps last reported
