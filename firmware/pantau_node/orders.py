@@ -6,7 +6,7 @@ from pantau_wire import _tables as T
 
 _SECRET = ("password", "pin")
 _DAY_S = 86400
-_FIELDWORK = ("clock", "commission", "unlock")  # a technician's, in fieldwork.py
+FIELDWORK = ("clock", "commission", "unlock")  # a technician's, in fieldwork.py
 _SIREN_S = {"test": 5, "hold": 600, "mute": 3600}  # where the order says no time
 
 
@@ -23,12 +23,12 @@ def carry_out(node, f):
     if expires and utc > expires * 1000:
         return 0, "expired"
     name = fields.get("name", "")
-    if name in _FIELDWORK:
+    if name in FIELDWORK:
         from . import fieldwork
 
         return getattr(fieldwork, name)(node, fields)
     if name not in COMMANDS:
-        return 0, "unknown command %s; known: %s" % (name[:32], " ".join(sorted(COMMANDS) + list(_FIELDWORK)))
+        return 0, "unknown command %s; known: %s" % (name[:32], " ".join(sorted(COMMANDS) + list(FIELDWORK)))
     try:
         args = json.loads(fields.get("args", "") or "{}")
     except ValueError:

@@ -31,7 +31,7 @@ def test_every_error_is_described() -> None:
 
 
 def test_every_order_of_a_technician_is_described() -> None:
-    assert table("## Orders") == set(orders._FIELDWORK)
-    assert all(callable(getattr(fieldwork, name)) for name in orders._FIELDWORK)
+    assert table("## Orders") == set(orders.FIELDWORK)
+    assert all(callable(getattr(fieldwork, name)) for name in orders.FIELDWORK)
     known = re.search(r"commands that the broker may bring \(([^)]*)\)", PAGE)
     assert known and set(re.findall(r"`(\w+)`", known[1])) == set(orders.COMMANDS)

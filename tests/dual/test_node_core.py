@@ -173,7 +173,7 @@ def test_what_is_refused_says_why():
     r.down(T.K_CONFIG, {"id": 5, "generation": 2, "body": "{}"})
     r.down(T.K_COMMAND, {"id": 6, "name": "ping", "expires_s": NOW_MS // 1000 + 60})
     results = {f.fields["id"]: f.fields for f in r.sent(most=200) if f.kind == T.K_RESULT}
-    known = " ".join(sorted(orders.COMMANDS))
+    known = " ".join(sorted(orders.COMMANDS) + list(orders.FIELDWORK))
     assert [(results[i]["ok"], results[i]["detail"]) for i in range(1, 6)] == [
         (0, "unknown command format; known: " + known),
         (0, "expires, but the clock is not set"),
