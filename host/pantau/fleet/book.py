@@ -192,6 +192,10 @@ class Book:
         """Return the newest orders of a node, the newest first."""
         return list(self._orders("node = ? ORDER BY id DESC LIMIT ?", node, limit))
 
+    def orders_in(self, rollout: int) -> list[Order]:
+        """Return the update of each node that a rollout ordered last."""
+        return list(self._orders("id IN (SELECT order_id FROM places WHERE rollout = ?)", rollout))
+
     def highest_counter(self, node: str) -> int:
         """Return the counter that no order to this node may fall below."""
         return int(

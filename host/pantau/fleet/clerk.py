@@ -31,7 +31,7 @@ _TICK_S = 0.5
 _BUSY_S = 5.0  # while a flood is taken in, orders come second
 _FRAMES = 500  # read at a time: some milliseconds
 _READS = 20  # in a tick
-_ROLLOUT_MS = 5_000  # between two looks at a rollout
+_ROLLOUT_MS = 10_000  # between two looks at a rollout
 _AT_ONCE = 8  # frames sent between two turns of the loop
 _AGAIN_S = 10.0
 

@@ -71,6 +71,7 @@ class Desk:
         self._fresh: set[str] = set()  # heard, and not noted yet
         self._heard_noted_ms = self._pruned_ms = self._last_heard_ms = 0
         self._orders: dict[int, Order] = {}
+        self._by_node: dict[str, dict[int, Order]] = {}
         self._version = -1
         self._answered: dict[str, tuple[int, int]] = {}  # node: (boot, seq) of its last word on an update
         self._bundles: dict[int, bytes | None] = {}
@@ -82,6 +83,9 @@ class Desk:
         """Look at the open orders anew: somebody else, or a rollout, has written some."""
         self._version = self._book.version
         self._orders = {order.id: order for order in self._book.open_orders()}
+        self._by_node = {}
+        for order in self._orders.values():
+            self._by_node.setdefault(order.node, {})[order.id] = order
 
     @property
     def waiting(self) -> int:
@@ -132,9 +136,9 @@ class Desk:
             json.dumps(plain),
         )  # fmt: skip
         self._keep(state)
-        if state.update_id:
-            why = B.WORDS[state.update_state] if state.update_state < len(B.WORDS) else ""
-            self._update_at(node, f, state.update_id, state.update_state, state.update_have, why, received_ms)
+        # Why a bundle failed is in the RESULT, which comes for sure; and what failed before may have been ordered once more.
+        if state.update_id and state.update_state not in {B.ROLLED_BACK, B.REFUSED}:
+            self._update_at(node, f, state.update_id, state.update_state, state.update_have, "", received_ms)
 
     def _take_result(self, node: str, f: wire.Frame, received_ms: int) -> None:
         ident, ok, detail = f.fields.get("id", 0), f.fields.get("ok", 0), f.fields.get("detail", "")
@@ -156,11 +160,13 @@ class Desk:
             return
         order = next((o for o in self._of(node) if o.kind == UPDATE and o.what["bundle"] == ident), None)
         known = self._states.get(node)
-        if known is not None and step:
-            self._keep(known._replace(update_id=ident, update_state=step, update_have=have))
+        if f.kind == T.K_RESULT:
+            self._answered[node] = (f.boot, f.seq)
+            if known is not None and step:
+                self._keep(known._replace(update_id=ident, update_state=step, update_have=have))
         if order is None:
             return
-        self._answered[node] = (f.boot, f.seq)
+        detail = detail or order.result
         if step in {B.ROLLED_BACK, B.REFUSED}:
             self._end(order, FAILED, detail, received_ms)
         elif step == B.ACCEPTED:
@@ -304,16 +310,17 @@ class Desk:
             self._pruned_ms = now_ms
 
     def _of(self, node: str) -> list[Order]:
-        return [order for order in self._orders.values() if order.node == node]
+        return list(self._by_node.get(node, {}).values())
 
     def _save(self, order: Order) -> None:
         if self._orders.get(order.id) != order:
-            self._orders[order.id] = order
+            self._orders[order.id] = self._by_node.setdefault(order.node, {})[order.id] = order
             self._book.save_order(order)
 
     def _end(self, order: Order, state: str, result: str, now_ms: int) -> None:
         self._book.save_order(order._replace(state=state, result=result, ended_ms=now_ms))
         self._orders.pop(order.id, None)
+        self._by_node.get(order.node, {}).pop(order.id, None)
         self.chunks.forget(order.id)
 
     def _bundle(self, ident: int) -> bytes | None:

@@ -120,7 +120,7 @@ class Rollouts:
                 state.node: state._replace(heard_ms=max(state.heard_ms, desk.heard_ms(state.node)))
                 for state in self._book.nodes()
             }
-            orders = {p.order: o for p in places.values() if p.order and (o := self._book.order(p.order)) is not None}
+            orders = {order.id: order for order in self._book.orders_in(last.id)}
             city = City(states, orders, self._book.pins(), self._listening_ms, now_ms)
             moves = follow(last, places, city)
             fresh = dict(moves.places)
