@@ -8,9 +8,10 @@ from __future__ import annotations
 import contextlib
 import json
 import sqlite3
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from pantau.fleet.book_schema import SCHEMA
+from pantau.fleet.rows import Entry, NodeState, Order, Release
 from pantau.ops.migrate import bring_up
 
 if TYPE_CHECKING:
@@ -20,72 +21,6 @@ if TYPE_CHECKING:
 _BUSY_S = 5.0
 _HISTORY = 100_000  # entries that are kept
 _ENDED = 200_000  # orders that have ended and are kept
-QUEUED, SENT, COMPLETE = "queued", "sent", "complete"  # of an order that is open; complete: a bundle that is held whole
-DONE, FAILED, EXPIRED, CANCELLED = "done", "failed", "expired", "cancelled"
-UPDATE = "update"  # kind of an order; the others are named as on the wire
-
-
-class NodeState(NamedTuple):
-    """What a node said last of itself; zeros and "" where it has not said it. `safe` and `restarts` as on the wire."""
-
-    node: str
-    heard_ms: int = 0
-    boot: int = 0
-    seq: int = 0
-    health_ms: int = 0
-    version: str = ""
-    release: int = 0
-    slot: str = ""
-    setup: int = 0
-    update_id: int = 0
-    update_have: int = 0
-    update_state: int = 0
-    restarts: int = 0
-    safe: int = 0
-    defect: str = ""
-    health: str = "{}"
-
-
-class Order(NamedTuple):
-    """What a node is to do. `what` is the frame's fields less id: of a command name and args, of an update the bundle."""
-
-    id: int
-    node: str
-    kind: str
-    what: dict[str, Any]
-    by: str
-    made_ms: int
-    expires_ms: int
-    state: str = QUEUED
-    counter: int = 0
-    tries: int = 0
-    sent_ms: int = 0
-    next_ms: int = 0
-    have: int = 0
-    result: str = ""
-    ended_ms: int | None = None
-
-
-class Release(NamedTuple):
-    """A version that nodes can be given."""
-
-    release: int
-    version: str
-    by: str
-    made_ms: int
-    note: str
-
-
-class Entry(NamedTuple):
-    """One line of the history."""
-
-    number: int
-    at_ms: int
-    by: str
-    subject: str
-    what: str
-
-
 _SAVE_NODE = "INSERT OR REPLACE INTO nodes VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)"
 _SAVE_ORDER = "INSERT OR REPLACE INTO orders VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)"
 

@@ -14,7 +14,7 @@ from pantau_wire.bundle import MAX_CHUNK
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-    from pantau.fleet.book import Order
+    from pantau.fleet.rows import Order
 
 WINDOW = 16 * MAX_CHUNK
 _AGAIN_MS, _AGAIN_MOST_MS = 30_000, 900_000  # without an answer, doubling

@@ -10,7 +10,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, Protocol
 
-from pantau.fleet.book import (
+from pantau.fleet.chunks import Chunks, Limits
+from pantau.fleet.rows import (
     CANCELLED,
     COMPLETE,
     DONE,
@@ -22,7 +23,6 @@ from pantau.fleet.book import (
     NodeState,
     Order,
 )  # fmt: skip
-from pantau.fleet.chunks import Chunks, Limits
 from pantau_wire import bundle as B
 from pantau_wire import frame as wire
 from pantau_wire import names as T

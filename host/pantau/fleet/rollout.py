@@ -7,17 +7,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from pantau.fleet.book import CANCELLED as ORDER_CANCELLED
-from pantau.fleet.book import COMPLETE, DONE, EXPIRED, QUEUED, NodeState
-from pantau.fleet.book import FAILED as ORDER_FAILED
 from pantau.fleet.rings import Stage
+from pantau.fleet.rows import CANCELLED as ORDER_CANCELLED
+from pantau.fleet.rows import COMPLETE, DONE, EXPIRED, QUEUED, NodeState
+from pantau.fleet.rows import FAILED as ORDER_FAILED
 from pantau_wire.bundle import ACCEPTED as PROVED
 from pantau_wire.bundle import TRIAL, WORDS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from pantau.fleet.book import Order
+    from pantau.fleet.rows import Order
 
 RUNNING, HALTED, FINISHED = "running", "halted", "finished"
 # Where a node stands. absent: not heard since it was to be asked, it is asked when it comes; stranded: it runs the bad release

@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from pantau.fleet.book import UPDATE
 from pantau.fleet.rings import Stage
 from pantau.fleet.rollout import BACK, FINISHED, HALTED, OFFERED, RUNNING, City, Place, Plan, Rollout, again, follow
+from pantau.fleet.rows import UPDATE
 
 if TYPE_CHECKING:
     from pantau.fleet.book import Book

@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pantau.downlink import Downlink
-from pantau.fleet.book import Book, Release
+from pantau.fleet.book import Book
 from pantau.fleet.chunks import Limits
 from pantau.fleet.desk import Desk
 from pantau.fleet.rings import CANARY, CITY, LAB, ranked, stages
 from pantau.fleet.rollout import Plan
 from pantau.fleet.rollouts import Rollouts
+from pantau.fleet.rows import Release
 from pantau.keys import Keys
 from pantau_sim.run.outcome import RolledOut
 from pantau_sim.run.releases import VERSIONS, bundles

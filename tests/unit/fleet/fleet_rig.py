@@ -6,10 +6,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from pantau.downlink import Downlink
-from pantau.fleet.book import Book, Release
+from pantau.fleet.book import Book
 from pantau.fleet.chunks import WINDOW, Limits
 from pantau.fleet.desk import Desk
 from pantau.fleet.rollouts import Rollouts
+from pantau.fleet.rows import Release
 from pantau.keys import Keys
 from pantau_wire import bundle as B
 from pantau_wire import frame as wire

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from pantau.fleet.book import DONE, EXPIRED, FAILED, Book, Order
+from pantau.fleet.book import Book
 from pantau.fleet.chunks import WINDOW, Limits
+from pantau.fleet.rows import DONE, EXPIRED, FAILED, Order
 from pantau.ops.migrate import StoreError
 from pantau_wire import frame as wire
 from pantau_wire import names as T

@@ -12,7 +12,8 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from pantau.cli import pantau
 from pantau.cli.report import BAD_USAGE, OK, UNREACHED
 from pantau.fleet import bundle
-from pantau.fleet.book import Book, NodeState
+from pantau.fleet.book import Book
+from pantau.fleet.rows import NodeState
 from pantau_wire import bundle as wire
 from unit.host import bridge_kit as kit
 

@@ -12,13 +12,14 @@ from pantau.cli.fleet._book import LASTS, known, now_ms, opened, when, who
 from pantau.cli.node._common import config_option
 from pantau.cli.node._field import json_option, tell
 from pantau.cli.report import FailedError, UnreachedError, UsageError
-from pantau.fleet.book import DONE, FAILED
+from pantau.fleet.rows import DONE, FAILED
 from pantau.node.settings import SettingError, assignments, is_secret, patch, value
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from pantau.fleet.book import Book, Order
+    from pantau.fleet.book import Book
+    from pantau.fleet.rows import Order
 
 _VERBS = ("flush", "get", "health", "maintenance", "ping", "restart", "set", "siren", "unlock")
 _DAY_S = 86_400

@@ -17,7 +17,7 @@ from pantau.cli.node._field import json_option, tell
 from pantau.cli.report import FailedError, MissingError, UsageError
 
 if TYPE_CHECKING:
-    from pantau.fleet.book import Release
+    from pantau.fleet.rows import Release
 
 _FILES = 90  # that are compiled, about
 
@@ -44,7 +44,7 @@ def command(
     fleet's folder; the bridge needs none of them. Next: pantau fleet rollout NUMBER.
     """
     from pantau.fleet import bundle, files
-    from pantau.fleet.book import Release
+    from pantau.fleet.rows import Release
 
     fleet = files.load(folder)
     signer = fleet.release_key(key, passphrase(passphrase_file))
