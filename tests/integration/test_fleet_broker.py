@@ -18,6 +18,7 @@ from pantau.fleet import files
 from pantau.fleet.ca import pem_of
 from pantau_sim.servers import free_port
 from pantau_wire.topics import topic
+from unit.host import release_pair
 
 WAIT_S = 10
 PHRASE = "empat kata yang panjang"
@@ -100,7 +101,8 @@ def fleet_of(tmp_path, broker="mosquitto", *, certificates=False):
         "--at",
         str(place / "broker"),
     ]
-    run(*command, *(["--certificates"] if certificates else []), tmp_path=tmp_path)
+    with release_pair.known():
+        run(*command, *(["--certificates"] if certificates else []), tmp_path=tmp_path)
     fleet = files.load(place)
     now = datetime.now(UTC)
     authority = fleet.authority(files.vault.Secret(passphrase=PHRASE))

@@ -12,7 +12,6 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from click.testing import CliRunner
 from cryptography import x509
-from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from needs import need
@@ -27,18 +26,16 @@ from pantau.problems import ConfigError
 from pantau.vault import Secret, VaultError
 from pantau_wire import topics
 from unit.host import bridge_kit as kit
+from unit.host import release_pair
 
 NOW = datetime(2027, 2, 1, tzinfo=UTC)
 PHRASE = Secret(passphrase="empat kata yang panjang")
-KEYS = []  # a pair is made once: it takes a second
 
 
 @pytest.fixture(autouse=True)
-def quick_keys(monkeypatch):
-    if not KEYS:
-        KEYS.extend(rsa.generate_private_key(65537, 3072) for _ in release_keys.INDEXES)
-    turn = iter(KEYS * 4)
-    monkeypatch.setattr(rsa, "generate_private_key", lambda *_: next(turn))
+def known_keys():
+    with release_pair.known():
+        yield
 
 
 @pytest.fixture
@@ -77,7 +74,7 @@ def test_a_folder_is_private_and_nothing_secret_in_it_is_in_the_clear(fleet):
         "operator.pem",
         "server.pem",
     }
-    private = [authority.key_der, *(key.private_numbers().p.to_bytes(192, "big") for key in KEYS)]
+    private = [authority.key_der, *(key.private_numbers().p.to_bytes(192, "big") for key in release_pair.pair())]
     for path in fleet.folder.rglob("*"):
         assert not path.is_file() or not any(secret in path.read_bytes() for secret in private), path
     with pytest.raises(VaultError, match="another passphrase"):
@@ -210,7 +207,7 @@ def test_a_release_key_leaves_whole_or_stays(fleet, tmp_path, monkeypatch):
         fleet.release_key(1, PHRASE)
     assert "nothing can be signed" in command("keys", "-d", fleet.folder, "--take-away", 0, stick / "two", code=1)
     shutil.copy(stick / "one", release_keys.place(fleet.folder, 1))
-    assert fleet.release_key(1, PHRASE).public_key() == KEYS[1].public_key()
+    assert fleet.release_key(1, PHRASE).public_key() == release_pair.pair()[1].public_key()
     shutil.copy(release_keys.place(fleet.folder, 0), release_keys.place(fleet.folder, 1))
     with pytest.raises(StoreError, match="no release key of this fleet"):
         fleet.release_key(1, PHRASE)
