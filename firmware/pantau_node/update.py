@@ -8,7 +8,7 @@ import asyncio
 
 from micropython import const
 
-from pantau_wire import bundle as B
+from pantau_wire import updates as B
 
 from . import updatefile as kept
 from .rare import drop

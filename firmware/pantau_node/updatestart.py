@@ -2,7 +2,7 @@
 
 import asyncio
 
-from pantau_wire import bundle
+from pantau_wire import updates
 
 from . import log, update
 from . import updatefile as kept
@@ -15,14 +15,14 @@ def look(app):
     state = kept.load(root) if root else {}
     step = state.get("state", 0)
     try:
-        if step == bundle.VERIFIED or (step == bundle.RECEIVING and update.have(app, root, state) == state["total"]):
+        if step == updates.VERIFIED or (step == updates.RECEIVING and update.have(app, root, state) == state["total"]):
             update.finish(app)
-        elif step == bundle.RECEIVING:
+        elif step == updates.RECEIVING:
             update.tell(app, state)
-        elif step == bundle.TRIAL and state.get("to") == _runs(app, state):
+        elif step == updates.TRIAL and state.get("to") == _runs(app, state):
             app.proved = True  # not by what proves any start
             _go_on(app)
-        elif step == bundle.TRIAL:
+        elif step == updates.TRIAL:
             _failed(app, root, state)
         elif step:
             kept.remove(root + kept.STREAM)
@@ -53,7 +53,7 @@ def _failed(app, root, state):
     """The launcher has come back to what ran before: report why, and let what failed be no slot."""
     why = state.get("why") or app.facts.defect
     if not why and not state.get("began") and not state.get("again"):
-        state.update({"state": bundle.VERIFIED, "again": 1})  # the power went before the launcher knew of it
+        state.update({"state": updates.VERIFIED, "again": 1})  # the power went before the launcher knew of it
         kept.save(root, state)
         update.finish(app)
         return
@@ -62,7 +62,7 @@ def _failed(app, root, state):
     slot = root + str(state.get("to"))
     if "start" not in state and not kept.missing(slot):
         kept.remove(slot + "/ready")
-    state.update({"state": bundle.ROLLED_BACK, "why": why})
+    state.update({"state": updates.ROLLED_BACK, "why": why})
     update.tell(app, state)
     kept.save(root, state)
     kept.remove(root + kept.STREAM)

@@ -14,7 +14,7 @@ from micropython import const
 from pantau_wire import bundle
 from pantau_wire.errors import WireError
 
-from . import update, updatehead
+from . import update
 from . import updatefile as kept
 from .rare import drop
 
@@ -69,9 +69,13 @@ async def run(app):
 
 async def _verify(app, root, state):
     """Return the Head; nothing is believed that was judged before the last start."""
+    from . import updatehead
+
     head, why = updatehead.judge(app, root, state, kept.read(root, 0, bundle.MAX_HEAD))
     if why or head is None or kept.have(root) != head.total:
         raise UnsoundError(why or "the bundle is not whole")
+    del updatehead
+    drop("updatehead", "chip", "trust", "rsa", "slots")  # what follows takes its time
     sha = hashlib.sha256()
     await _each(root, head.start, head.total, sha.update)
     if binascii.hexlify(sha.digest()).decode() != head.fields["sha256"]:

@@ -11,19 +11,18 @@ import binascii
 import hashlib
 import json
 
+from . import updates
 from .errors import WireError
 
 MAGIC = b"PNTB\x01"
 MAX_MANIFEST = 1500
 KEY_BYTES = 384  # of an RSA-3072 modulus, and of a signature
-MAX_HEAD = len(MAGIC) + 4 + MAX_MANIFEST + 3 + KEY_BYTES
-MAX_CHUNK = 800  # bytes of the bundle in one UPDATE frame
+MAX_HEAD, MAX_CHUNK = updates.MAX_HEAD, updates.MAX_CHUNK
 MAX_FILES = 255
 MAX_PATH = 64
-APP, IMAGE = "app", "image"
-# update_state of a health frame; the detail of a RESULT begins with the word. ok is 0 for the last two, and for "busy".
-RECEIVING, VERIFIED, TRIAL, ACCEPTED, ROLLED_BACK, REFUSED = 1, 2, 3, 4, 5, 6
-WORDS = ("none", "receiving", "verified", "trial", "accepted", "rolled back", "refused")
+APP, IMAGE = updates.APP, updates.IMAGE
+RECEIVING, VERIFIED, TRIAL = updates.RECEIVING, updates.VERIFIED, updates.TRIAL
+ACCEPTED, ROLLED_BACK, REFUSED, WORDS = updates.ACCEPTED, updates.ROLLED_BACK, updates.REFUSED, updates.WORDS
 _MOST = 1 << 30
 _HEX = "0123456789abcdef"
 

@@ -8,10 +8,11 @@ import importlib
 import json
 import sys
 import types
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from pantau.fleet import bundle
-from pantau_sim.powercut_chip import DiskChip
+from pantau_sim.powercut_chip import DiskChip, RawChip
 from pantau_sim.powercut_rig import INTERVAL_S, START_MS, Bridge, Rig, config_json, identity_json
 from pantau_wire import frame
 from pantau_wire import names as T
@@ -19,7 +20,6 @@ from pantau_wire.bundle import MAX_CHUNK
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Generator, Iterator
-    from pathlib import Path
 
 _SECTORS = 128
 _WITH_FILES = (
@@ -64,6 +64,7 @@ def as_modules() -> Iterator[None]:
         yield
     finally:
         rare.drop = kept
+        RawChip(Path()).use()  # the core's modules
         for module in modules:
             module.__dict__.pop("open", None)
             vars(module).update({name: sys.modules[name] for name in ("os", "asyncio") if name in vars(module)})
