@@ -177,8 +177,8 @@ def _judge_offered(rollout: Rollout, place: Place, state: NodeState, order: Orde
     why = ""
     if order.state == COMPLETE and _silent(rollout, place, state, city):
         why = "not heard any more since it has the whole bundle"
-    elif order.state != QUEUED and now_ms - max(order.sent_ms, city.listening_ms) > plan.patience_ms:
-        if state.heard_ms <= order.sent_ms:
+    elif order.state != QUEUED and now_ms - max(order.sent_ms, place.since_ms, city.listening_ms) > plan.patience_ms:
+        if state.heard_ms <= max(order.sent_ms, place.since_ms):
             return place._replace(state=ABSENT, since_ms=now_ms, why="not heard since it was asked")
         why = f"has not accepted in time: {order.result or 'no answer'}"
     return place._replace(state=FAILED, since_ms=now_ms, why=why) if why else place

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 
 DESK = "desk"
 _ORDER_MS = 7 * 86_400_000  # an offer waits so long for a node that is away
-_DEAF_MS = 120_000  # without a word of any node: silence then is ours
+_AWAY_MS = 120_000  # between two looks: we were not there
+_DEAF_MS = 1_200_000  # without a word of any node: silence then is ours
 
 
 class RolloutError(Exception):
@@ -111,9 +112,9 @@ class Rollouts:
     def tick(self, desk: Desk, now_ms: int) -> None:
         """Follow the rollout a step, in a transaction of its own."""
         last = self.last()
-        self._listen(desk, now_ms)
         if last is None or last.state == FINISHED:
             return
+        self._listen(desk, now_ms, min(_DEAF_MS, last.plan.silent_ms // 2))
         with self._book.transaction():
             places = self.places(last.id)
             states = {
@@ -127,7 +128,9 @@ class Rollouts:
             for node in moves.cancel:
                 desk.cancel((fresh.get(node) or places[node]).order, "the rollout was halted", now_ms)
             for node in moves.offer:
-                fresh[node] = fresh[node]._replace(order=self._order(node, last.plan.bundle, last, now_ms))
+                before = orders.get(fresh[node].order)
+                if before is None or before.ended_ms is not None:  # else it was away, and its order has waited for it
+                    fresh[node] = fresh[node]._replace(order=self._order(node, last.plan.bundle, last, now_ms))
             for node in moves.back:
                 fresh[node] = self._bring_back(fresh[node], last, now_ms)
             self._write(last, moves.rollout, fresh)
@@ -136,10 +139,9 @@ class Rollouts:
             if moves.offer or moves.back or moves.cancel:
                 desk.reload()
 
-    def _listen(self, desk: Desk, now_ms: int) -> None:
+    def _listen(self, desk: Desk, now_ms: int, deaf_ms: int) -> None:
         """Note since when we would have heard a node: neither we nor the way to all nodes was gone."""
-        heard = desk.last_heard_ms
-        if now_ms - self._ticked_ms > _DEAF_MS or now_ms - heard > _DEAF_MS:
+        if now_ms - self._ticked_ms > _AWAY_MS or now_ms - desk.last_heard_ms > deaf_ms:
             self._listening_ms = now_ms
         self._ticked_ms = now_ms
 

@@ -107,6 +107,20 @@ def test_a_pinned_node_stays_and_one_that_is_away_is_asked_when_it_comes(make: M
     city.nodes["canary-2"].away = False
     city.pass_(900)
     assert city.nodes["canary-2"].release == 2, "its order waits for it"
+    assert [order.kind for order in city.book.orders_of("canary-2")] == ["update"], "and it is one order"
+
+
+def test_a_node_that_comes_while_it_goes_on_is_asked_by_the_order_it_has(make: Make) -> None:
+    city = make(*nodes(), soak_ms=10**8)
+    city.pass_(60)
+    city.nodes["lab"].away = True
+    city.pass_(9000)
+    places = city.rollouts.places(1)
+    assert places["lab"].state == "absent" and state(city)[0] == RUNNING
+    city.nodes["lab"].away = False
+    city.pass_(1200)
+    assert city.rollouts.places(1)["lab"].state == "accepted"
+    assert len(city.book.orders_of("lab")) == 1
 
 
 def test_halted_by_hand_it_stays_as_it_is_and_goes_on_when_it_is_told(make: Make) -> None:
