@@ -68,9 +68,12 @@ class Office:
         store = self.fleet.store
         at_station = {one: row["node"] for one, row in self._boards.items() if row["station"] == station}
         given = {one: node for one, node in at_station.items() if node not in store.revoked}
-        placed = [n for n in self.stand(station).there if n not in store.revoked and n not in self._others("")]
+        placed = [n for n in self.stand(station).there if n not in store.revoked]
+        # Enrolled in the office for a crate of boards, and never anywhere yet.
+        placed += [n for n in store.nodes if provision.numbered(n, station) and n not in self.registry.nodes]
         taken = {*store.nodes, *store.revoked, *self.registry.nodes, *self._others("")}
-        return provision.propose(station, board, given, placed, taken)
+        free = [node for node in placed if node not in self._others("")]
+        return provision.propose(station, board, given, free, taken)
 
     def check(self, node: str, station: str, board: str) -> None:
         """Raise RefusedError where a board cannot be this node at this station."""

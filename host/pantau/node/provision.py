@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 MOST = 4080  # bytes of an identity or a configuration: pantau_node/slots.py
 _ID_LENGTH = 23
+_DIGITS = 6  # of a number that is ours; a longer one is no number of a node
 _MAGIC = b"PNT1"  # pantau_node/slots.py
 _HEAD = struct.Struct(">III")
 IDENTITY, CONFIG, SETUP, CA = "/identity.json", "/config.json", "/setup", "/ca.der"
@@ -101,6 +102,12 @@ def propose(station: str, board: str, given: Mapping[str, str], placed: Collecti
     while (node := _numbered(station, number)) in taken:
         number += 1
     return node
+
+
+def numbered(node: str, station: str) -> bool:
+    """Return whether an id is one that is proposed for a station."""
+    _, _, number = node.rpartition("-")
+    return number.isdecimal() and len(number) < _DIGITS and node == _numbered(station, int(number))
 
 
 def _numbered(station: str, number: int) -> str:

@@ -35,6 +35,10 @@ WORDS = {
         "Chip ini kosong dan image tidak disebutkan: --image BERKAS (.bin, dari micropython.org)",
     ),
     "setup.starting": ("  waiting for {node} to start ...", "  menunggu {node} mulai ..."),
+    "setup.hearing": (
+        "  waiting up to {s} s for the bridge to acknowledge ...",
+        "  menunggu pengakuan dari bridge, paling lama {s} detik ...",
+    ),
     "setup.ask_bad_sensor": (
         "A sensor is not well. Go on all the same",
         "Ada sensor yang bermasalah. Tetap lanjutkan",

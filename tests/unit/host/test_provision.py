@@ -344,3 +344,12 @@ def test_the_next_board_is_a_new_serial_number():
 
 def test_who_of_a_bare_board():
     assert Who(*json.loads(Disk().run(provision._WHO))) == Who()
+
+
+def test_a_node_that_was_enrolled_for_a_crate_is_proposed_first(tmp_path, monkeypatch):
+    desk = office(tmp_path, monkeypatch)
+    for node in ("angke-3", "sawah-1"):
+        desk.fleet.store.enrol(node, NOW)
+    assert desk.propose("angke", "B1") == "angke-3"
+    desk.enrol("angke-3", "angke", "B1", no_authority)
+    assert desk.propose("angke", "B2") == "angke-1"

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import io
 import json
+import time
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -24,10 +25,11 @@ from pantau.cli.report import FailedError, UsageError
 from pantau.fleet import files
 from pantau.node.ports import Port, again
 from pantau.node.reach import Found, look, wait_for_node
-from pantau.node.session import GREET_S
+from pantau.node.session import GREET_S, Session
 from pantau.node.words import say
 
 STEPS = ("list", "flash", "install", "provision", "selftest", "commission")
+_HEARD_S = 60.0
 _START_S = 90.0  # until a node answers after its restart: with a slow flash and a full outbox
 
 
@@ -143,9 +145,19 @@ class Wizard:
             self._note("skipped", what=self._say("not_on_site"))
             self.told["commission"] = {"skipped": True}
             return
+        self._until_heard()
         options = {"keys": how.wanted.folder / "keys.vault", "config": how.wanted.config, "yes": not how.present}
         self._command("commission", commission.command, wait=int(GREET_S), **options, **how.commissioning)
         self._found.hello["setup"] = 0
+
+    def _until_heard(self) -> None:
+        """Wait for the bridge's first acknowledgement after a start; without one the checks say what is missing."""
+        with Session.open(self.port) as session:
+            end = time.monotonic() + _HEARD_S
+            if session.ask("seen").get("ack_s") is None:
+                self._note("hearing", s=int(_HEARD_S))
+            while session.ask("seen").get("ack_s") is None and time.monotonic() < end:
+                session.listen(1)
 
     def _command(self, name: str, command: click.Command, **options: Any) -> None:
         """Run a command of `pantau node` for this port."""

@@ -45,7 +45,7 @@ _FIGURES = ("still", "clock", "tested")  # shown by the checks
 )
 @click.option("--note", "remark", default="", metavar="TEXT", help="Anything else.")
 @click.option("--accept", metavar="REASON", help="Go on though a check fails; the reason is recorded.")
-@click.option("--yes", is_flag=True, help="Do not ask before it is sent.")
+@click.option("--yes", is_flag=True, help="Ask nothing: what is not given is left out.")
 @click.option("--dry-run", is_flag=True, help="Measure and check; send nothing. The clock is set all the same.")
 @click.option(
     "-o",
@@ -63,7 +63,7 @@ def command(
 
     Takes ten samples, which are sent like any other. What is not given is asked for. A check that fails says what to do.
     """
-    present = interactive(as_json=as_json)
+    present = interactive(as_json=as_json) and not yes
     known = load_keys(keys, config, lang)
     if not (who := (who or "").strip()) and not present:
         raise UsageError(say("commission.missing", lang))

@@ -59,8 +59,8 @@ def command(path: Path, station: str, new: str, old: str | None, at: datetime | 
     registry_file.load(file)  # ConfigError: what was wrong before
     if new not in key_file.load(config.bridge.keys, config.bridge.keys_secret):
         raise UsageError(
-            f"{new} has no key in {config.bridge.keys}, so nothing that it sends would be taken. Enrol it first: put the"
-            ' key of its identity.json under "nodes" there (see docs/install-by-hand.md)'
+            f"{new} has no key in {config.bridge.keys}, so nothing that it sends would be taken. Make it first, with"
+            f" its board on the cable, which also moves the station to it: pantau node provision --station {station} --replace OLD"
         )
     content = file.read_bytes()
     when = at or now()
