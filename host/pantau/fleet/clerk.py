@@ -81,10 +81,12 @@ class Clerk:
                     if unsent:
                         await self._worker.call(self._take_back, unsent)
                     self.trouble = ""
-                except (sqlite3.Error, StoreError, SpoolUnavailable, SpoolBroken, OSError) as error:
+                except Exception as error:  # noqa: BLE001  a full disk or a defect of ours: frames are taken in all the same
+                    passing = isinstance(error, (sqlite3.Error, StoreError, SpoolUnavailable, SpoolBroken, OSError))
+                    reason = str(error) if passing else f"defect: {error!r}"
                     if not self.trouble:
-                        event(_log, logging.ERROR, "fleet.unavailable", reason=error)
-                    self.trouble = str(error)
+                        event(_log, logging.ERROR, "fleet.unavailable", reason=reason)
+                    self.trouble = reason
                     await self._worker.call(self._forget)
                     await asyncio.sleep(_AGAIN_S)
                 await asyncio.sleep(_BUSY_S if self._pipeline.pace.busy else _TICK_S)
