@@ -13,6 +13,7 @@ from pantau.node import provision
 from pantau.node.board import Board
 from pantau.node.partitions import Partition
 from pantau.node.provision import Who
+from pantau.node.reach import wait_for_node
 from pantau_sim.board.node import STOCK as TABLE
 from pantau_sim.board.node import Kind
 
@@ -134,3 +135,20 @@ def test_a_board_tells_who_it_is_and_no_key(tmp_path, table):
         assert "00ff" not in at.run(provision._WHO)
         at.write("/identity.json", b'{"node":"n-3"}')
         assert provision.who(at).node == "n-3"
+
+
+@pytest.mark.long
+@pytest.mark.timeout(240)
+def test_a_running_node_is_unlocked_by_its_key_and_provisioned_anew(tmp_path):
+    city(tmp_path)
+    with switched_on(tmp_path / "board") as board:
+        done = CliRunner().invoke(pantau, ["node", "install", "--port", board.port, "--no-reset"])
+        assert done.exit_code == 0, done.output
+        words = ("--station", "angke", "--json")
+        call(tmp_path, board, *words, "--wifi", "kali")
+        assert wait_for_node(port_of(board), 60, "angke-1")["setup"]
+        again = call(tmp_path, board, *words, "--wifi", "sungai")
+        assert json.loads(again.stdout)["written"] == ["/config.json"] and "opens its REPL" in again.stderr
+        wait_for_node(port_of(board), 60, "angke-1")
+        said = CliRunner().invoke(pantau, ["node", "get", "link.ssid", "--port", board.port])
+        assert "sungai" in said.output
