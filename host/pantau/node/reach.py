@@ -6,6 +6,7 @@ import time
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pantau.node.board import Board
+from pantau.node.ports import again
 from pantau.node.session import Key, Session
 from pantau.node.stream import SerialStream
 from pantau.node.trouble import RefusedError, UnreachedError
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 _LOOK_S = 1.5
 _PROMPT_S = 0.3  # a REPL answers at once
 _TO_PROMPT = b"\x02\r\n"  # out of the raw REPL, and a line; a node passes it over
+_AGAIN_S = 0.3
 _OPEN_S = 600  # of the REPL
 _LEAVES_S = 5  # until a node that was unlocked is at its REPL: fieldwork.py
 
@@ -94,6 +96,22 @@ def _at_prompt(port: Port) -> bool:
     finally:
         stream.close()
     return heard.endswith(b">>> ")
+
+
+def wait_for_repl(port: Port, patience_s: float) -> Port:
+    """Return the port, as it is called now, of a board that was flashed, once it is at its REPL. Raises UnreachedError."""
+    end = time.monotonic() + patience_s
+    while True:
+        at = again(port)  # a chip with USB of its own goes and comes back
+        try:
+            if _at_prompt(at):
+                return at
+        except UnreachedError:
+            if time.monotonic() >= end:
+                raise
+        if time.monotonic() >= end:
+            raise UnreachedError("board.silent", port=at.device)
+        time.sleep(_AGAIN_S)
 
 
 def _until_repl(session: Session) -> None:

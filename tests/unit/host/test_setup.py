@@ -53,6 +53,7 @@ def bench(tmp_path, monkeypatch):
         monkeypatch.setattr(getattr(steps, name), "command", stand_in(name))
     monkeypatch.setattr(steps, "look", lambda _port: bench.found)
     monkeypatch.setattr(steps, "again", lambda port: port)
+    monkeypatch.setattr(steps, "wait_for_repl", lambda port, _patience_s: port)
     monkeypatch.setattr(steps.files, "load", lambda _folder: Fleet)
     monkeypatch.setattr(steps, "wait_for_node", lambda *_: {"node": "angke-1", "setup": 1})
     monkeypatch.setattr(steps.Wizard, "_until_heard", lambda _self: None)

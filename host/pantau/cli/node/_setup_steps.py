@@ -24,7 +24,7 @@ from pantau.cli.node.provision import provisioned
 from pantau.cli.report import FailedError, UsageError
 from pantau.fleet import files
 from pantau.node.ports import Port, again
-from pantau.node.reach import Found, look, wait_for_node
+from pantau.node.reach import Found, look, wait_for_node, wait_for_repl
 from pantau.node.session import GREET_S, Session
 from pantau.node.words import say
 
@@ -91,7 +91,7 @@ class Wizard:
             kind = click.Path(exists=True, dir_okay=False, path_type=Path)
             image = click.prompt(label, type=kind, err=True)
         self._command("flash", flash.command, file=image)
-        self.port = again(self.port)
+        self.port = wait_for_repl(self.port, _START_S)
 
     def _install(self) -> None:
         if self._found.what == "node":
