@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import os
 import shutil
-from typing import TYPE_CHECKING, NoReturn
+import sys
+from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
 from pantau_sim.vm import MissingVmError, find_vm
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 def missing(what: str, package: str) -> NoReturn:
@@ -27,7 +26,8 @@ def missing(what: str, package: str) -> NoReturn:
 
 def need(tool: str, package: str) -> str:
     """Return the path of the executable `tool`, or skip or fail the running test: see `missing`."""
-    found = shutil.which(tool, path=os.environ.get("PATH", os.defpath) + os.pathsep + "/usr/sbin")
+    places = (str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath), "/usr/sbin")
+    found = shutil.which(tool, path=os.pathsep.join(places))
     return found or missing(tool, package)
 
 

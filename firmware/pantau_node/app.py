@@ -124,6 +124,11 @@ class App:
                 self._maintain(value)
             elif name == "update":
                 self._update(value)
+            elif name == "unlock":
+                from .console import leave  # asked for, or about to be
+
+                self.board.repl_ms = value
+                asyncio.create_task(leave())
             elif name == "restart":
                 self.starts.planned()
                 self.restart(value)

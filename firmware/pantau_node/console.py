@@ -15,6 +15,7 @@ from .rare import drop
 
 _SILENCE_MS = const(60000)  # then all of this is let go, and a battery's node may sleep again
 _POLL_MS = const(20)  # the chip's ring of 260 bytes is full after 22 ms, a question has 200
+_LEAVE_S = const(3)  # for the answer, and for the link to send its result
 _PART = const(512)  # bytes of an answer in one packet: what a node can spare several times over
 _MINE = ("console", "pantau_wire.line", "pantau_wire.cobs", "pantau_wire.topics")
 
@@ -79,6 +80,12 @@ class Console:
         """Write one part of the answer to a question."""
         self._out.write(line.packet(line.SAY, "", bytes((number, more)) + part))
         await asyncio.sleep(0)
+
+
+async def leave():
+    """Lead to the REPL, as Ctrl-C does where it is heard."""
+    await asyncio.sleep(_LEAVE_S)
+    raise KeyboardInterrupt
 
 
 async def serve(app, stream, out):

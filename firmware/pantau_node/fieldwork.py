@@ -1,6 +1,5 @@
 """Orders of a technician on the spot: set the clock, commission the station, open the REPL. Loaded for each."""
 
-import asyncio
 import json
 
 from pantau_wire import _tables as T
@@ -10,7 +9,6 @@ from . import clock as clocks
 
 _BY_HAND_MS = 2000  # a computer's clock, and the way through its USB port
 _UNLOCK_S = (60, 3600)
-_LEAVE_S = 3  # for the answer, and for the link to send its result
 
 
 def _object(fields):
@@ -67,11 +65,5 @@ def unlock(node, fields):
     seconds = (_object(fields) or {}).get("s", 600)
     if type(seconds) is not int or not _UNLOCK_S[0] <= seconds <= _UNLOCK_S[1]:
         return 0, "s: must be seconds in %d..%d" % _UNLOCK_S
-    node.facts.board.repl_ms = seconds * 1000
-    asyncio.create_task(_interrupt())
+    node.act("unlock", seconds * 1000)
     return 1, "the REPL for %d s, then a restart" % seconds
-
-
-async def _interrupt():
-    await asyncio.sleep(_LEAVE_S)
-    raise KeyboardInterrupt

@@ -3,7 +3,6 @@
 import contextlib
 import importlib.util
 import json
-import shutil
 import socket
 import subprocess
 import sys
@@ -11,6 +10,7 @@ import threading
 from pathlib import Path
 
 import pytest
+
 from click.testing import CliRunner
 
 import needs
@@ -154,10 +154,8 @@ def test_a_table_that_cannot_be_is_not_written(row, says):
 
 
 def test_another_reader_sees_the_same_partitions(tmp_path, stock):
-    """mp-image-tool-esp32, if it is there, reads our image as we do."""
-    tool = shutil.which("mp-image-tool-esp32")  # no part of the development environment: it pins an old esptool
-    if tool is None:
-        pytest.skip("mp-image-tool-esp32 is not installed: pip install mp-image-tool-esp32")
+    """mp-image-tool-esp32 reads our image as we do."""
+    tool = needs.need("mp-image-tool-esp32", "mp-image-tool-esp32")
     data, table = prepare(read_image(stock.read_bytes()), 4 * MIB)
     made = tmp_path / "made.bin"
     made.write_bytes(data)

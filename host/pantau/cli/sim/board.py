@@ -70,6 +70,11 @@ def _make(root: Path, sensors: str, seed: int) -> VirtualBoard:
     return VirtualBoard(root, wiring=wire(SENSORS[sensors], World(seed).station(f"{sensors}-board"), seed)[0])
 
 
+def _point(link: Path, port: str) -> None:
+    link.unlink(missing_ok=True)
+    link.symlink_to(port)
+
+
 def _serve(board: VirtualBoard, blank: bool, link: Path | None, as_json: bool) -> None:
     async def live() -> None:
         ended = asyncio.Event()
@@ -77,8 +82,7 @@ def _serve(board: VirtualBoard, blank: bool, link: Path | None, as_json: bool) -
             asyncio.get_running_loop().add_signal_handler(number, ended.set)
         await (board.start_blank() if blank else board.start())
         if link is not None:
-            link.unlink(missing_ok=True)
-            link.symlink_to(board.port)
+            await asyncio.to_thread(_point, link, board.port)
         click.echo(board.about() if as_json else _told(board, blank))
         try:
             await ended.wait()
