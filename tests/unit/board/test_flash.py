@@ -3,6 +3,7 @@
 import contextlib
 import importlib.util
 import json
+import os
 import socket
 import subprocess
 import sys
@@ -10,7 +11,6 @@ import threading
 from pathlib import Path
 
 import pytest
-
 from click.testing import CliRunner
 
 import needs
@@ -159,7 +159,8 @@ def test_another_reader_sees_the_same_partitions(tmp_path, stock):
     data, table = prepare(read_image(stock.read_bytes()), 4 * MIB)
     made = tmp_path / "made.bin"
     made.write_bytes(data)
-    said = subprocess.run([tool, str(made)], capture_output=True, text=True, check=True, timeout=30).stdout
+    wide = {**os.environ, "COLUMNS": "200"}
+    said = subprocess.run([tool, str(made)], capture_output=True, text=True, check=True, timeout=30, env=wide).stdout
     for row in table:
         assert f"{row.label}" in said and f"{row.offset:#x}" in said, said
 

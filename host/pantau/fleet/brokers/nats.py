@@ -14,7 +14,9 @@ if TYPE_CHECKING:
     from pantau.fleet.brokers import Setup
 
 TITLE = "nats-server 2.12"
-_ROUNDS = 4  # log 2, of bcrypt, its least: as for Mosquitto, the passwords are long and random, and a city has ten thousand
+_ROUNDS = (
+    4  # log 2, of bcrypt, its least: as for Mosquitto, the passwords are long and random, and a city has ten thousand
+)
 
 
 def files(setup: Setup) -> dict[str, str]:
