@@ -72,7 +72,7 @@ FIELD: list[tuple[str, list[tuple[str, str]]]] = [
         ],
     ),
     (
-        f"pantau node setup --broker-port {BROKER} --who Sari --mount 4.0 --gauge 1.20 --position=-6.1784,106.6319 --photo angke.jpg --yes",
+        f"pantau node setup --broker-port {BROKER} --who regu-3 --mount 4.0 --gauge 1.20 --position=-6.1784,106.6319 --photo angke.jpg --yes",
         [],
     ),
     ("pantau node status", []),
@@ -163,7 +163,7 @@ class Place:
             last = [part for part in line.split("\r") if part]
             lines.append(_BAR.sub(" ... done", last[-1] if last else "").rstrip())
         said = "\n".join(line for line in lines if not line.startswith("WARNING: Chip was NOT reset"))
-        return said.replace(str(self.folder), "/home/sari/tng").replace(str(self.ports[0]), str(BROKER))
+        return said.replace(str(self.folder), "/srv/tng").replace(str(self.ports[0]), str(BROKER))
 
 
 @contextlib.contextmanager

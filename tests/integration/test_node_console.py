@@ -95,7 +95,7 @@ def test_a_station_is_looked_at_commissioned_and_emptied_over_its_cable(field: F
     assert tested["state"] == "good", tested
     assert [one["model"] for one in tested["sensors"]] == ["a02yyuw", "sht4x"]
 
-    site = ["--who", "Sari", "--mount", "3.0", "--gauge", "0.5", "--position", "-6.2,106.6", "--photo", "site.jpg"]
+    site = ["--who", "regu-3", "--mount", "3.0", "--gauge", "0.5", "--position", "-6.2,106.6", "--photo", "site.jpg"]
     done = field.told("commission", *site, "--accept", "no network yet", "-o", "copy.json")
     assert done["record"]["accepted"]["checks"] == ["delivery", "signal"]
     assert done["record"]["clock"]["quality"] == 2

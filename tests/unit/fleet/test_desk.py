@@ -191,12 +191,12 @@ def test_what_a_node_said_is_kept_and_a_backlog_does_not_undo_it(city: City) -> 
     old = node.said.pop()
     node.boot, node.seq, node.release = 3, 0, 2
     node.health(setup=1)
-    node.say(T.K_COMMISSIONING, {"id": 7, "body": '{"who":"Budi"}'})
+    node.say(T.K_COMMISSIONING, {"id": 7, "body": '{"who":"regu-3"}'})
     city.step()
     city.desk.take("a", old, city.now_ms)
     state = city.book.node("a")
     assert state is not None and (state.boot, state.release, state.setup) == (3, 2, 1)
-    assert city.book.commissionings("a")[0]["body"] == '{"who":"Budi"}'
+    assert city.book.commissionings("a")[0]["body"] == '{"who":"regu-3"}'
 
 
 def test_a_node_of_another_bridge_is_not_told_and_not_expired(tmp_path: Path) -> None:

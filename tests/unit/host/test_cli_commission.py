@@ -19,7 +19,7 @@ from pantau.node.session import Session
 from pantau_wire import names as T
 from unit.host.console_kit import NAME, SECRET, FakeNode, reading, sonar
 
-ALL = ("--keys", "keys.json", "--who", "Sari", "--mount", "2.5", "--gauge", "0,62", "--position", "-6.17840,106.63190", "--photo", "site.jpg", "-o", "copy.json")  # fmt: skip
+ALL = ("--keys", "keys.json", "--who", "regu-3", "--mount", "2.5", "--gauge", "0,62", "--position", "-6.17840,106.63190", "--photo", "site.jpg", "-o", "copy.json")  # fmt: skip
 CHECKS = ["sensors", "still", "delivery", "signal", "clock", "zero", "mount", "position", "photo"]
 CHECK = {
     "type": "object",
@@ -92,7 +92,7 @@ def test_a_station_goes_into_service_on_record(node):
     assert (order.kind, order.fields["name"]) == (T.K_COMMAND, "commission")
     body = json.loads(order.fields["args"])
     assert body == found["record"]
-    assert (body["who"], body["mount_mm"], body["gauge_mm"]) == ("Sari", 2500, 620)
+    assert (body["who"], body["mount_mm"], body["gauge_mm"]) == ("regu-3", 2500, 620)
     assert body["zero_mm"] == 620 + body["distance_mm"] == 620 + 1952
     assert body["still"]["water_distance"] == [10, 1952, 5, 19]
     assert body["photo"] == {"file": "site.jpg", "sha256": hashlib.sha256(b"a picture").hexdigest()}
@@ -220,10 +220,10 @@ def test_wrong_use_is_exit_2_and_sends_nothing(node, words):
 
 def test_who_stands_there_is_asked_for_the_rest(node, monkeypatch):
     monkeypatch.setattr(commission, "interactive", lambda **_: True)
-    answers = ["Sari", "two", "2.5", "", "4.20", "-6.1,106.6", "none.jpg", "", "no camera", "y"]
+    answers = ["regu-3", "two", "2.5", "", "4.20", "-6.1,106.6", "none.jpg", "", "no camera", "y"]
     output = run("--keys", "keys.json", "-o", "copy.json", asked="\n".join(answers) + "\n")
     body = json.loads(node.orders[-1].fields["args"])
-    assert (body["who"], body["mount_mm"], body["zero_mm"]) == ("Sari", 2500, 4200)
+    assert (body["who"], body["mount_mm"], body["zero_mm"]) == ("regu-3", 2500, 4200)
     assert body["accepted"] == {"checks": ["photo"], "reason": "no camera"}
     assert "This is recorded" in output
     node.orders.clear()

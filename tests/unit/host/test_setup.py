@@ -80,7 +80,7 @@ def wizard(bench, *, who="", image=True, **wanted):
 
 
 def test_a_blank_board_goes_through_all_steps(bench):
-    told = wizard(bench, who="Sari")
+    told = wizard(bench, who="regu-3")
     assert bench.did == ["flash", "install", "provision", "selftest", "commission"]
     assert (told["node"], told["station"], told["in_service"]) == ("angke-1", "angke", True)
     assert list(told["steps"]) == list(steps.STEPS) and told["steps"]["install"] == {"did": "install"}
@@ -92,7 +92,7 @@ def test_what_is_done_is_passed_over(bench):
     assert bench.did == ["install", "provision", "selftest"]  # nobody commissions it: no --who
     bench.did.clear()
     bench.found = Found("node", {"node": "angke-1", "version": "0.1.0", "setup": 0})
-    told = wizard(bench, who="Sari")
+    told = wizard(bench, who="regu-3")
     assert bench.did == ["selftest"]
     assert told["in_service"] and told["steps"]["provision"] == {"already": True}
 
@@ -108,7 +108,7 @@ def test_a_running_node_that_is_to_be_another_is_provisioned(bench):
 def test_a_sensor_that_fails_ends_it_before_it_is_commissioned(bench):
     bench.fails = "selftest"
     with pytest.raises(click.ClickException, match="a sensor is not well"):
-        wizard(bench, who="Sari")
+        wizard(bench, who="regu-3")
     assert bench.did[-1] == "selftest"
 
 
