@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from pantau.node.ports import Port
     from pantau.node.stream import Stream
 
+_CTRL_C, _NUMBERS = b"\x03", 16
 MOST = 200  # bytes of a packet to the node
 GREET_S = 10.0  # for a node that sleeps it may have to be longer
 _AGAIN_S = 0.5  # until the first answer
@@ -208,9 +209,12 @@ class Session:
         raise UnreachedError("look.stopped", port=self.device)
 
     def _ask(self, verb: str, args: dict[str, Any]) -> None:
-        self._number = self._number % 255 + 1
         question = json.dumps({"do": verb, **args}, separators=(",", ":"), ensure_ascii=False)
-        packet = bytes(line.packet(line.ASK, "", bytes([self._number]) + question.encode()))
+        for _ in range(_NUMBERS):
+            self._number = self._number % 255 + 1
+            packet = bytes(line.packet(line.ASK, "", bytes([self._number]) + question.encode()))
+            if _CTRL_C not in packet:  # it would stop any program but a provisioned node's
+                break
         if len(packet) > MOST:
             raise RefusedError("look.question")
         try:

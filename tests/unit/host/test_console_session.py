@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pantau.node.dialogue import Packet, Splitter
+from pantau.node.session import Session
 from pantau.node.trouble import RefusedError, TroubleError, UnreachedError
 from pantau_wire import frame, line
 from pantau_wire import names as T
@@ -182,3 +183,24 @@ def test_every_frame_is_what_the_node_has() -> None:
     frames, answer = session.pull([3, 5], 10)
     assert [frame.header(data).seq for data in frames] == list(range(6, 16))
     assert answer == {"frames": 10, "last": [3, 15], "left": 5}
+
+
+def test_no_question_has_a_ctrl_c_in_it():
+    """On a board that is not a node yet it would stop whatever runs there."""
+    written: list[bytes] = []
+
+    class Deaf:
+        def write(self, data):
+            written.append(bytes(data))
+
+        def read(self, _timeout_s):
+            return b""
+
+        def close(self):
+            pass
+
+    session = Session(Deaf(), "port")
+    for verb in ("hello", "status", "logs", "get", "seen"):
+        for _ in range(100):
+            session._ask(verb, {"key": "sampling.interval_s"} if verb == "get" else {})
+    assert len(set(written)) > 400 and not any(b"\x03" in packet for packet in written)
