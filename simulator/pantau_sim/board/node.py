@@ -67,7 +67,8 @@ class VirtualBoard(SimNode):
     """A board in `root`, its file system. start() switches it on, stop() pulls the plug; `port` is where a cable goes."""
 
     def __init__(self, root: Path, kind: Kind | None = None, wiring: Wiring | None = None) -> None:
-        self.kind = kind or Kind()
+        self._table = root.with_name(f"{root.name}.partitions.json")  # beside the folder, as its raw partitions are
+        self.kind = kind or self._as_flashed()
         super().__init__(root, None, wiring, heap="160wK", partitions=self.kind.raw)
         self._heap = f"{int(self._heap[:-1]) + _REPL_HEAP_K}K"
         self._raw = False
@@ -152,7 +153,16 @@ class VirtualBoard(SimNode):
         """Wait until a blank chip has got something that boots."""
         return self._booted.wait(within_s)
 
+    def _as_flashed(self) -> Kind:
+        """Return what stands beside the folder: the partitions that were flashed when it was last on."""
+        if not self._table.exists():
+            return Kind()
+        rows = json.loads(self._table.read_text(encoding="utf-8"))
+        return Kind(table=tuple(Partition(*row) for row in rows))
+
     def _flashed(self, table: list[Partition]) -> None:
+        self._table.parent.mkdir(parents=True, exist_ok=True)
+        self._table.write_text(json.dumps(table), encoding="utf-8")
         self.kind = replace(self.kind, table=tuple(table))
         self.partitions = Partitions(self.root, self.kind.raw)
         asyncio.run(self.start())

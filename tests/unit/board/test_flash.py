@@ -251,3 +251,5 @@ def test_a_blank_virtual_chip_is_flashed_by_the_command_and_boots_with_our_parti
         code = "import esp32; print([p.info()[4] for p in esp32.Partition.find(1)], esp32.Partition.find(1, label='pantau_id')[0].ioctl(4, 0))"
         said = mpremote(board, "exec", code)
     assert said == "['nvs', 'phy_init', 'vfs', 'pantau_ring', 'pantau_id', 'pantau_cfg'] 2\n"
+    with switched_on(tmp_path / "board") as board:  # unplugged and plugged in again
+        assert mpremote(board, "exec", code) == said
