@@ -40,7 +40,7 @@ async def _fresh(app):
                 station = sampler.station
                 alarm = getattr(station, "alarm", False)
                 tap(instant_s, row, bool(alarm), sampler.pace(), bool(getattr(station, "urgent", alarm)))
-                await asyncio.sleep(1 - clock.uptime_ms() % 1000 / 1000)
+                await asyncio.sleep((1000 - clock.uptime_ms() % 1000) / 1000)
             else:
                 await asyncio.sleep(_LOOK_MS / 1000)
     finally:

@@ -2,6 +2,8 @@
 
 import os
 
+from place import own
+
 from pantau_node import config
 from pantau_node.clock import Clock
 from pantau_node.identity import Identity
@@ -11,7 +13,7 @@ from pantau_node.outbox import FileOutbox
 from pantau_wire import frame
 from pantau_wire import names as T
 
-ROOT = "/tmp/pantau-dual-core"
+ROOT = own("core")
 KEY = bytes(range(32))
 OTHER = bytes(range(1, 33))
 FLOOR_S = 1672531200

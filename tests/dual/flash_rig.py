@@ -2,9 +2,11 @@
 
 import os
 
+from place import own
+
 from pantau_sim.flash import NorFlash, PowerCut
 
-FOLDER = "/tmp/pantau-dual-store"
+FOLDER = own("store")
 HOWS = ("before", "within", "after")
 
 

@@ -4,6 +4,7 @@ import json
 import os
 
 from core_rig import NOW_MS, rig
+from place import own
 
 from pantau_node import clock as clocks
 from pantau_node.setup import Setup
@@ -11,7 +12,7 @@ from pantau_wire import frame
 from pantau_wire import names as T
 from pantau_wire.frame import quality
 
-PATH = "/tmp/pantau-dual-setup"
+PATH = own("setup")
 RECORD = '{"who": "t", "zero_m": 106.8456}'
 
 

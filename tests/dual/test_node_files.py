@@ -3,6 +3,8 @@
 import json
 import os
 
+from place import own
+
 from pantau_node import config, identity
 from pantau_node.marks import Monotonic
 
@@ -15,7 +17,7 @@ GOOD = {
     "station": "flood",
     "sensors": [{"model": "a02yyuw", "uart": 1}],
 }
-PATH = "/tmp/pantau-dual-marks"
+PATH = own("marks")
 
 
 def remove(path):

@@ -4,13 +4,14 @@ import json
 import os
 
 from core_rig import NOW_MS, names, rig
+from place import own
 
 from pantau_node.clock import BRIDGE, SYNCED, Clock
 from pantau_node.maintenance import Maintenance, begin, found, replace
 from pantau_wire import names as T
 from pantau_wire.frame import quality
 
-PATH = "/tmp/pantau-dual-maintenance"
+PATH = own("maintenance")
 FLAGGED = quality(T.R_MAINTENANCE)
 
 

@@ -2,6 +2,8 @@
 
 import os
 
+from place import own
+
 from pantau_node import ALARM, ANY, LIVE
 from pantau_node.index import Index
 from pantau_node.journal import Batch
@@ -11,7 +13,7 @@ from pantau_wire import frame
 from pantau_wire import names as T
 from pantau_wire.frame import quality
 
-PATH = "/tmp/pantau-dual-outbox"
+PATH = own("outbox")
 KEY = bytes(range(32))
 COLUMNS = (2, 3, 4, 5, 6, 7, T.TIME_OFFSET)
 

@@ -50,6 +50,8 @@ _GAUGES: dict[str, tuple[str, ...]] = {
     "boots_unsaved": ("Boots that the log's tail has to bring back after a crash",),
     "serial_ports_open": ("Serial ports that are open",),
     "certificate_expires_seconds": ("For how long a certificate is still valid; of the nodes the first that ends", "of"),
+    "fleet_orders_open": ("Orders to nodes that are not answered yet",),
+    "fleet_updates_active": ("Nodes that are being sent a release now",),
     "nodes_linked": ("Nodes that their links say are connected",),
     "nodes": ("Nodes by state", "state"),
     "nodes_delivered_ratio": ("Frames stored of frames that a node is known to have made: over all nodes", "quantile"),
@@ -72,6 +74,11 @@ _GAUGES: dict[str, tuple[str, ...]] = {
     "backup_time_seconds": ("When the last backup of this bridge was finished, Unix seconds; 0 for never",),
 }  # fmt: skip
 _COUNTERS: dict[str, tuple[str, ...]] = {
+    "fleet_orders_sent_total": ("Orders sent to nodes for the first time",),
+    "fleet_orders_again_total": ("Orders sent once more, for want of an answer",),
+    "fleet_orders_answered_total": ("Orders that a node has answered",),
+    "fleet_orders_expired_total": ("Orders that no node answered in their time",),
+    "fleet_update_bytes_total": ("Bytes of releases sent to nodes",),
     "frames_received_total": ("Messages that were judged",),
     "frames_stored_total": ("Frames made durable",),
     "frames_redelivered_total": ("Frames that came again with the same bytes: acknowledged again, stored once",),

