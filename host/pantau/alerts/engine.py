@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from pantau.alerts import placing, signals, words
 from pantau.alerts.desk import CITY, Case, Desk, Moment, levels_of
 from pantau.alerts.ledger import Ledger
-from pantau.alerts.plan import Plans, least_level
+from pantau.alerts.plan import Plans, least_level, normal_level
 from pantau.alerts.rules import EXTREME, SEVERITIES, Leveled, NodeAlarm, Series
 from pantau.alerts.spots import Spots
 from pantau.alerts.standing import Standing
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from pantau.registry.model import Registry, Station
 
 LEDGER = "~"  # keys of the state that are no station's id: what the fold itself knows, and gathered alerts (CITY)
+_ABOVE_M = 0.05  # normal: noise, and a roof that drips
 _AT_LEAST_MS = 900_000  # a maintenance mark on a record holds for two reports, and for this long at least
 
 
@@ -339,19 +340,26 @@ def _close(a: Track, b: Track, window_s: int) -> bool:
 
 
 def _doubted(track: Track, place: Station, frame: Decoded) -> bool:
-    """Return whether a node's alarm is not to be told: it began with a water level that quality control refused.
+    """Return whether a node's alarm is not to be told: no level in its frame that counts bears it out.
 
-    A node holds its alarm for minutes, so the doubt goes on until a level that counts is high, or a float switch is wet.
+    A node holds its alarm for minutes after what raised it, a car say, has gone, and its frames may come in any order. So a level must
+    be high for the station, or a float switch wet; where nothing was refused, clearly above normal is enough: a node's own
+    threshold may be lower.
     """
     levels = [seen for seen in frame.observations if seen.property == "water_level" and seen.value is not None]
     wet = any(seen.property == "water_contact" and seen.value and seen.quality != FAIL for seen in frame.observations)
     if not frame.alarm or track.level or wet or not levels:
         return False
-    if levels[-1].quality == FAIL:
+    highest = max((seen.value or 0.0 for seen in levels if seen.quality != FAIL), default=None)
+    high, normal = least_level(place), normal_level(place)
+    if highest is None or high is None:
+        return levels[-1].quality == FAIL
+    if highest >= high:
+        return False
+    before = track.recent[-1:]
+    if any(seen.quality == FAIL for seen in levels) or (before and before[0].quality == FAIL):
         return True
-    before, high = track.recent[-1:], least_level(place)
-    doubted = bool(before) and before[0].quality == FAIL
-    return doubted and high is not None and (levels[-1].value or 0.0) < high
+    return normal is not None and highest <= normal + _ABOVE_M
 
 
 def _fresh_ms(plans: Plans, plan: Plan) -> int:

@@ -92,6 +92,12 @@ def least_level(place: Station) -> float | None:
     return min(levels, default=None)
 
 
+def normal_level(place: Station) -> float | None:
+    """Return the water level that is usual at a station, m: its dry ground, or where siaga 4 ends; None where nobody has said."""
+    flood = place.flood
+    return None if flood is None else next((x for x in (flood.dry_level, flood.siaga_4) if x is not None), None)
+
+
 def _add(plan: Plan, rule: Rule) -> None:
     if isinstance(rule, Series):
         plan.series[rule.property].append(Judged(rule, rule.flags))

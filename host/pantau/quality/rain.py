@@ -185,7 +185,8 @@ def wet(gauges: Iterable[dict[str, Any]], start_ms: int, end_ms: int, enough_mm:
     """Return whether one of the gauges had `enough_mm` in the whole hours from that of `start_ms` to that of `end_ms`.
 
     None where nobody can say. A gauge that was not heard in the last quarter of the time, or not known in all of it, does not
-    know that it was dry; one that has not tipped for three days may be clogged, so that it takes two of them.
+    know that it was dry; one that has not tipped for three days may be clogged, so that it takes two of them. One that has stood for less than that
+    was tested when it was commissioned.
     """
     lively = dry = 0
     for hours in gauges:
@@ -193,7 +194,8 @@ def wet(gauges: Iterable[dict[str, Any]], start_ms: int, end_ms: int, enough_mm:
             return True
         if hours["since"] <= start_ms and hours.get("heard", 0) >= end_ms - (end_ms - start_ms) // 4:
             dry += 1
-            lively += any(hour >= end_ms // HOUR_MS - _HOURS for hour, _ in hours["hours"])
+            new = hours["since"] >= end_ms - _HOURS * HOUR_MS
+            lively += new or any(hour >= end_ms // HOUR_MS - _HOURS for hour, _ in hours["hours"])
     return False if lively or dry > 1 else None
 
 

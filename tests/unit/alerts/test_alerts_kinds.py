@@ -46,6 +46,16 @@ def test_a_node_that_holds_a_refused_alarm_is_believed_when_the_water_is_high():
     assert [told(some) for some in made] == [[], [], [], ["open a:severe!"], []]
     engine = kit.engine(checked, kit.city(flood=FloodSite(siaga_3=0.9)))  # set lower than siaga: nothing was refused
     assert told(engine.observe(feed.frame(at=T0, values=[0.4], alarm=True))) == ["open a:severe!"]
+    street = FloodSite(siaga_3=0.9, dry_level=0.0)
+    engine = kit.engine(
+        checked, kit.city(flood=street)
+    )  # the frames of the car come late: what is held over dry ground is no flood
+    assert told(engine.observe(feed.frame(at=T0, values=[0.02], alarm=True))) == []
+    assert (
+        told(engine.observe(feed.frame(at=T0 + MINUTE, values=[0.4], alarm=True))) == []
+    )  # after a doubt it must be high
+    engine = kit.engine(checked, kit.city(flood=street))
+    assert told(engine.observe(feed.frame(at=T0, values=[0.02, 0.4], alarm=True))) == ["open a:severe!"]
 
 
 def test_an_alarm_in_a_backlog_is_past_but_not_on_the_word_of_a_clock_nobody_set():
