@@ -161,3 +161,13 @@ def tear(image: bytearray, kind: str, at: int, data: bytes, rand: "Callable[[int
     else:
         for i in range(at + done, at + SECTOR):
             image[i] = rand(8)
+
+
+def cut_short(image: bytearray, kind: str, at: int, data: bytes, how: str, rand: "Callable[[int], int]") -> None:
+    """Leave in the image what a power cut "before", "within" or "after" a program or an erase of a sector leaves."""
+    if how == "within":
+        tear(image, kind, at, data, rand)
+    elif how == "after" and kind == "program":
+        program(image, at, data)
+    elif how == "after":
+        image[at : at + SECTOR] = b"\xff" * SECTOR

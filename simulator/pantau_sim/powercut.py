@@ -21,7 +21,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pantau_sim.flash import NorFlash, program, tear
+from pantau_sim.flash import NorFlash, cut_short
 from pantau_sim.powercut_chip import FULL_SECTORS, RING_SECTORS, DiskChip, RawChip
 from pantau_sim.powercut_rig import INTERVAL_S, START_MS, Bridge, Rig, config_json, identity_json, reach_firmware
 from pantau_wire import names as T
@@ -303,12 +303,7 @@ class _Week:
         kind, at, data = cut.op
         flash = self._after.flash
         flash.restore(cut.image)
-        if mode == "within":
-            tear(flash.data, kind, at, data, random.Random(self._seed << 32 | cut.number).getrandbits)
-        elif mode == "after" and kind == "program":
-            program(flash.data, at, data)
-        elif mode == "after":
-            flash.data[at : at + 4096] = b"\xff" * 4096
+        cut_short(flash.data, kind, at, data, mode, random.Random(self._seed << 32 | cut.number).getrandbits)
         self._after.set_files(cut.files)
         self.result.cuts += 1
         self.result.cuts_of[cut.part] = self.result.cuts_of.get(cut.part, 0) + 1

@@ -19,7 +19,7 @@ from pathlib import Path
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from pantau.fleet import bundle
-from pantau_sim.flash import NorFlash, program, tear
+from pantau_sim.flash import NorFlash, cut_short
 from pantau_sim.powercut_rig import START_MS, reach_firmware
 from pantau_sim.powercut_update_rig import (
     BOARD,
@@ -203,12 +203,7 @@ class _Sweep:
         kind, at, data = cut.op
         flash = self._after.flash
         flash.restore(cut.image)
-        if mode == "within":
-            tear(flash.data, kind, at, data, random.Random(self._seed << 32 | cut.number).getrandbits)
-        elif mode == "after" and kind == "program":
-            program(flash.data, at, data)
-        elif mode == "after":
-            flash.data[at : at + 4096] = b"\xff" * 4096
+        cut_short(flash.data, kind, at, data, mode, random.Random(self._seed << 32 | cut.number).getrandbits)
         self.result.cuts += 1
         what = f"cut {mode} operation {cut.number} ({kind} at {at}, {len(data)} bytes), second {cut.now_ms // 1000}"
         try:
