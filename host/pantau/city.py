@@ -139,7 +139,7 @@ class City:
         if config.web.enabled and self.store is not None:
             from pantau.page import Page  # a web server is ten megabytes, for those who have none
 
-            self.page = Page(config, self.store, self, lambda: self._setup.registry)
+            self.page = Page(config, self.store, self, lambda: self._setup.registry, self.alerts)
         self._ingest: tuple[dict[str, float], list[str], float] = ({}, [], time.monotonic())
         self._log_end = spool.last_id
         self._few_cores = len(os.sched_getaffinity(0)) < _CORES

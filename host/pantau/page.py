@@ -15,9 +15,10 @@ from pantau.web.app import create_app
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from pantau.alerts.store import AlertStore
     from pantau.config import Config
     from pantau.registry import Registry
-    from pantau.web.app import Status, Store
+    from pantau.web.parts import Status, Store
 
 _STOP_S = 2.0
 
@@ -36,7 +37,14 @@ class _Server(uvicorn.Server):
 class Page:
     """The page of one bridge. Raises PortTakenError or ConfigError when its address cannot be had."""
 
-    def __init__(self, config: Config, store: Store, status: Status, registry: Callable[[], Registry]) -> None:
+    def __init__(
+        self,
+        config: Config,
+        store: Store,
+        status: Status,
+        registry: Callable[[], Registry],
+        alerts: AlertStore | None = None,
+    ) -> None:
         web = config.web
         self._listener = _listen(web.listen, web.address)
         app = create_app(
@@ -47,6 +55,7 @@ class Page:
             title=web.title,
             registry=registry,
             licence=web.licence,
+            alert_store=alerts,
         )
         self._end_streams = app.state.hub.close
         settings = uvicorn.Config(

@@ -11,7 +11,7 @@ from pantau.alerts.schema import VERSION
 from pantau.alerts.track import Alert
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
     from pathlib import Path
 
 _ALERT = ", ".join((*Alert._fields, "english", "indonesian"))
@@ -75,6 +75,15 @@ class AlertReader:
     def alert(self, number: int) -> Listed | None:
         """Return one alert, None when there is none of this number, or none any more."""
         return next(self._alerts("WHERE id = ?", number), None)
+
+    def some(self, numbers: Collection[int]) -> list[Listed]:
+        """Return the alerts of these numbers that there are, at most 1,000 of them, in order of number."""
+        asked = json.dumps(sorted(numbers)[:1000])
+        return list(self._alerts("WHERE id IN (SELECT value FROM json_each(?)) ORDER BY id", asked))
+
+    def standing(self) -> int:
+        """Return how many alerts are open."""
+        return int(self._db.execute("SELECT count(*) FROM alerts WHERE closed_ms IS NULL").fetchone()[0])
 
     def explain(self, number: int) -> list[Entry]:
         """Return every decision about one alert, in order."""

@@ -160,7 +160,9 @@ def test_an_unknown_series_is_404_and_says_what_there_is(store, node):
     assert answer.status_code == 404 and "rain_amount, rain_tips" in answer.json()["detail"]
 
 
-@pytest.mark.parametrize("path", ["/", "/api/nodes.geojson", "/api/latest", "/api/observations", "/api/events"])
+@pytest.mark.parametrize(
+    "path", ["/api/nodes.geojson", "/api/latest", "/api/observations", "/api/events", "/api/alerts"]
+)
 def test_reading_is_closed_unless_it_is_opened_and_says_how(store, path):
     answer = client(store, public_read=False).get(path)
     assert answer.status_code == 403 and "public_read = true" in answer.json()["detail"]
@@ -235,22 +237,24 @@ def test_open_pages_hear_what_changed_once_and_a_late_one_is_told_to_reload():
     async def scene():
         rendered = []
 
-        def render(nodes):
-            rendered.append(nodes)
-            return json.dumps(sorted(nodes))
+        def render(changed):
+            rendered.append(changed.nodes)
+            told = events.event("change", {"nodes": sorted(changed.nodes)})
+            return events.Told(told, told + "staff")
 
         hub = Hub(render, interval_s=0)
         hub.notify(frozenset({"early"}))  # nobody listens: forgotten, the page asks for everything first
-        queue = hub.join()
-        stream = hub.stream(queue)
+        page, staff = hub.join(), hub.join(staff=True)
+        stream = hub.stream(page)
         assert (await anext(stream)).startswith("retry:")
         hub.notify(frozenset({"b"}))
         hub.notify(frozenset({"a"}))
-        assert await anext(stream) == 'event: change\ndata: ["a", "b"]\n\n'
+        assert await anext(stream) == 'event: change\ndata: {"nodes":["a","b"]}\n\n'
+        assert staff.queue.get_nowait().endswith("staff")
         for number in range(events._QUEUE + 1):
             hub.notify(frozenset({str(number)}))
             await until(lambda number=number: len(rendered) == number + 2)
-        await until(lambda: queue.qsize() == 1 and "reload" in queue._queue[0])
+        await until(lambda: page.queue.qsize() == 1 and "reload" in page.queue._queue[0])
         assert (await anext(stream)).startswith("event: reload")
         hub.close()
         assert [message async for message in stream] == []
@@ -262,11 +266,11 @@ def test_open_pages_hear_what_changed_once_and_a_late_one_is_told_to_reload():
 
 def test_the_number_of_listeners_is_bounded_and_places_come_free():
     async def scene():
-        hub = Hub(lambda _: "", interval_s=0)
-        queues = [hub.join() for _ in range(events.MAX_CLIENTS)]
+        hub = Hub(lambda _: None, interval_s=0)
+        pages = [hub.join() for _ in range(events.MAX_CLIENTS)]
         with pytest.raises(HubFullError):
             hub.join()
-        stream = hub.stream(queues[0])
+        stream = hub.stream(pages[0])
         await anext(stream)
         await stream.aclose()
         hub.join()

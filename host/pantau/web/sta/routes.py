@@ -6,21 +6,33 @@ from typing import TYPE_CHECKING
 
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.routing import Route
 
+from pantau.access.model import Role
+from pantau.web.gate import gated
 from pantau.web.query import RequestError
 from pantau.web.sta.options import OptionError
-from pantau.web.sta.reader import TooLongError
+from pantau.web.sta.reader import Reader, TooLongError
 from pantau.web.sta.service import NotFoundError, Service
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from starlette.requests import Request
+    from starlette.routing import BaseRoute
 
     from pantau.registry import Registry
-    from pantau.web.sta.reader import Reader
+    from pantau.web.parts import Parts
 
 PREFIX = "/sta/v1.1"
+
+
+def routes(parts: Parts) -> list[BaseRoute]:
+    """Return the routes, none without a registry: it says what the stations are."""
+    if parts.registry is None:
+        return []
+    things = SensorThings(Reader(parts.store.path, parts.licence, parts.now_ms), parts.registry, parts.now_ms)
+    return [Route(PREFIX + "{path:path}", gated(Role.PUBLIC, things.get))]
 
 
 class SensorThings:

@@ -1,0 +1,54 @@
+"""The API below /api: one FastAPI app, so that its OpenAPI document says all of it. One file per subject."""
+
+from __future__ import annotations
+
+import sqlite3
+from typing import TYPE_CHECKING
+
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+
+from pantau.web.api import alerts, nodes
+from pantau.web.query import RequestError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Any
+
+    from starlette.requests import Request
+    from starlette.responses import Response
+
+    from pantau.web.parts import Parts
+
+_ROUTERS = (nodes.router, alerts.router)
+_MOST_TEXT = 64
+
+
+def build(parts: Parts) -> FastAPI:
+    """Return the app. Its errors are RFC 9457 problems; docs pages would load code from elsewhere and are off."""
+    app = FastAPI(
+        title=f"{parts.title}: read API",
+        version="1",
+        description="What the sensors of the city observed, where and how well. Times are UTC.",
+        docs_url=None,
+        redoc_url=None,
+        exception_handlers={RequestError: refused, sqlite3.Error: refused, RequestValidationError: _invalid},
+    )
+    for router in _ROUTERS:
+        app.include_router(router(parts))
+    return app
+
+
+async def refused(_request: Request, error: Exception) -> Response:
+    """Answer with the problem document of an error."""
+    if isinstance(error, RequestError):
+        return error.response()
+    detail = f"The city store cannot be read ({error}): check the disk and the file's owner."
+    return RequestError(503, "Store unavailable", detail).response()
+
+
+async def _invalid(_request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)
+    found: Sequence[Any] = error.errors()
+    errors = {str(one["loc"][-1])[:_MOST_TEXT]: str(one["msg"]) for one in found}
+    return RequestError(400, "Bad parameters", "The request was not understood: see errors.", errors).response()
