@@ -1,204 +1,190 @@
 // The page: asks for everything once, listens for what changes, and ages what it shows by itself.
 
-import { Card } from "./card.js";
-import { el, put } from "./dom.js";
-import { LocatorMap } from "./map.js";
-import * as model from "./model.js";
-import * as text from "./text.js";
+import * as api from "./lib/api.js";
+import { put } from "./lib/dom.js";
+import * as live from "./lib/live.js";
+import * as model from "./lib/model.js";
+import { Session } from "./lib/session.js";
+import * as text from "./lib/text.js";
+import { Account } from "./views/account.js";
+import { AlertsView } from "./views/alerts.js";
+import { BoardView } from "./views/board.js";
+import { ListView } from "./views/list.js";
+import { MapView } from "./views/map.js";
+import { NetworkView } from "./views/network.js";
+import { StationView } from "./views/station.js";
+import { Strip } from "./views/strip.js";
 
 const TICK_MS = 1000;
 const ASK_AGAIN_MS = 60_000; // stations come and go without an event; also the way out where events are refused
-const LOST_MS = 4000; // a reconnect takes this long without a person being told
+const TELL_FROM = 3; // severities from "severe" on are said to a screen reader when they are new
 
 const at = (id) => document.getElementById(id);
-const cards = new Map();
-const map = new LocatorMap(at("map"), pick);
-const eyes = new IntersectionObserver(
-  (entries) => entries.forEach(({ target, isIntersecting }) => target.card.show(isIntersecting)),
-  { rootMargin: "200px" },
-);
+const asked = new URLSearchParams(location.search);
+const session = new Session();
+const app = { model, text, api, session, board: asked.has("board"), go: (path) => (location.hash = path), reload: askAll, alertsChanged: () => takeAlerts([], false) };
+
+const strip = new Strip(at("strip"), app);
+const account = new Account(at("account"), app);
+const views = {
+  alerts: new AlertsView(at("alerts"), app),
+  map: new MapView(at("map"), app),
+  station: new StationView(at("station"), app),
+  stations: new ListView(at("stations"), app),
+  network: new NetworkView(at("network"), app),
+  board: new BoardView(at("board"), app),
+};
+// What is shown beside the view that was chosen: on a desk the map and its alerts stay; a phone's style shows one at a time.
+const TOGETHER = { map: ["alerts", "map"], alerts: ["alerts", "map"], station: ["alerts", "map", "station"], board: ["alerts", "map", "board"] };
+let shown = new Set();
 let title = "Pantau";
-let lost_ms = null; // since when there is no live connection
-let shownOrder = "";
+let refusal = "";
+let ready = false;
 
-function pick(id) {
-  cards.get(id)?.element.scrollIntoView({ behavior: "smooth", block: "center" });
-}
-
-function card(id) {
-  let found = cards.get(id);
-  if (!found) {
-    found = new Card(id);
-    found.element.card = found;
-    cards.set(id, found);
-    eyes.observe(found.element);
+function route() {
+  if (!ready) return;
+  const [name, ...rest] = location.hash.replace(/^#\/?/, "").split("/");
+  const argument = rest.length ? decode(rest.join("/")) : null;
+  const view = app.board ? "board" : name in views && name !== "board" ? name : "map";
+  document.body.dataset.view = view;
+  for (const tab of at("tabs").children) {
+    if (tab.dataset.tab === (view === "station" ? "map" : view)) tab.setAttribute("aria-current", "page");
+    else tab.removeAttribute("aria-current");
   }
-  return found;
-}
-
-function arrange() {
-  const order = model.order();
-  const key = order.join(" ");
-  if (key === shownOrder) return;
-  shownOrder = key;
-  at("cards").replaceChildren(...order.map((id) => card(id).element));
-}
-
-function tile(number, label, state = "") {
-  const made = el("div", "tile", null, el("b", "", number), el("span", "", label));
-  if (state) made.dataset.state = state;
-  return made;
-}
-
-function network() {
-  const all = [...model.nodes.values()];
-  const count = Object.fromEntries(model.STATES.map((state) => [state, 0]));
-  for (const node of all) count[model.state(node)] += 1;
-  const sum = (name) => all.reduce((total, node) => total + (node.health[name] ?? 0), 0);
-  const reporting = all.filter((node) => !model.silent(node)).length;
-  const tiles = [tile(`${reporting} / ${all.length}`, text.say("reporting"), reporting === all.length ? "ok" : "late")];
-  for (const state of model.STATES) if (state !== "ok" && count[state]) tiles.push(tile(count[state], text.say(`states.${state}`), state));
-  const clocks = all.filter((node) => node.clock >= 2).length;
-  tiles.push(tile(`${clocks} / ${all.length}`, text.say("clocks"), clocks === all.length ? "" : "late"));
-  tiles.push(tile(text.number(sum("outbox_records")), text.say("waiting")));
-  if (sum("overwritten_records")) tiles.push(tile(text.number(sum("overwritten_records")), text.say("overwritten"), "fault"));
-  const firmware = [...new Set(all.map((node) => node.firmware).filter(Boolean))];
-  if (firmware.length) tiles.push(tile(firmware.slice(0, 3).join(", "), text.say("firmware")));
-  const bar = el("div", "states");
-  for (const state of model.STATES) {
-    if (!count[state]) continue;
-    const part = el("i");
-    part.dataset.state = state;
-    part.style.flexGrow = count[state];
-    bar.append(part);
+  const wanted = new Set(TOGETHER[view] ?? [view]);
+  for (const [key, one] of Object.entries(views)) {
+    const opens = wanted.has(key);
+    at(key).hidden = !opens;
+    if (opens && (key === view || !shown.has(key))) one.open(key === view ? argument : null);
+    if (!opens && shown.has(key)) one.close();
   }
-  at("network").replaceChildren(bar, ...tiles);
+  shown = wanted;
+}
+
+function decode(written) {
+  try {
+    return decodeURIComponent(written);
+  } catch {
+    return written; // a link that somebody typed: it will name no station
+  }
+}
+
+function each(call) {
+  for (const key of shown) call(views[key]);
 }
 
 function tick() {
-  put(at("clock"), text.clock(model.now()));
-  const live = lost_ms === null ? "live" : Date.now() - lost_ms > LOST_MS ? "lost" : "connecting";
-  at("live").dataset.live = live;
-  put(at("live").lastElementChild, text.say(live));
-  if (live !== "lost" || !at("banner").dataset.refused) at("banner").hidden = live !== "lost";
-  if (live === "lost" && !at("banner").dataset.refused) put(at("banner"), text.say("banner", { age: text.age((Date.now() - lost_ms) / 1000) }));
-  for (const [id, shown] of cards) map.mark(id, shown.tick());
-  arrange();
-  network();
-}
-
-function words() {
-  document.documentElement.lang = text.language;
-  document.title = title;
-  put(at("title"), title);
-  put(at("tagline"), text.say("tagline"));
-  put(at("language"), text.say("other_language"));
-  at("theme").title = text.say("theme");
-  at("theme").setAttribute("aria-label", text.say("theme"));
-  put(at("foot"), text.say("foot"));
+  const now_ms = model.now();
+  put(at("clock"), text.clock(now_ms));
+  const state = live.state();
+  at("live").dataset.live = state;
+  document.body.dataset.live = state;
+  put(at("live").lastElementChild, text.say(state));
+  const banner = refusal || (state === "lost" ? text.say("banner", { age: text.age(live.lostFor_s()) }) : "");
+  at("banner").hidden = !banner;
+  put(at("banner"), banner);
+  strip.tick(now_ms);
+  each((view) => view.tick(now_ms));
 }
 
 function renderAll() {
-  words();
-  for (const id of [...cards.keys()]) {
-    if (model.nodes.has(id)) continue;
-    eyes.unobserve(cards.get(id).element);
-    cards.delete(id);
-  }
-  for (const id of model.nodes.keys()) card(id).render();
-  arrange();
-  map.render();
-  if (!model.nodes.size) at("cards").replaceChildren(el("p", "none", text.say("empty")));
+  document.documentElement.lang = text.language;
+  document.title = title;
+  put(at("title"), title);
+  put(at("skip"), text.say("skip"));
+  put(at("language"), text.say("other_language"));
+  at("tabs").setAttribute("aria-label", text.say("tabs.label"));
+  for (const tab of at("tabs").children) tab.dataset.label = text.say(`tabs.${tab.dataset.tab}`);
+  for (const tab of at("tabs").children) put(tab, tab.dataset.label);
+  at("theme").title = text.say("theme");
+  at("theme").setAttribute("aria-label", text.say("theme"));
+  account.render();
+  for (const view of Object.values(views)) view.render();
   tick();
 }
 
-/** Say a refusal in the bridge's own words. */
-function refused(detail) {
-  at("banner").dataset.refused = "yes";
-  at("banner").hidden = false;
-  put(at("banner"), text.say("closed", { detail }));
+function takeAlerts(records, whole) {
+  const fresh = model.takeAlerts(records, whole);
+  const grave = fresh.map((id) => model.alerts.get(id)).filter((alert) => model.calls(alert) && alert.rank >= TELL_FROM);
+  if (grave.length && ready) put(at("announce"), grave.map((alert) => alert.text[text.language]).join(" "));
+  const touched = new Set(records.map(({ station }) => station).filter(Boolean));
+  views.alerts.alertsChanged();
+  each((view) => view.changed(touched));
 }
 
 async function askAll() {
-  let answer = null;
-  let body = null;
   try {
-    answer = await fetch("/api/nodes.geojson");
-    body = await answer.json();
-  } catch {
-    lost_ms ??= Date.now();
-    return;
+    const [found, standing] = await Promise.all([api.get("/api/stations.geojson"), api.get("/api/alerts")]);
+    refusal = "";
+    title = found.title;
+    model.judged.alerts = standing.judged;
+    model.take(found, true);
+    takeAlerts(standing.alerts, true);
+  } catch (error) {
+    if (error instanceof api.Problem) refusal = text.say("closed", { detail: error.message });
+    else if (!(error instanceof TypeError)) throw error; // nobody answers: the live state says so
   }
-  if (!answer.ok) {
-    refused(body.detail);
-    return;
-  }
-  delete at("banner").dataset.refused;
-  title = body.title;
-  model.take(body, true);
   renderAll();
 }
 
-function listen() {
-  const events = new EventSource("/api/events");
-  let opened = false;
-  events.addEventListener("open", () => {
-    lost_ms = null;
-    if (opened) askAll(); // what changed while we were away
-    opened = true;
-  });
-  events.addEventListener("error", () => {
-    lost_ms ??= Date.now();
-    if (events.readyState === EventSource.CLOSED) setTimeout(listen, LOST_MS);
-  });
-  events.addEventListener("reload", askAll);
-  events.addEventListener("change", ({ data }) => {
-    const known = model.nodes.size;
-    const named = model.take(JSON.parse(data), false);
-    for (const id of named) card(id).render();
-    if (model.nodes.size !== known) map.render();
-    tick();
-  });
-}
+const heard = {
+  change(collection) {
+    const known = model.stations.size;
+    const named = model.take(collection, false);
+    if (model.stations.size !== known) renderAll();
+    each((view) => view.changed(named));
+  },
+  alerts({ changed }) {
+    takeAlerts(changed, false);
+  },
+};
 
-function remember(key, value) {
-  try {
-    localStorage.setItem(key, value);
-  } catch {
-    // private window: the choice lasts as long as the page
-  }
-}
-
-function recall(key) {
-  try {
-    return localStorage.getItem(key);
-  } catch {
-    return null;
-  }
-}
+/** What a person chose on this device; a private window forgets it with the page. */
+const chosen = {
+  get(key) {
+    try {
+      return localStorage.getItem(key);
+    } catch {
+      return null;
+    }
+  },
+  set(key, value) {
+    try {
+      localStorage.setItem(key, value);
+    } catch {
+      // nothing to keep it in
+    }
+  },
+};
 
 function theme(wanted) {
-  if (wanted) document.documentElement.dataset.theme = wanted;
+  if (wanted !== "dark" && wanted !== "light") return;
+  document.documentElement.dataset.theme = wanted;
+  document.dispatchEvent(new Event("themechange"));
 }
 
 async function start() {
-  const asked = new URLSearchParams(location.search);
-  theme(asked.get("theme") ?? recall("theme"));
-  text.use(asked.get("lang") ?? recall("language") ?? navigator.language.slice(0, 2));
-  await text.load();
+  theme(asked.get("theme") ?? chosen.get("theme") ?? (app.board ? "dark" : null));
+  text.use(asked.get("lang") ?? chosen.get("language") ?? navigator.language.slice(0, 2));
   at("language").addEventListener("click", () => {
     text.use(text.language === "en" ? "id" : "en");
-    remember("language", text.language);
+    chosen.set("language", text.language);
     renderAll();
   });
   at("theme").addEventListener("click", () => {
-    const dark = document.documentElement.dataset.theme ?? (matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light");
-    theme(dark === "dark" ? "light" : "dark");
-    remember("theme", document.documentElement.dataset.theme);
+    const set = document.documentElement.dataset.theme;
+    const dark = set ? set === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
+    theme(dark ? "light" : "dark");
+    chosen.set("theme", document.documentElement.dataset.theme);
   });
-  words();
+  addEventListener("hashchange", route);
+  const words = text.load();
+  await Promise.all([words, session.load().catch(() => null)]);
   await askAll();
-  listen();
+  ready = true;
+  route();
+  tick();
+  live.listen(heard, askAll);
   setInterval(tick, TICK_MS);
   setInterval(askAll, ASK_AGAIN_MS);
 }

@@ -1,4 +1,4 @@
-// Words, numbers and times in the chosen language. Strings are data (strings.json); nothing here touches the page.
+// Words, numbers and times in the chosen language. Strings are data (strings/*.json); nothing here touches the page.
 
 const ZONE = "Asia/Jakarta"; // shown in WIB, stored in UTC
 const DIGITS = {
@@ -10,9 +10,16 @@ const DIGITS = {
 let all = { en: {}, id: {} };
 export let language = "en";
 
+const TOPICS = ["alerts", "map", "station", "list", "network", "board", "access"];
+
+/** Load every table of words: common.json at the root, the others under their name. */
 export async function load() {
-  const answer = await fetch("/static/strings.json");
-  all = await answer.json();
+  const read = async (name) => (await fetch(`/static/strings/${name}.json`)).json();
+  const [common, ...topics] = await Promise.all(["common", ...TOPICS].map(read));
+  all = common;
+  topics.forEach((words, at) => {
+    for (const spoken of ["en", "id"]) all[spoken][TOPICS[at]] = words[spoken];
+  });
 }
 
 export function use(wanted) {

@@ -1,0 +1,35 @@
+// The live stream, and how long it has been gone.
+
+const LOST_MS = 4000; // a reconnect takes this long without a person being told
+
+let lost_ms = Date.now(); // since when there is no live connection, null while there is one
+
+/** Call heard[event](data) for each event; `again` when what changed meanwhile is unknown. */
+export function listen(heard, again) {
+  let opened = false;
+  const connect = () => {
+    const events = new EventSource("/api/events");
+    events.addEventListener("open", () => {
+      lost_ms = null;
+      if (opened) again();
+      opened = true;
+    });
+    events.addEventListener("error", () => {
+      lost_ms ??= Date.now();
+      if (events.readyState === EventSource.CLOSED) setTimeout(connect, LOST_MS);
+    });
+    events.addEventListener("reload", again);
+    for (const [name, take] of Object.entries(heard)) events.addEventListener(name, ({ data }) => take(JSON.parse(data)));
+  };
+  connect();
+}
+
+/** "live", "connecting" or "lost". */
+export function state() {
+  if (lost_ms === null) return "live";
+  return Date.now() - lost_ms > LOST_MS ? "lost" : "connecting";
+}
+
+export function lostFor_s() {
+  return lost_ms === null ? 0 : (Date.now() - lost_ms) / 1000;
+}
