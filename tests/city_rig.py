@@ -124,12 +124,12 @@ class City:
         self._seq = 0
         if now_ms is not None:
             app["now_ms"] = now_ms
-        app = {"public_read": True, "city": "tng", "title": "Kota Tangerang", "licence": "CC-BY-4.0"} | app
+        usual = {"public_read": True, "city": "tng", "title": "Kota Tangerang", "licence": "CC-BY-4.0"}
+        app = usual | {"alert_store": self.alerts} | app
         self.app = create_app(
             self.store,
             self.bridge,
             registry=lambda: self.registry,
-            alert_store=self.alerts,
             **app,
         )
 

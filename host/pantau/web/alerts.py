@@ -10,6 +10,7 @@ from pantau.alerts.desk import CITY
 from pantau.alerts.reads import AlertReader
 from pantau.alerts.rules import SEVERITIES
 from pantau.web.geojson import iso
+from pantau.web.query import RequestError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -94,6 +95,10 @@ class Desk:
         self._path = path
 
     def ask(self, question: Callable[[AlertReader], Any]) -> Any:
-        """Return what `question` finds. Raises sqlite3.Error."""
-        with closing(AlertReader(self._path)) as reader:
+        """Return what `question` finds. Raises sqlite3.Error, and RequestError for the file of another version."""
+        try:
+            reader = AlertReader(self._path)
+        except RuntimeError as error:
+            raise RequestError(503, "Alerts unavailable", str(error)) from None
+        with closing(reader):
             return question(reader)

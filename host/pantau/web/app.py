@@ -91,7 +91,7 @@ class _Live:
             if not changed.alerts or self._desk is None:
                 return Told(told, told)
             standing, found = self._desk.ask(lambda reader: (reader.standing(), reader.some(changed.alerts)))
-        except (sqlite3.Error, RuntimeError):
+        except (sqlite3.Error, RequestError):
             return None
         now_ms = self._parts.now_ms()
         public, staff = (
