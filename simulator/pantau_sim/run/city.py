@@ -99,11 +99,11 @@ class VirtualCity:
     def __init__(self, registry: Registry, folder: Path, start_ms: int, rules: RuleSet | None = None) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.log = MergedLog()
-        self._alerts = AlertStore(folder / "alerts.sqlite3", rules or defaults(), registry)
-        store = CityStore(folder / "city.sqlite3")
-        store.use(registry)
+        self.alerts = AlertStore(folder / "alerts.sqlite3", rules or defaults(), registry)
+        self.store = CityStore(folder / "city.sqlite3")
+        self.store.use(registry)
         self.quality = Assessor(registry)
-        self._delivery = Delivery(_Both([store, self._alerts]), self.log, Decoder(registry), self.quality)
+        self._delivery = Delivery(_Both([self.store, self.alerts]), self.log, Decoder(registry), self.quality)
         self._position = 0
         self._tick_ms = start_ms + _TICK_MS
         self.undecodable: list[str] = []
@@ -128,7 +128,7 @@ class VirtualCity:
 
     def _tick(self) -> None:
         self._deliver()
-        self._alerts.tick(self._tick_ms)
+        self.alerts.tick(self._tick_ms)
         self._tick_ms += _TICK_MS
 
     def _deliver(self) -> None:
