@@ -113,16 +113,20 @@ function takeAlerts(records, whole) {
 }
 
 async function askAll() {
-  try {
-    const [found, standing] = await Promise.all([api.get("/api/stations.geojson"), api.get("/api/alerts")]);
-    refusal = "";
-    title = found.title;
-    model.judged.alerts = standing.judged;
-    model.take(found, true);
-    takeAlerts(standing.alerts, true);
-  } catch (error) {
-    if (error instanceof api.Problem) refusal = text.say("closed", { detail: error.message });
-    else if (!(error instanceof TypeError)) throw error; // nobody answers: the live state says so
+  // Each for itself: alerts are shown when the stations cannot be had, and the other way round.
+  const [found, standing] = await Promise.allSettled([api.get("/api/stations.geojson"), api.get("/api/alerts")]);
+  refusal = "";
+  if (found.status === "fulfilled") {
+    title = found.value.title;
+    model.take(found.value, true);
+  }
+  if (standing.status === "fulfilled") {
+    model.told.alerts = standing.value.judged ? "judged" : "unjudged";
+    takeAlerts(standing.value.alerts, true);
+  }
+  for (const { reason } of [found, standing]) {
+    if (reason instanceof api.Problem) refusal = text.say("closed", { detail: reason.message });
+    else if (reason && !(reason instanceof TypeError)) throw reason; // TypeError: nobody answers, the live state says so
   }
   renderAll();
 }

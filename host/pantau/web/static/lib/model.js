@@ -7,7 +7,7 @@ export const SEVERITIES = ["none", "minor", "moderate", "severe", "extreme"];
 
 export const stations = new Map(); // id -> properties of its feature, with `at` = [lon, lat] or null, `seen_ms`
 export const alerts = new Map(); // number -> record of /api/alerts
-export const judged = { alerts: true }; // whether this bridge judges alerts
+export const told = { alerts: "unknown" }; // "judged", or "unjudged" by a bridge that judges none; unknown until it was heard
 let serverAhead_ms = 0;
 let staleReports = 2;
 let offlineReports = 5;

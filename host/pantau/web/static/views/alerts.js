@@ -68,7 +68,7 @@ export class AlertsView {
     const calling = order.filter(model.calls).length;
     put(this.count, calling ? text.number(calling) : "");
     document.body.dataset.alerts = calling ? String(Math.max(...order.filter(model.calls).map((alert) => alert.rank))) : "0";
-    put(this.empty, rows.length ? "" : text.say(model.judged.alerts ? "alerts.none" : "alerts.unjudged"));
+    put(this.empty, rows.length ? "" : text.say(`alerts.empty.${model.told.alerts}`));
     if (this.chosen !== null) this.story.refresh(model.alerts.get(this.chosen));
     this.tick(model.now());
   }
