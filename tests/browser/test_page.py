@@ -1,188 +1,130 @@
-"""The page in a real browser, over the real app and store: what a person sees, and a picture to look at.
+"""The page as a whole in a real browser: languages, themes, what it does without its bridge, and whom it asks.
 
 Pictures go to PANTAU_PICTURES, or to the test's temporary folder.
 """
 
 from __future__ import annotations
 
-import contextlib
-import os
-import socket
-import threading
-import time
-from pathlib import Path
-
 import pytest
-import uvicorn
+from playwright.sync_api import expect
 
-from built import Place, Places, health, records
-from chrome import Chrome
-from needs import need
-from pantau.decode import Decoder
-from pantau.sinks.sqlite import CityStore, StationRow
-from pantau.web.app import create_app
+from city_rig import City, serving
+from page_rig import Eyes, chromium
 from pantau_wire import frame
 from pantau_wire import names as T
 
-XSS = "Kali <b>Angke</b> <img src=x onerror=document.title='owned'>"
-STATIONS = (
-    StationRow("pintu-air-10", "Pintu Air 10", "flood", 106.6245, -6.1865, 60, ("flood-01",)),
-    StationRow("angke", XSS, "flood", 106.7108, -6.2375, 60, ("flood-02",)),
-    StationRow("sudirman", "Jl. Sudirman", "traffic", 106.6489, -6.1702, 60, ("traffic-01",)),
-    StationRow("alun-alun", "Alun-Alun Kota", "air", 106.6319, -6.1781, 60, ("air-01",)),
-    StationRow("cikokol", "Cikokol", "air", 106.6371, -6.2050, 60, ("air-02",)),
-)
-DECODE = Decoder(Places(Place())).decode
-
-
-class Bridge:
-    def problems(self):
-        return ()
-
-    def figures(self):
-        return {}
-
-
-class City:
-    """A store fed with the last hour, and the app that serves it."""
-
-    def __init__(self, folder):
-        self.store = CityStore(folder / "city.sqlite3")
-        self.store.put_stations(STATIONS)
-        self.app = create_app(self.store, Bridge(), public_read=True, city="tng", title="Kota Tangerang")
-        self.now_s = int(time.time())
-        self._seq = 0
-
-    def feed(self, node, columns, *, ago_s=0, **more):
-        self._seq += 1
-        first = next(iter(columns.values()))
-        count = len(first[0] if isinstance(first, tuple) else first)
-        base_s = self.now_s - ago_s - 60 * (count - 1)
-        received_ms = (self.now_s - ago_s) * 1000
-        f = records(columns, node=node, seq=self._seq, ident=self._seq, base_s=base_s, received_ms=received_ms, **more)
-        assert self.store.deliver([DECODE(f)])[0].kind == "stored"
-
-    def say_health(self, node):
-        self._seq += 1
-        fields = {"rssi": -61, "firmware": "0.1.0", "outbox_records": 2, "uptime_ms": 5, "utc_ms": self.now_s * 1000}
-        f = health(fields, node=node, seq=self._seq, ident=self._seq, received_ms=self.now_s * 1000)
-        assert self.store.deliver([DECODE(f)])[0].kind == "stored"
-
 
 def fill(city):
-    hour = range(30)
-    city.feed("flood-01", {T.WATER_DISTANCE: [4600 - 30 * i for i in hour], T.RAIN_TIPS: [1] * 30}, alarm=True)
+    """Half an hour of a city with something of everything: an alarm, no echo, traffic, a late node and a silent one."""
+    half_hour = range(30)
+    city.feed("flood-01", {T.WATER_DISTANCE: [4600 - 30 * i for i in half_hour], T.RAIN_TIPS: [1] * 30}, alarm=True)
     city.say_health("flood-01")
-    silent = ([4600] * 29 + [None], [0] * 29 + [frame.quality(T.R_NO_ECHO)])
-    city.feed("flood-02", {T.WATER_DISTANCE: silent})
-    city.feed("traffic-01", {T.VEHICLE_COUNT_APPROACHING: [9 + i % 5 for i in hour], T.VEHICLE_SPEED_MEAN: [310] * 30})
-    city.feed("air-01", {T.PM2_5: [300 + i for i in hour], T.PM10: [610] * 30}, ago_s=150)
+    city.feed("flood-02", {T.WATER_DISTANCE: ([4600] * 29 + [None], [0] * 29 + [frame.quality(T.R_NO_ECHO)])})
+    city.feed(
+        "traffic-01", {T.VEHICLE_COUNT_APPROACHING: [9 + i % 5 for i in half_hour], T.VEHICLE_SPEED_MEAN: [310] * 30}
+    )
+    city.feed("air-01", {T.PM2_5: [300 + i for i in half_hour], T.PM10: [610] * 30}, ago_s=150)
 
 
 @pytest.fixture(scope="module")
-def page(tmp_path_factory):
-    binary = need("chromium", "chromium")
-    folder = tmp_path_factory.mktemp("page")
-    city = City(folder)
-    fill(city)
-    listener = socket.create_server(("127.0.0.1", 0))
-    server = uvicorn.Server(uvicorn.Config(city.app, log_level="warning", timeout_graceful_shutdown=3))
-    thread = threading.Thread(target=server.run, args=([listener],))
-    thread.start()
-    chrome = None
-    try:
-        chrome = Chrome(binary, folder / "profile")
-        chrome.city, chrome.url = city, f"http://127.0.0.1:{listener.getsockname()[1]}/"
-        chrome.pictures = Path(os.environ.get("PANTAU_PICTURES", folder))
-        yield chrome
-    finally:
-        with contextlib.suppress(OSError):
-            if chrome:
-                chrome.close()
-        city.app.state.hub.close()
-        server.should_exit = True
-        thread.join()
-        city.store.close()
+def browser():
+    with chromium() as found:
+        yield found
 
 
-SHOWN = "document.querySelectorAll('.card').length === 5 && !!document.querySelector('#node-flood-01 .line[d]')"
-IDS = "[...document.querySelectorAll('.card')].map((card) => card.id.slice(5)).join(' ')"
+@pytest.fixture
+def city(tmp_path):
+    made = City(tmp_path)
+    fill(made)
+    yield made
+    made.close()
 
 
-def text_of(chrome, selector):
-    return chrome.run(f"document.querySelector({selector!r})?.textContent")
+@pytest.fixture
+def eyes(city, browser, tmp_path):
+    with serving(city.app) as url:
+        found = Eyes(browser, url, tmp_path)
+        yield found
+        assert found.complaints() == []
 
 
-def test_problems_come_first_and_values_carry_age_and_unit(page):
-    page.open(page.url + "?lang=en&theme=light", 1440, 900)
-    page.wait(SHOWN)
-    assert page.run(IDS) == "flood-01 air-02 flood-02 air-01 traffic-01"
-    states = page.run("[...document.querySelectorAll('.badge')].map((badge) => badge.textContent).join(', ')")
-    assert states == "Alarm, Offline, Sensor fault, Late, OK"
-    hero = text_of(page, "#node-flood-01 .hero")
-    assert "Water level" in hero and "2.77\u2009m" in hero and " s ago" in hero
-    assert "missing: no echo" in text_of(page, "#node-flood-02 .hero")
-    assert "never heard" in text_of(page, "#node-air-02")
-    assert "3 / 5reporting" in text_of(page, "#network")
-    page.picture(page.pictures / "page-light.png")
+def live(page):
+    expect(page.locator("#live")).to_have_attribute("data-live", "live")
+    return page
 
 
-def test_an_old_value_loses_its_colour_and_says_so(page):
-    page.open(page.url + "?lang=en&theme=light", 1440, 900)
-    page.wait(SHOWN)
-    assert page.wait("document.querySelector('#node-air-01 .hero').classList.contains('stale')")
-    assert text_of(page, "#node-air-01 .hero .age").startswith("old · 2 min ago")
-    colour = "getComputedStyle(document.querySelector('#node-{} .hero .value')).color"
-    faint = page.run(colour.format("air-01"))
-    assert faint not in (page.run(colour.format("flood-01")), page.run(colour.format("traffic-01")))
+def test_a_desk_shows_alerts_beside_the_map(eyes):
+    page = live(eyes.open("?lang=en&theme=light"))
+    expect(page).to_have_title("Kota Tangerang")
+    expect(page.locator("#alerts")).to_be_visible()
+    expect(page.locator("#map")).to_be_visible()
+    expect(page.locator("#station")).to_be_hidden()
+    eyes.picture(page, "page-light")
 
 
-def test_a_hostile_station_name_is_shown_as_text(page):
-    page.open(page.url + "?lang=en", 1440, 900)
-    page.wait(SHOWN)
-    assert text_of(page, "#node-flood-02 h2") == XSS
-    assert page.run("document.querySelectorAll('main b, main img').length") == 0
-    assert page.run("document.title") == "Kota Tangerang"
+def test_the_language_switches_everywhere_and_is_remembered(eyes):
+    page = live(eyes.open("?theme=dark"))
+    expect(page.locator("html")).to_have_attribute("lang", "en")
+    page.locator("#language").click()
+    expect(page.locator("html")).to_have_attribute("lang", "id")
+    expect(page.locator("#alerts h2")).to_have_text("Peringatan")
+    expect(page.locator(".alert").first.locator(".what")).to_contain_text("Pintu Air 10")
+    page.reload()
+    expect(page.locator("#alerts h2")).to_have_text("Peringatan")
+    eyes.picture(page, "page-dark")
 
 
-def test_nothing_is_asked_of_another_host_and_nothing_is_complained_about(page):
-    page.open(page.url + "?lang=en", 1440, 900)
-    page.wait(SHOWN)
-    assert [url for url in page.asked if not url.startswith((page.url, "about:"))] == []
-    assert page.said == []
+def test_the_language_is_the_browsers_at_first(eyes):
+    page = live(eyes.open(locale="id-ID"))
+    expect(page.locator("html")).to_have_attribute("lang", "id")
 
 
-def test_the_language_switches_and_the_dark_theme_is_dark(page):
-    page.open(page.url + "?lang=en&theme=dark", 1440, 900)
-    page.wait(SHOWN)
-    page.run("document.querySelector('#language').click()")
-    page.wait("document.documentElement.lang === 'id'")
-    assert "Tinggi muka air2,77" in text_of(page, "#node-flood-01 .hero")
-    assert text_of(page, "#node-air-02 .badge") == "Luring"
-    assert page.run("getComputedStyle(document.body).backgroundColor") == "rgb(13, 20, 22)"
-    page.wait("!!document.querySelector('#node-flood-01 .line[d]')")
-    page.picture(page.pictures / "page-dark.png")
-    page.run("localStorage.clear()")
+@pytest.mark.parametrize("theme, ground", [("dark", "rgb(13, 20, 22)"), ("light", "rgb(238, 242, 241)")])
+def test_a_theme_is_chosen_by_the_system_and_by_the_button(eyes, theme, ground):
+    page = live(eyes.open(color_scheme=theme))
+    colour = "getComputedStyle(document.body).backgroundColor"
+    assert page.evaluate(colour) == ground
+    page.locator("#theme").click()
+    assert page.evaluate(colour) != ground
 
 
-def test_the_layout_holds_on_a_phone(page):
-    page.open(page.url + "?lang=en", 390, 844, phone=True)
-    page.wait(SHOWN)
-    assert page.run("document.documentElement.scrollWidth") <= 390
-    page.picture(page.pictures / "page-phone.png")
+VIEWS = ("", "#/alerts", "#/stations", "#/network", "#/station/pintu-air-10")
 
 
-def test_a_new_reading_appears_without_reloading(page):
-    page.open(page.url + "?lang=en", 1440, 900)
-    page.wait(SHOWN + " && document.querySelector('#live').dataset.live === 'live'")
-    assert page.run("window.untouched = true")
-    page.city.now_s += 1
-    # the stream may open just after the page: feed until it is heard
-    for distance in range(1000, 1020):
-        page.city.feed("flood-01", {T.WATER_DISTANCE: [distance]}, alarm=True)
-        page.city.now_s += 1
-        with contextlib.suppress(AssertionError):
-            page.wait("document.querySelector('#node-flood-01 .hero .value').textContent.startsWith('5.')", 2)
-            break
-    assert text_of(page, "#node-flood-01 .hero .value").startswith("5.")
-    assert page.run("window.untouched")
+def test_every_view_holds_on_phones(eyes):
+    for width in (320, 390):
+        page = live(eyes.open("?lang=id", width=width, height=780, phone=True))
+        for view in VIEWS:
+            page.evaluate("view => { location.hash = view; }", view)
+            expect(page.locator("body")).to_have_attribute("data-view", view.split("/")[1] if view else "map")
+            assert page.evaluate("document.documentElement.scrollWidth") <= width, view
+            eyes.picture(page, f"phone-{width}-{view.strip('#/').partition('/')[0] or 'map'}")
+
+
+def test_only_this_server_is_asked_and_nothing_is_complained_about(eyes):
+    page = live(eyes.open("?lang=en"))
+    for view in VIEWS:
+        page.evaluate("view => { location.hash = view; }", view)
+    assert len(eyes.asked) > 20  # `eyes` itself looks whom; here that it saw any
+
+
+def test_a_page_that_lost_its_bridge_says_so_and_comes_back(city, browser, tmp_path):
+    with serving(city.app) as url:
+        eyes = Eyes(browser, url, tmp_path)
+        page = live(eyes.open("?lang=en"))
+        page.clock.install()
+    page.clock.run_for(6_000)
+    expect(page.locator("#banner")).to_contain_text("No connection to the bridge")
+    assert page.locator("body").get_attribute("data-live") == "lost"
+    eyes.complaints()  # that nobody answers is said in the console too
+
+
+def test_closed_reading_is_said_in_the_bridges_words(browser, tmp_path):
+    made = City(tmp_path, public_read=False)
+    with serving(made.app) as url:
+        eyes = Eyes(browser, url, tmp_path)
+        page = eyes.open("?lang=en")
+        expect(page.locator("#banner")).to_contain_text("Reading is closed")
+        expect(page.locator("#alerts")).to_contain_text("not known here")
+        eyes.complaints()  # the browser's own lines about 403
+    made.close()
