@@ -80,7 +80,7 @@ function tick() {
   at("live").dataset.live = state;
   document.body.dataset.live = state;
   put(at("live").lastElementChild, text.say(state));
-  const banner = refusal || (state === "lost" ? text.say("banner", { age: text.age(live.lostFor_s()) }) : "");
+  const banner = state === "lost" ? text.say("banner", { age: text.age(live.lostFor_s()) }) : refusal;
   at("banner").hidden = !banner;
   put(at("banner"), banner);
   strip.tick(now_ms);
@@ -188,7 +188,7 @@ async function start() {
   ready = true;
   route();
   tick();
-  live.listen(heard, askAll);
+  live.listen(heard, askAll, tick);
   setInterval(tick, TICK_MS);
   setInterval(askAll, ASK_AGAIN_MS);
 }

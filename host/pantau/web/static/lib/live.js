@@ -4,8 +4,8 @@ const LOST_MS = 4000; // a reconnect takes this long without a person being told
 
 let lost_ms = Date.now(); // since when there is no live connection, null while there is one
 
-/** Call heard[event](data) for each event; `again` when what changed meanwhile is unknown. */
-export function listen(heard, again) {
+/** Call heard[event](data) for each event; `again` when what changed meanwhile is unknown; `turned` when the state may be another. */
+export function listen(heard, again, turned) {
   let opened = false;
   const connect = () => {
     const events = new EventSource("/api/events");
@@ -13,6 +13,7 @@ export function listen(heard, again) {
       lost_ms = null;
       if (opened) again();
       opened = true;
+      turned();
     });
     events.addEventListener("error", () => {
       lost_ms ??= Date.now();
