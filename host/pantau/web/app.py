@@ -19,6 +19,7 @@ from pantau.access.model import Role
 from pantau.web import alerts, geojson, metrics
 from pantau.web.api import build, refused
 from pantau.web.api.nodes import collection
+from pantau.web.api.stations import stations
 from pantau.web.events import Changed, Hub, HubFullError, Told, event
 from pantau.web.gate import Gate, gated, who_of
 from pantau.web.headers import Headers
@@ -87,7 +88,7 @@ class _Live:
         try:
             told = ""
             if changed.nodes:
-                told = event("change", collection(self._parts, changed.nodes))
+                told = event("change", stations(self._parts, changed.nodes))
             if not changed.alerts or self._desk is None:
                 return Told(told, told)
             standing, found = self._desk.ask(lambda reader: (reader.standing(), reader.some(changed.alerts)))

@@ -1,0 +1,71 @@
+"""Stations as the page needs them: one small feature each."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from fastapi import APIRouter, Depends
+from starlette.responses import JSONResponse, Response
+
+from pantau.access.model import Role
+from pantau.web.api.nodes import collection
+from pantau.web.gate import needs
+
+if TYPE_CHECKING:
+    from pantau.web.parts import Parts
+
+_FIRST = (
+    "water_level",
+    "flood_depth",
+    "water_distance",
+    "vehicle_count_approaching",
+    "vehicle_count",
+    "pm2_5",
+    "pm10",
+    "rain_amount",
+)
+_WORST = ("alarm", "offline", "fault", "late", "maintenance", "ok")
+
+
+def stations(parts: Parts, only: frozenset[str] | None = None) -> dict[str, Any]:
+    """Return the GeoJSON of stations, or of those where the nodes in `only` stand."""
+    nodes = collection(parts)
+    by_station: dict[str, list[dict[str, Any]]] = {}
+    for feature in nodes["features"]:
+        by_station.setdefault(feature["properties"]["station"] or feature["id"], []).append(feature)
+    if only is not None:
+        by_station = {name: found for name, found in by_station.items() if any(f["id"] in only for f in found)}
+    return nodes | {"features": [_feature(name, found) for name, found in sorted(by_station.items())]}
+
+
+def _feature(name: str, nodes: list[dict[str, Any]]) -> dict[str, Any]:
+    first = nodes[0]["properties"]
+    seen = [node["properties"]["last_seen"] for node in nodes if node["properties"]["last_seen"]]
+    readings = [one for node in nodes for one in node["properties"]["latest"] if one["property"] in _FIRST]
+    readings.sort(key=lambda one: _FIRST.index(one["property"]))
+    return {
+        "type": "Feature",
+        "id": name,
+        "geometry": nodes[0]["geometry"],
+        "properties": {
+            "station": first["station"],
+            "name": first["name"],
+            "domain": first["domain"],
+            "state": min((node["properties"]["state"] for node in nodes), key=_WORST.index),
+            "nodes": [node["id"] for node in nodes],
+            "last_seen": max(seen, default=None),
+            "report_interval_s": first["report_interval_s"],
+            "headline": readings[:2],
+        },
+    }
+
+
+def router(parts: Parts) -> APIRouter:
+    """Return the routes."""
+    api = APIRouter(dependencies=[Depends(needs(Role.PUBLIC))])
+
+    @api.get("/stations.geojson")
+    def found() -> Response:
+        return JSONResponse(stations(parts), headers={"cache-control": "no-store"}, media_type="application/geo+json")
+
+    return api
