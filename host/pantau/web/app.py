@@ -144,6 +144,7 @@ def create_app(
             Route("/api/events", gated(Role.PUBLIC, pages.events)),
             Mount("/api", build(parts)),
             *sta.routes(parts),
+            Mount("/vendor/leaflet", StaticFiles(packages=[("js_lib_leaflet", "static/js_lib_leaflet")])),
             Mount("/static", StaticFiles(directory=str(files(__package__).joinpath("static")))),
         ],
         middleware=[
