@@ -26,6 +26,7 @@ from pantau.express import Express
 from pantau.follower import Follower
 from pantau.followers import FOLLOWERS, FollowerStore
 from pantau.log import event
+from pantau.notify.notifier import Notifier
 from pantau.ops.about import memory
 from pantau.ops.retention import CityAging, before_ms
 from pantau.owner import sole_owner
@@ -52,6 +53,7 @@ _CORES, _REST = (
 )  # where broker and both of us share fewer cores, a flood leaves the followers a tenth of their time
 _TICK_S = 1.0
 _SILENT_S = 10.0  # without a word of the first process, which has one a second
+_NOTICE_STOP_S = 3.0  # for a channel to end what it is telling; what waits is told after the next start
 _SINK_STOP_S = 5.0  # for a sink to take what the log still holds; what it does not take it gets at the next start
 _PREDECESSOR_S = 20.0  # for the city process of a bridge that was killed to notice and end
 PAST_MS = 3_600_000
@@ -112,6 +114,8 @@ class Books:
 class City:
     """The second process's parts. `figures` and `problems` are those of the whole bridge, as the page shows them."""
 
+    notifier: Notifier | None = None
+
     def __init__(self, setup: Setup, shared: SharedReaders | None = None, start: int = 0) -> None:
         """Follow this bridge's spool, or the `shared` log, in which a store of alerts that is new begins after `start`."""
         self._setup, self._shared = setup, shared
@@ -134,6 +138,7 @@ class City:
             path = config.bridge.data_dir / "alerts.sqlite3"
             self.alerts = AlertStore(path, setup.rules, setup.registry, start=start)
             sinks[AlertStore.name] = self.alerts
+            self.notifier = Notifier(setup, self.alerts, now_ms)
         self.followers = [self._follower(sink) for sink in sinks.values()]
         self.page = None
         if config.web.enabled and self.store is not None:
@@ -165,12 +170,13 @@ class City:
 
     def own_problems(self) -> list[str]:
         """Return what is wrong in this process."""
-        return [problem for follower in self.followers for problem in follower.problems()]
+        own = [problem for follower in self.followers for problem in follower.problems()]
+        return own + (self.notifier.problems() if self.notifier is not None else [])
 
     def own_figures(self) -> dict[str, float]:
         """Return the numbers of this process."""
         figures: dict[str, float] = memory("city") | {"store_pruned_observations_total": float(self._aged)}
-        figures |= self._alert_figures
+        figures |= self._alert_figures | (self.notifier.figures() if self.notifier is not None else {})
         for follower in self.followers:
             label = f'{{sink="{follower.name}"}}'
             lag = self._lag(follower)
@@ -204,6 +210,9 @@ class City:
             others.add(asyncio.create_task(self._express.run(lambda: self.followers[-1].position), name="express"))
         if self.page is not None:
             others.add(asyncio.create_task(self.page.run(), name="page"))
+        notify = None
+        if self.notifier is not None:
+            others.add(notify := asyncio.create_task(self.notifier.run(), name="notify"))
         if self._shared is not None:
             others.add(asyncio.create_task(natslink.ended(self._shared.client), name="nats"))
         peer.send(writer, "ready")
@@ -211,6 +220,8 @@ class City:
         ended, _ = await asyncio.wait(parts, return_when=asyncio.FIRST_COMPLETED)
         try:
             await asyncio.gather(*(follower.stop(_SINK_STOP_S, task) for task, follower in follow.items()))
+            if self.notifier is not None and notify is not None:  # after the alerts: what they decided last goes too
+                await self.notifier.stop(_NOTICE_STOP_S, notify)
             peer.send(writer, "beat", self.own_figures(), self.own_problems(), needed=True)
         finally:
             if self.page is not None:
@@ -302,6 +313,8 @@ class City:
             task.add_done_callback(self._changing.discard)
         if self._express is not None:
             self._express.decoder = Decoder(setup.registry)
+        if self.notifier is not None:
+            self.notifier.use(setup)
         if self.alerts is not None:
             await asyncio.to_thread(self.alerts.use_rules, setup.rules, setup.registry)
 

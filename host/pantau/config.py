@@ -11,6 +11,7 @@ from pydantic import AfterValidator, Field, ValidationError, model_validator
 
 from pantau.cluster.settings import ClusterTable
 from pantau.fleet.settings import FleetTable
+from pantau.notify.tables import NotifyTable
 from pantau.ops.retention import RetentionTable
 from pantau.problems import ConfigError, Problem, Table, explain
 from pantau.settings import MAX_PORT, FilePath, Port
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
     from pydantic_core import ErrorDetails
 
+_PUBLIC = r"^https?://[^\s/?#@]+(/[^\s?#]*)?$"
 _LISTEN = re.compile(r"(\[[0-9a-fA-F:]+\]|[^:\s]{1,253}):(\d{1,5})")
 
 
@@ -98,6 +100,7 @@ class WebTable(Table):
     enabled: bool = True
     public_read: bool = False
     title: str = "Pantau"
+    public_url: Annotated[str, Field(pattern=_PUBLIC)] | None = None  # where people reach the page: links begin with it
     licence: str = ""  # of the data, as its SPDX name or URL: stands in the metadata of each datastream
 
     @property
@@ -143,6 +146,7 @@ class Config(Table):
     web: WebTable = WebTable()
     sinks: SinksTable = SinksTable()
     alerts: AlertsTable = AlertsTable()
+    notify: NotifyTable = NotifyTable()
     retention: RetentionTable = RetentionTable()
     cluster: ClusterTable | None = None
     fleet: FleetTable = FleetTable()

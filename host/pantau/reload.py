@@ -31,6 +31,7 @@ LIVE = (
     "bridge.log_level",
     "bridge.registry",
     "fleet",
+    "notify",
     "retention",
     "sinks",
 )
@@ -126,6 +127,8 @@ def _in_force(old: Any, new: Any, key: str, changes: list[Change]) -> Any:
 
 def _from_to(key: str, old: object, new: object) -> str:
     """Return both values for people; never a secret, nor a table, which may hold one."""
+    if isinstance(old, list) and isinstance(new, list) and any(isinstance(item, BaseModel) for item in (*old, *new)):
+        return "changed"
     if isinstance(old, BaseModel) or isinstance(new, BaseModel):
         return "set up" if old is None else "taken out" if new is None else "changed"
     if _SECRET.search(key.rpartition(".")[2]) and not isinstance(old, PurePath) and not isinstance(new, PurePath):

@@ -12,6 +12,7 @@ from pantau import config as config_file
 from pantau import keys as key_file
 from pantau import registry as registry_file
 from pantau.alerts import files as rule_file
+from pantau.notify import opening as notify
 from pantau.problems import ConfigError, Problem
 from pantau.sinks import Context
 from pantau.sinks.opening import configured, open_one
@@ -60,6 +61,9 @@ def survey(path: Path, *, running: Config | None = None) -> Survey:
         for name in configured(config):
             if name != CityStore.name:
                 _attempt(problems, partial(_opens, name, config, registry))
+    if config.notify.listed():
+        zone = rules.settings.zone if rules is not None else "WIB"
+        problems += notify.check(config, str(path), zone, stations, rules.rules if rules is not None else None)
     tried = running is not None and running.bridge.data_dir == config.bridge.data_dir
     if "bridge" not in own and not tried:  # else it may be a folder that nobody meant
         _attempt(problems, lambda: _writable(config.bridge.data_dir))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, get_args
 
 from pydantic import AfterValidator, Field, model_validator
 
@@ -19,6 +19,8 @@ Action = Literal[
     "open", "reopen", "escalate", "deescalate", "confirm", "clear", "withdraw", "mute", "unmute", "acknowledge",
     "shelve", "unshelve", "update",
 ]  # fmt: skip
+EVERYTHING: frozenset[str] = frozenset(get_args(Action))
+FOR_PEOPLE = EVERYTHING - {"acknowledge", "shelve", "mute", "unmute"}  # what staff do, staff know
 ChannelName = Annotated[str, Field(pattern=r"^[a-z0-9-]{1,30}$")]
 Minutes = Annotated[int, Field(ge=0, le=1440)]
 
@@ -70,6 +72,8 @@ class ChannelTable(Table):
     `unacknowledged_min` makes it a second line: it tells only what nobody has acknowledged for so long.
     """
 
+    usual: ClassVar[frozenset[str]] = EVERYTHING  # what it tells unless `actions` says otherwise
+
     name: ChannelName
     enabled: bool = True
     min_severity: Severity = "minor"
@@ -90,3 +94,8 @@ class ChannelTable(Table):
     def least(self) -> int:
         """Return the severity from which on an alert is told."""
         return SEVERITIES.index(self.min_severity)
+
+    @property
+    def tells(self) -> frozenset[str]:
+        """Return the actions that are told."""
+        return self.usual if self.actions is None else frozenset(self.actions)

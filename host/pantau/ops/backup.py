@@ -45,6 +45,7 @@ _SECRETS = {
     "keys_secret",
     "private_key",
     "password_file",
+    "secret_file",
     "token_file",
     "credentials_file",
     "nkey_file",
@@ -261,6 +262,10 @@ def named_files(model: BaseModel, prefix: str = "") -> Iterator[tuple[str, Path]
         key = f"{prefix}{name}"
         if isinstance(value, BaseModel):
             yield from named_files(value, f"{key}.")
+        elif isinstance(value, list):
+            for index, item in enumerate(value):
+                if isinstance(item, BaseModel):
+                    yield from named_files(item, f"{key}.{index}.")
         elif isinstance(value, Path) and key not in _DATA:
             yield key, value
 

@@ -71,6 +71,9 @@ _GAUGES: dict[str, tuple[str, ...]] = {
     "lease_partitions_held": ("Partitions that this bridge holds by lease",),
     "lease_bridges_live": ("Bridges that share the city, as this one sees it",),
     "alerts_open": ("Alerts that stand now", "severity"),
+    "notices_waiting": ("Notices that the channel has still to tell", "channel"),
+    "notices_oldest_seconds": ("For how long the oldest notice of the channel is due; 0 when it has told all", "channel"),
+    "notice_channel_working": ("Whether the channel takes what it is given, 1 or 0", "channel"),
     "backup_time_seconds": ("When the last backup of this bridge was finished, Unix seconds; 0 for never",),
 }  # fmt: skip
 _COUNTERS: dict[str, tuple[str, ...]] = {
@@ -104,6 +107,8 @@ _COUNTERS: dict[str, tuple[str, ...]] = {
     "observations_total": ("Observations decoded", "quality"),
     "revisions_total": ("Observations whose verdict or date became known later",),
     "alerts_raised_total": ("Alerts raised", "severity"),
+    "notices_sent_total": ("Notices that the channel told", "channel"),
+    "notices_failed_total": ("Notices that the channel refused or could not tell in time", "channel"),
     "spool_pruned_frames_total": ("Frames that retention let go of, all of them taken by every sink",),
     "store_pruned_observations_total": ("Observations that aged out of the city store",),
     "cluster_appended_total": ("Messages appended to the shared log",),
@@ -116,6 +121,7 @@ _COUNTERS: dict[str, tuple[str, ...]] = {
 }  # fmt: skip
 _HISTOGRAMS: dict[str, tuple[str, ...]] = {
     "commit_latency_seconds": ("Time from taking a batch to its durable commit",),
+    "notice_delay_seconds": ("Time from the decision, or from when it was due, until the notice was told",),
 }
 
 

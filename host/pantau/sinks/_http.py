@@ -184,7 +184,7 @@ class Http:
         if ours:
             said = f"{answer.url} answered {status} with a page for people: {answer.quoted()}"
             raise TargetTrouble(f"{said}; is [{self._prefix}] url right, without a proxy or login page before it?")
-        wait_s = _retry_after(answer.headers.get("retry-after", ""))
+        wait_s = retry_after(answer.headers.get("retry-after", ""))
         if status in _WHO:
             secret = f"check user, password_file or token_file in [{self._prefix}]"
             raise TargetTrouble(f"{answer.url} answered {status}: {_WHO[status]}; {secret}", wait_s=wait_s)
@@ -196,7 +196,7 @@ class Http:
         )
 
 
-def _retry_after(value: str) -> float:
+def retry_after(value: str) -> float:
     """Return the seconds that a Retry-After header asks for, 0 for none: RFC 9110 section 10.2.3."""
     if value.strip().isdecimal():
         return min(float(value), _LONGEST_WAIT_S)

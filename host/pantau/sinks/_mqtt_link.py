@@ -29,16 +29,17 @@ _CLOSE_S = 2.0
 class Link:
     """A connection that is made anew after any trouble: nothing of before is left in it to be sent later."""
 
-    def __init__(self, settings: MqttJsonTable, client_id: str) -> None:
-        """Raise ConfigError for files that cannot be used."""
+    def __init__(self, settings: MqttJsonTable, client_id: str, key: str = _KEY) -> None:
+        """Raise ConfigError for files that cannot be used. `key` names the table in messages."""
         self._settings = settings
         self._client_id = client_id
-        self._context = _tls(settings)
+        self._key = key
+        self._context = _tls(settings, key)
         self._user, self._password = settings.user, None
         if settings.token_file is not None:
-            self._user = read_secret(settings.token_file, f"{_KEY}.token_file")
+            self._user = read_secret(settings.token_file, f"{key}.token_file")
         if settings.password_file is not None:
-            self._password = read_secret(settings.password_file, f"{_KEY}.password_file")
+            self._password = read_secret(settings.password_file, f"{key}.password_file")
         self._client: Client | None = None
         self._waiting: dict[int, int] = {}  # packet id: bytes of what has no receipt yet
         self._answer = ""  # to CONNECT: "" none yet, "yes", or why not
@@ -63,13 +64,13 @@ class Link:
             raise
         return True
 
-    def send(self, messages: Iterable[tuple[str, bytes]]) -> None:
+    def send(self, messages: Iterable[tuple[str, bytes]], *, retain: bool = False) -> None:
         """Publish in order and return when the broker has confirmed all. Raises TargetTrouble, ambiguous."""
         try:
             for topic, payload in messages:
                 self._until_fewer(self._settings.in_flight)
                 client = self._connected()
-                sent = client.publish(topic, payload, qos=1)
+                sent = client.publish(topic, payload, qos=1, retain=retain)
                 self._waiting[sent.mid] = len(payload)
             self._until_fewer(1)
         except TargetTrouble:
@@ -119,7 +120,7 @@ class Link:
             self._turn(_TICK_S)
             self._patience("does not answer to CONNECT; is this its MQTT port?")
         if self._answer != "yes":
-            secret = f"check user, password_file or token_file in [{_KEY}]"
+            secret = f"check user, password_file or token_file in [{self._key}]"
             raise TargetTrouble(f"the broker {self._where()} refuses us: {self._answer}; {secret}")
 
     def _until_fewer(self, most: int) -> None:
@@ -139,7 +140,7 @@ class Link:
         if self._waiting:
             largest = max(self._waiting.values())
             said += f" before it confirmed {len(self._waiting)} messages of up to {largest} bytes; if it does so again, see its log,"
-            raise TargetTrouble(f"{said} and lower max_bytes in [{_KEY}] to what it takes", ambiguous=True)
+            raise TargetTrouble(f"{said} and lower max_bytes in [{self._key}] to what it takes", ambiguous=True)
         raise TargetTrouble(f"{said}; see its log")
 
     def _connected(self) -> Client:
@@ -166,18 +167,16 @@ class Link:
     def _words(self, error: Exception) -> str:
         where = self._where()
         if isinstance(error, ssl.SSLCertVerificationError):
-            return (
-                f"broker {where}: its certificate does not fit: {error.verify_message}; check host and ca in [{_KEY}]"
-            )
+            return f"broker {where}: its certificate does not fit: {error.verify_message}; check host and ca in [{self._key}]"
         if isinstance(error, ssl.SSLError):
             return f"broker {where} does not speak TLS as asked ({error.reason}); check that this is its TLS port"
         if isinstance(error, socket.gaierror):
-            return f"broker {self._settings.host}: the name is not known ({error.strerror}); check [{_KEY}] host and the DNS"
+            return f"broker {self._settings.host}: the name is not known ({error.strerror}); check [{self._key}] host and the DNS"
         if isinstance(error, ConnectionRefusedError):
-            return f"nothing listens at {where}: start the broker or correct [{_KEY}] host and port"
+            return f"nothing listens at {where}: start the broker or correct [{self._key}] host and port"
         if isinstance(error, TimeoutError):
             return f"broker {where} does not answer within {self._settings.timeout_s:g} s; check the address and the firewall"
-        return f"broker {where} cannot be reached: {error}; check [{_KEY}] host and port"
+        return f"broker {where} cannot be reached: {error}; check [{self._key}] host and port"
 
 
 def _wait(client: Client, wait_s: float) -> None:
@@ -207,14 +206,16 @@ def _hasten(link: Any) -> None:
             link.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
 
 
-def _tls(settings: MqttJsonTable) -> ssl.SSLContext | None:
+def _tls(settings: MqttJsonTable, key: str) -> ssl.SSLContext | None:
     """Return the context for the broker as the bridge's own source makes it. ConfigError names our table."""
     from pantau.sources.mqtt import tls_context
 
     try:
         context = tls_context(cast("MqttTable", settings))  # of which it reads what both tables have
     except ConfigError as error:
-        raise ConfigError([Problem(p.file, f"sinks.{p.key}", p.message) for p in error.problems]) from None
+        raise ConfigError(
+            [Problem(p.file, f"{key}{p.key.removeprefix('mqtt')}", p.message) for p in error.problems]
+        ) from None
     if context is not None:
         context.sslsocket_class = _Socket
     return context
