@@ -64,7 +64,7 @@ def row(place: Record, faults: Sequence[Record], count: Count, now_ms: int) -> R
         span: expected(now_ms, interval_s, place["first_seen"], ms) if place["station"] else 0
         for span, ms in (("hour", HOUR_MS), ("day", DAY_MS))
     }
-    source = health.get("clock_source")
+    source = dict(enumerate(_CLOCK_SOURCES)).get(health.get("clock_source", -1))
     found: Record = {
         "node": place["node"],
         "station": place["station"],
@@ -80,7 +80,7 @@ def row(place: Record, faults: Sequence[Record], count: Count, now_ms: int) -> R
         "battery_mv": health.get("battery_mv"),
         "rssi": health.get("rssi"),
         "clock": place["clock"],
-        "clock_source": _CLOCK_SOURCES[source] if source in range(len(_CLOCK_SOURCES)) else None,
+        "clock_source": source,
         "clock_offset_ms": place["clock_offset_ms"],
         "outbox_records": health.get("outbox_records"),
         "overwritten_records": health.get("overwritten_records"),

@@ -71,8 +71,8 @@ def _reporting(totals: Record) -> Record:
     advice = {"unknown": "none", "bad": "many", "watch": "few", "good": "all"}[level]
     return tile(
         "reporting", level, advice, figure("reporting", reporting, "nodes", expected),
-        figure("offline", states["offline"], "nodes"), figure("empty", states["empty"], "stations"),
-        figure("never", totals["never"], "nodes"),
+        figure("offline", states["offline"], "nodes"), figure("never", totals["never"], "nodes"),
+        figure("empty", states["empty"], "stations"),
     )  # fmt: skip
 
 

@@ -43,6 +43,7 @@ let ready = false;
 
 function route() {
   if (!ready) return;
+  const before = document.body.dataset.view;
   const [name, ...rest] = location.hash.replace(/^#\/?/, "").split("/");
   const argument = rest.length ? decode(rest.join("/")) : null;
   const view = app.board ? "board" : name in views && name !== "board" ? name : "map";
@@ -58,6 +59,8 @@ function route() {
     if (opens && (key === view || !shown.has(key))) one.open(key === view ? argument : null);
     if (!opens && shown.has(key)) one.close();
   }
+  // Who went somewhere by keyboard goes on from there; a view may have put the focus closer (an alert's story, a field).
+  if (shown.size && view !== before && !at(view).contains(document.activeElement)) at(view).querySelector("h2")?.focus({ preventScroll: true });
   shown = wanted;
 }
 
@@ -84,6 +87,10 @@ function tick() {
   at("banner").hidden = !banner;
   put(at("banner"), banner);
   strip.tick(now_ms);
+  const calling = [...model.alerts.values()].filter(model.calls);
+  const alerts = at("tabs").querySelector('[data-tab="alerts"]');
+  alerts.dataset.count = calling.length || "";
+  alerts.dataset.severity = Math.max(0, ...calling.map(({ rank }) => rank));
   each((view) => view.tick(now_ms));
 }
 
@@ -92,7 +99,9 @@ function renderAll() {
   document.title = title;
   put(at("title"), title);
   put(at("skip"), text.say("skip"));
-  put(at("language"), text.say("other_language"));
+  put(at("language"), text.say("other_code"));
+  at("language").title = text.say("other_language");
+  at("language").setAttribute("aria-label", `${text.say("other_code")}: ${text.say("other_language")}`);
   at("tabs").setAttribute("aria-label", text.say("tabs.label"));
   for (const tab of at("tabs").children) tab.dataset.label = text.say(`tabs.${tab.dataset.tab}`);
   for (const tab of at("tabs").children) put(tab, tab.dataset.label);
@@ -106,6 +115,7 @@ function renderAll() {
 function takeAlerts(records, whole) {
   const fresh = model.takeAlerts(records, whole);
   const grave = fresh.map((id) => model.alerts.get(id)).filter((alert) => model.calls(alert) && alert.rank >= TELL_FROM);
+  at("announce").setAttribute("aria-live", grave.some(({ rank }) => rank === 4) ? "assertive" : "polite");
   if (grave.length && ready) put(at("announce"), grave.map((alert) => alert.text[text.language]).join(" "));
   const touched = new Set(records.map(({ station }) => station).filter(Boolean));
   views.alerts.alertsChanged();
