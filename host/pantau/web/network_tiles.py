@@ -28,6 +28,7 @@ _COMMIT_SLOW_S = 0.05
 _SINK_LAG_S = 600
 _CERTIFICATE_S = 30 * 86_400
 _BACKUP_S = 2 * 86_400
+_NOTICE_LATE_S = 60  # an alert is out within seconds: what is due for a minute is late
 
 
 def tile(name: str, level: Level, advice: str, *figures: Record, at: str | None = None) -> Record:
@@ -169,24 +170,31 @@ def _notices(seen: Figures) -> Record | None:
         return None
     failed = sum(one["failed"] or 0 for one in channels)
     waiting = sum(one["waiting"] or 0 for one in channels)
-    worst = max(channels, key=lambda one: (one["failed"] or 0, one["waiting"] or 0))["channel"]
-    level: Level = "bad" if failed else "watch" if waiting else "good"
-    advice = {"bad": "failed", "watch": "waiting"}.get(level, "sent")
+    first = channels[0]  # the one in trouble, else the one that is farthest behind
+    late = (first["oldest_s"] or 0) > _NOTICE_LATE_S
+    level: Level = "bad" if not first["working"] else "watch" if late or failed else "good"
+    advice = {"bad": "down", "watch": "waiting" if late else "failed"}.get(level, "sent")
+    worst_failed = max(channels, key=lambda one: one["failed"] or 0)["channel"] if failed else None
     return tile(
-        "notices", level, advice, figure("failed", failed, "notices", None, worst if failed else None),
-        figure("waiting", waiting, "notices", None, worst if waiting else None),
+        "notices", level, advice, figure("waiting", waiting, "notices", None, first["channel"] if waiting else None),
+        figure("oldest", first["oldest_s"] if waiting else None, "s"), figure("failed", failed, "notices", None, worst_failed),
     )  # fmt: skip
 
 
 def notices(seen: Figures) -> list[Record]:
-    """Return the ways to people with what waits, what was sent and what no try could deliver."""
+    """Return the ways to people, those in trouble first: what waits and for how long, what was told, and what no try could."""
     columns = {
         "waiting": seen.by("notices_waiting", "channel"),
+        "oldest_s": seen.by("notices_oldest_seconds", "channel"),
         "sent": seen.by("notices_sent_total", "channel"),
         "failed": seen.by("notices_failed_total", "channel"),
     }
-    channels = sorted({channel for found in columns.values() for channel in found})
-    return [{"channel": name} | {key: found.get(name) for key, found in columns.items()} for name in channels]
+    works = seen.by("notice_channel_working", "channel")
+    found = [
+        {"channel": name, "working": works.get(name, 1) != 0} | {key: by.get(name) for key, by in columns.items()}
+        for name in sorted({channel for by in columns.values() for channel in by})
+    ]
+    return sorted(found, key=lambda one: (one["working"], -(one["oldest_s"] or 0)))
 
 
 def _batteries(rows: Sequence[Record]) -> Record | None:

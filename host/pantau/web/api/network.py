@@ -148,7 +148,9 @@ class Channel(BaseModel):
     """A way to people."""
 
     channel: str
+    working: bool
     waiting: Number
+    oldest_s: Number = Field(description="For how long the oldest is due")
     sent: Number
     failed: Number
 

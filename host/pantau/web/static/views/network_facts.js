@@ -27,9 +27,10 @@ export class FactTable {
         cells: [one.version, count(one.nodes), text.say(`network.versions.${one.behind ? "behind" : "newest"}`)],
       })), [1]),
       this.#table("refusals", ["reason", "count"], refused.map(([reason, messages]) => ({ level: "watch", cells: [reason, count(messages)] })), [1]),
-      this.#table("channels", ["channel", "waiting", "sent", "failed"], notices.map((one) => ({
-        level: one.failed ? "bad" : one.waiting ? "watch" : "good", cells: [one.channel, count(one.waiting), count(one.sent), count(one.failed)],
-      })), [1, 2, 3]),
+      this.#table("channels", ["channel", "state", "waiting", "oldest", "sent", "failed"], notices.map((one) => ({
+        level: one.working ? "good" : "bad",
+        cells: [one.channel, text.say(`network.sinks.${one.working ? "works" : "down"}`), count(one.waiting), one.waiting && one.oldest_s !== null ? span(text, one.oldest_s) : UNKNOWN, count(one.sent), count(one.failed)],
+      })), [2, 3, 4, 5]),
       this.#table("ends", ["of", "left", "ends"], certificates.map((one) => ({
         level: one.left_s <= 0 ? "bad" : "good", cells: [one.of, text.age(one.left_s), one.ends_at ? text.dateTime(Date.parse(one.ends_at)) : UNKNOWN],
       })), [1]),
