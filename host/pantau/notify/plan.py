@@ -134,7 +134,8 @@ def _worse(policy: ChannelTable, after: Belief, now_ms: int) -> Step:
     news = after.news
     if news.severity < policy.least or _put_aside(news, now_ms):
         return Step(after._replace(wait_ms=None))
-    said = "open" if not after.told else news.entry.action
+    action = news.entry.action
+    said = "open" if not after.told else action if action in _LEVELS else "escalate"
     if said not in policy.tells:
         return Step(after)
     if policy.unacknowledged_min and not after.told:
@@ -148,7 +149,7 @@ def _worse(policy: ChannelTable, after: Belief, now_ms: int) -> Step:
 
 
 def _better(policy: ChannelTable, after: Belief, now_ms: int) -> Step:
-    if after.news.entry.action not in policy.tells and after.news.severity:
+    if after.news.severity and "deescalate" not in policy.tells:
         return Step(after)
     if policy.settle_s:
         return Step(after._replace(wait_ms=after.wait_ms or now_ms + 1000 * policy.settle_s))
