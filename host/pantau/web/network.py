@@ -173,7 +173,7 @@ _IP4 = re.compile(r"\b\d{1,3}(?:\.\d{1,3}){3}(?::\d{1,5})?\b")
 _IP6 = re.compile(r"\[?(?<![\w:])(?:[0-9a-f]{0,4}:){2,7}[0-9a-f]{0,4}(?![\w:])\]?(?::\d{1,5})?", re.IGNORECASE)
 _HOST = re.compile(r"\b(?:localhost|[a-z0-9-]+(?:\.[a-z0-9-]+)*\.[a-z][a-z0-9-]+)(?::\d{1,5})?\b", re.IGNORECASE)
 _HOST_PORT = re.compile(r"\b[a-z0-9][a-z0-9-]*:\d{2,5}\b", re.IGNORECASE)
-_SERVER = re.compile(r"\b(host|hostname|server(?: at)?|address|device|database|user)\s+(['\"]?)[\w.:-]*[\d.:\"'-][\w.:-]*\2", re.IGNORECASE)  # fmt: skip
+_SERVER = re.compile(r"\b(host ?name|host|server(?: at)?|address|device|database|user)\s+(['\"]?)[\w.:-]*[\d.:\"'-][\w.:-]*\2", re.IGNORECASE)  # fmt: skip
 _OURS = (".toml", ".conf", ".json", ".sqlite3", ".md")  # files that every Pantau has: what to do often names one
 
 

@@ -5,7 +5,7 @@ import { el, icon, put } from "../lib/dom.js";
 import * as live from "../lib/live.js";
 import { Awake } from "./board_awake.js";
 
-const SHOWN = 5; // alerts that are read from four metres
+const SHOWN = 4; // alerts that are read from four metres
 const STEP_MS = 12_000; // for each station in alarm: time to read a name, a value and a sentence
 const HEADLINES = 2;
 
@@ -17,7 +17,7 @@ export class BoardView {
     this.stepped_ms = 0;
     this.paused = matchMedia("(prefers-reduced-motion: reduce)").matches;
     this.awake = new Awake(app);
-    this.title = el("h2");
+    this.title = el("h1");
     this.clock = el("time", "bigclock");
     this.reporting = el("p", "reports");
     this.states = el("ul", "states");
@@ -139,8 +139,8 @@ export class BoardView {
     const age = el("span", "age");
     const seen = el("span", alert.acknowledged_at ? "seen" : "unseen", text.say(alert.acknowledged_at ? "alerts.states.acknowledged" : "alerts.unseen"));
     const row = el("li", "", null,
-      el("p", "top", null, el("b", "sev", text.say(`severities.${alert.severity}`)), el("span", "where", station?.name ?? alert.station ?? text.say("alerts.city")), age),
-      el("p", "what", alert.text[text.language]), el("p", "meta", null, seen),
+      el("p", "first", null, el("b", "sev", text.say(`severities.${alert.severity}`)), el("span", "where", station?.name ?? alert.station ?? text.say("alerts.city")), seen, age),
+      el("p", "what", alert.text[text.language]),
     );
     row.dataset.severity = String(alert.rank);
     row.age = age;

@@ -23,7 +23,9 @@ export class Strip {
     }
     const link = el("a", "", null, this.reporting, this.label);
     link.href = "#/network";
-    root.append(link, chips, this.bar);
+    this.calls = el("a", "calls"); // for views beside which no list of alerts stands
+    this.calls.href = "#/alerts";
+    root.append(link, chips, this.calls, this.bar);
   }
 
   tick() {
@@ -37,6 +39,10 @@ export class Strip {
     const all = model.stations.size;
     put(this.reporting, `${text.number(reporting)} / ${text.number(all)}`);
     put(this.label, text.say("reporting"));
+    const calling = [...model.alerts.values()].filter(model.calls);
+    this.calls.hidden = !calling.length;
+    this.calls.dataset.severity = String(Math.max(0, ...calling.map(({ rank }) => rank)));
+    put(this.calls, text.say("alerts_open", { number: text.number(calling.length) }));
     this.root.dataset.state = all && reporting === all ? "ok" : "late";
     for (const [state, part] of this.parts) {
       part.bar.style.flexGrow = String(count[state]);
