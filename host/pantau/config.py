@@ -11,6 +11,7 @@ from pydantic import AfterValidator, Field, ValidationError, model_validator
 
 from pantau.cluster.settings import ClusterTable
 from pantau.fleet.settings import FleetTable
+from pantau.notify.cap_settings import CapTable
 from pantau.notify.tables import NotifyTable
 from pantau.ops.retention import RetentionTable
 from pantau.problems import ConfigError, Problem, Table, explain
@@ -146,6 +147,7 @@ class Config(Table):
     web: WebTable = WebTable()
     sinks: SinksTable = SinksTable()
     alerts: AlertsTable = AlertsTable()
+    cap: CapTable = CapTable()
     notify: NotifyTable = NotifyTable()
     retention: RetentionTable = RetentionTable()
     cluster: ClusterTable | None = None

@@ -56,6 +56,8 @@ class Page:
             registry=registry,
             licence=web.licence,
             alert_store=alerts,
+            cap=config.cap,
+            public_url=web.public_url or "",
         )
         self._end_streams = app.state.hub.close
         settings = uvicorn.Config(

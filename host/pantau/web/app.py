@@ -17,6 +17,7 @@ from starlette.staticfiles import StaticFiles
 
 from pantau.access.model import Role
 from pantau.web import alerts, geojson, metrics
+from pantau.web import cap as cap_feed
 from pantau.web.api import build, refused
 from pantau.web.api.nodes import collection
 from pantau.web.api.stations import stations
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 
     from pantau.access.store import AccessStore
     from pantau.alerts.store import AlertStore
+    from pantau.notify.cap_settings import CapTable
     from pantau.registry import Registry
 
 
@@ -118,6 +120,8 @@ def create_app(
     alert_store: AlertStore | None = None,
     access: AccessStore | None = None,
     basemap: Path | None = None,
+    cap: CapTable | None = None,
+    public_url: str = "",
     now_ms: Callable[[], int] = _wall_clock_ms,
 ) -> Starlette:
     """Return the ASGI app. `app.state.hub.close()` ends the live streams before a stop.
@@ -129,7 +133,7 @@ def create_app(
     hub = Hub()
     parts = Parts(
         store, CityReader(store.path), status, hub, city, title, licence, public_read, now_ms, registry, alert_store, access,
-        basemap,
+        basemap, cap, public_url,
     )  # fmt: skip
     hub.render = _Live(parts).render
     store.subscribe(lambda nodes: hub.notify(nodes=nodes))
@@ -144,6 +148,7 @@ def create_app(
             Route("/api/events", gated(Role.PUBLIC, pages.events)),
             Mount("/api", build(parts)),
             *sta.routes(parts),
+            *cap_feed.routes(parts),
             Mount("/vendor/leaflet", StaticFiles(packages=[("js_lib_leaflet", "static/js_lib_leaflet")])),
             Mount("/static", StaticFiles(directory=str(files(__package__).joinpath("static")))),
         ],

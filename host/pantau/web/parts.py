@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
     from pantau.access.store import AccessStore
     from pantau.alerts.store import AlertStore
+    from pantau.notify.cap_settings import CapTable
     from pantau.registry import Registry
     from pantau.web.events import Hub
     from pantau.web.reads import CityReader
@@ -54,3 +55,5 @@ class Parts:
     alerts: AlertStore | None = None
     access: AccessStore | None = None
     basemap: Path | None = None
+    cap: CapTable | None = None  # None: the feed speaks as its defaults say
+    public_url: str = ""  # where others reach us, "" when nobody said
