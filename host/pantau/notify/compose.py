@@ -50,7 +50,7 @@ _NOTHING: dict[str, object] = {"station": "city", "figures": [], "limits": {}}
 
 def _one(row: Waiting, context: Context, now_ms: int) -> Notice:
     news: News = row.news
-    late = now_ms - max(row.due_ms, row.decided_ms) > LATE_MS
+    late = now_ms - row.due_ms > LATE_MS
     before = text.remarks(
         news, context.zone, action=row.action, number=row.reminder, held=row.held, late=late, superseded=row.superseded
     )

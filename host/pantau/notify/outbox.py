@@ -83,7 +83,7 @@ CREATE INDEX attempts_by_channel ON attempts (channel, number);
     steps={},
 )
 
-_READY = """SELECT number, key, action, severity, due_ms, held, reminder, attempts, done, gathered, decided_ms, news,
+_READY = """SELECT number, key, action, severity, due_ms, held, reminder, attempts, done, gathered, news,
     EXISTS (SELECT 1 FROM notices AS l WHERE l.channel = n.channel AND l.alert = n.alert AND l.state = 'waiting'
             AND l.number > n.number) AS superseded
     FROM notices AS n WHERE channel = :channel AND state = 'waiting' AND (next_ms <= :now OR next_ms > :now + 86400000)"""
@@ -105,7 +105,6 @@ class Waiting(NamedTuple):
     attempts: int
     done: tuple[str, ...]
     gathered: str
-    decided_ms: int
     news: News
     superseded: bool
 
@@ -373,8 +372,8 @@ def _belief(text: str) -> Belief:
 
 
 def _waiting(row: tuple[Any, ...]) -> Waiting:
-    number, key, action, severity, due_ms, held, reminder, attempts, done, gathered, decided_ms, news, superseded = row
+    number, key, action, severity, due_ms, held, reminder, attempts, done, gathered, news, superseded = row
     return Waiting(
-        number, key, action, severity, due_ms, bool(held), reminder, attempts, tuple(json.loads(done)), gathered, decided_ms,
+        number, key, action, severity, due_ms, bool(held), reminder, attempts, tuple(json.loads(done)), gathered,
         _news(json.loads(news)), bool(superseded),
     )  # fmt: skip

@@ -117,7 +117,7 @@ def judge(policy: ChannelTable, belief: Belief | None, news: News, now_ms: int) 
 def pass_time(policy: ChannelTable, belief: Belief, now_ms: int) -> Step:
     """Return what follows from the time alone."""
     if belief.wait_ms is not None and belief.wait_ms <= now_ms:
-        return _kept(_tell(policy, belief._replace(wait_ms=None), now_ms))
+        return _kept(_tell(policy, belief._replace(wait_ms=None), now_ms, belief.wait_ms))
     if belief.remind_ms is None or belief.remind_ms > now_ms:
         return Step(belief)
     if belief.reminders >= policy.remind_most:
@@ -127,7 +127,7 @@ def pass_time(policy: ChannelTable, belief: Belief, now_ms: int) -> Step:
         return Step(belief._replace(remind_ms=quiet_ms))
     number = belief.reminders + 1
     again = belief._replace(reminders=number, remind_ms=now_ms + _MINUTE_MS * policy.remind_min)
-    return Step(again, Order(belief.news, REMIND, now_ms, number))
+    return Step(again, Order(belief.news, REMIND, belief.remind_ms, number))
 
 
 def _worse(policy: ChannelTable, after: Belief, now_ms: int) -> Step:
@@ -156,9 +156,13 @@ def _better(policy: ChannelTable, after: Belief, now_ms: int) -> Step:
     return _tell(policy, after, now_ms)
 
 
-def _tell(policy: ChannelTable, belief: Belief, now_ms: int) -> Step:
-    """Tell the newest. News of an alert that was told as severe is severe news: who was woken is told the end too."""
+def _tell(policy: ChannelTable, belief: Belief, now_ms: int, due_ms: int | None = None) -> Step:
+    """Tell the newest. News of an alert that was told as severe is severe news: who was woken is told the end too.
+
+    It is due since `due_ms`, or since its decision: what we come to late, after a stop of ours, is to be told as late.
+    """
     news = belief.news
+    due_ms = min(now_ms, due_ms or news.entry.decided_ms)
     until_ms = _quiet_until(policy, belief, now_ms)
     after = belief._replace(told=news.severity)
     if not news.severity:
@@ -168,7 +172,7 @@ def _tell(policy: ChannelTable, belief: Belief, now_ms: int) -> Step:
     if news.severity > belief.told:
         after = _reminding(policy, after, until_ms or now_ms)
     breaks = policy.quiet is not None and until_ms is None
-    return Step(after, Order(news, news.entry.action, until_ms or now_ms, held=until_ms is not None, breaks=breaks))
+    return Step(after, Order(news, news.entry.action, until_ms or due_ms, held=until_ms is not None, breaks=breaks))
 
 
 def _reminding(policy: ChannelTable, belief: Belief, now_ms: int) -> Belief:

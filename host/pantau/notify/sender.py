@@ -28,7 +28,7 @@ _DISK_S = 5.0
 _BAD_AFTER_S = 60.0  # a channel may be away for a moment
 _HANGS_AFTER_S = 90.0
 _CAP_S = 30.0  # between two tries at a channel that is away: the next alert must not wait long behind it
-_NOTICE_CAP_S = 60.0  # between two tries of one notice
+_NOTICE_BASE_S, _NOTICE_CAP_S = 1.0, 60.0  # between two tries of one notice
 _HOUR_MS = 3_600_000
 _REFUSED_S = 3600.0  # for so long it is said that somebody was not told
 
@@ -157,12 +157,16 @@ class Sender:
             outcome = Outcome("retry", f"internal: {type(error).__name__}: {error}; report it")
         self._busy_since = None
         now = self._now_ms()
-        again_s = max(outcome.wait_s, self._rng.uniform(1.0, min(_NOTICE_CAP_S, 2.0 ** min(rows[0].attempts + 1, 10))))
+        again_s = max(outcome.wait_s, self._apart_s(rows[0].attempts))
         self._unmarked = lambda: self._outbox.end(attempt, rows, outcome, now + int(1000 * again_s), now)
         self._take_note(rows, key, outcome, now)
         await self._books.call(self._unmarked)
         self._unmarked = None
         return outcome
+
+    def _apart_s(self, attempts: int) -> float:
+        """Return how long a notice waits after so many tries: longer each time, and not in step with others."""
+        return self._rng.uniform(_NOTICE_BASE_S, min(_NOTICE_CAP_S, _NOTICE_BASE_S * 2.0 ** min(attempts + 1, 10)))
 
     def _take_note(self, rows: list[Waiting], key: str, outcome: Outcome, now: int) -> None:
         name = self.policy.name
@@ -175,7 +179,7 @@ class Sender:
         if outcome.kind == "sent":
             self.sent += len(rows)
             for row in rows:
-                self._delay.observe(max(0, now - max(row.decided_ms, row.due_ms)) / 1000)
+                self._delay.observe(max(0, now - row.due_ms) / 1000)
             event(_log, logging.INFO, "notify.sent", channel=name, notice=key, notices=len(rows), note=outcome.reason)
         else:
             self.failed += len(rows)

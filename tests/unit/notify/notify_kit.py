@@ -13,10 +13,11 @@ from pantau.alerts.reads import Entry
 from pantau.alerts.store import AlertStore
 from pantau.alerts.track import Alert
 from pantau.config import Config
-from pantau.notify import Context, Outcome, Place
+from pantau.notify import REMIND, Context, Notice, Outcome, Place, compose
 from pantau.notify import notifier as notifying
 from pantau.notify.notifier import Notifier
-from pantau.notify.plan import Belief, News, judge, pass_time
+from pantau.notify.outbox import Waiting, key_of
+from pantau.notify.plan import Belief, News, Order, judge, pass_time
 from pantau.notify.settings import ChannelTable
 from pantau.reload import Setup
 from unit.alerts import alert_kit
@@ -48,6 +49,18 @@ def news(number: int = 1, action: str = "open", severity: int = 2, *, at: float 
         alert, "level", "threshold", place.id, "", severity, severity, "Awas", "Awas", True, False, False, T0, T0
     )
     return News(entry, one._replace(**more), place)
+
+
+def waiting(number: int = 1, action: str = "open", severity: int = 3, *, held=False, reminder=0, done=(), superseded=False, **more: Any) -> Waiting:  # fmt: skip
+    said = news(number, action, severity, **more)
+    key = key_of("tng", Order(said, action, 0, reminder))
+    return Waiting(number, key, REMIND if reminder else action, severity, said.entry.decided_ms, held, reminder, 0, done, "", said, superseded)  # fmt: skip
+
+
+def notice(number: int = 1, action: str = "open", severity: int = 3, *, after_min: float = 0, **more: Any) -> Notice:
+    """What a channel is given `after_min` minutes after the decision."""
+    row = waiting(number, action, severity, **more)
+    return compose.notice([row], row.key, CONTEXT, row.due_ms + int(after_min * MINUTE))
 
 
 def policy(**more: Any) -> ChannelTable:
