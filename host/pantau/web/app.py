@@ -21,9 +21,11 @@ from pantau.web import cap as cap_feed
 from pantau.web.api import build, refused
 from pantau.web.api.nodes import collection
 from pantau.web.api.stations import stations
+from pantau.web.cors import OpenToSites
 from pantau.web.events import Changed, Hub, HubFullError, Told, event
 from pantau.web.gate import Gate, gated, who_of
 from pantau.web.headers import Headers
+from pantau.web.ogc import routes as ogc
 from pantau.web.parts import Parts, Status, Store
 from pantau.web.query import RequestError
 from pantau.web.reads import CityReader
@@ -148,6 +150,7 @@ def create_app(
             Route("/api/events", gated(Role.PUBLIC, pages.events)),
             Mount("/api", build(parts)),
             *sta.routes(parts),
+            *ogc.routes(parts),
             *cap_feed.routes(parts),
             Mount("/vendor/leaflet", StaticFiles(packages=[("js_lib_leaflet", "static/js_lib_leaflet")])),
             Mount("/static", StaticFiles(directory=str(files(__package__).joinpath("static")))),
@@ -155,6 +158,7 @@ def create_app(
         middleware=[
             Middleware(Headers),
             Middleware(GZipMiddleware, minimum_size=1000, compresslevel=5),
+            Middleware(OpenToSites, public_read=public_read),
             Middleware(Gate, parts=parts),
         ],
         exception_handlers={RequestError: refused, sqlite3.Error: refused},

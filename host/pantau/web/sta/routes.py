@@ -60,5 +60,5 @@ class SensorThings:
         except ValueError as error:
             raise RequestError(400, "Bad query", f"$filter: {error}") from None
         if isinstance(found, dict):
-            return JSONResponse(found, headers={"cache-control": "no-store", "access-control-allow-origin": "*"})
+            return JSONResponse(found, headers={"cache-control": "no-store"})
         return PlainTextResponse("" if found is None else str(found), headers={"cache-control": "no-store"})
