@@ -174,6 +174,7 @@ _IP6 = re.compile(r"\[?(?<![\w:])(?:[0-9a-f]{0,4}:){2,7}[0-9a-f]{0,4}(?![\w:])\]
 _HOST = re.compile(r"\b(?:localhost|[a-z0-9-]+(?:\.[a-z0-9-]+)*\.[a-z][a-z0-9-]+)(?::\d{1,5})?\b", re.IGNORECASE)
 _HOST_PORT = re.compile(r"\b[a-z0-9][a-z0-9-]*:\d{2,5}\b", re.IGNORECASE)
 _SERVER = re.compile(r"\b(host ?name|host|server(?: at)?|address|device|database|user)\s+(['\"]?)[\w.:-]*[\d.:\"'-][\w.:-]*\2", re.IGNORECASE)  # fmt: skip
+_LEFT = re.compile(r"['\"]?…[…'\"]*")
 _OURS = (".toml", ".conf", ".json", ".sqlite3", ".md")  # files that every Pantau has: what to do often names one
 
 
@@ -184,4 +185,4 @@ def redacted(problem: str) -> str:
         text = pattern.sub("…", text)
     text = _HOST.sub(lambda found: found[0] if found[0].lower().endswith(_OURS) else "…", text)
     text = _HOST_PORT.sub("…", text)
-    return _SERVER.sub(lambda found: f"{found[1]} …", text)
+    return _LEFT.sub("…", _SERVER.sub(lambda found: f"{found[1]} …", text))

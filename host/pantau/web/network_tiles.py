@@ -149,7 +149,8 @@ def _sinks(seen: Figures, sinks: Sequence[Mapping[str, Any]]) -> Record | None:
     level: Level = "bad" if down else "watch" if lag_s > _SINK_LAG_S else "good"
     advice = {"bad": "down", "watch": "lags"}.get(level, "up")
     return tile(
-        "sinks", level, advice, figure("working", len(sinks) - len(down), "sinks", len(sinks), (down or [None])[0]),
+        "sinks", level, advice, figure("working", len(sinks) - len(down), "sinks", len(sinks)),
+        figure("down", len(down) or None, "sinks", None, ", ".join(down[:3]) or None),
         figure("lag", lag_s, "s", None, slowest), figure("behind", lag_frames, "frames", None, slowest),
     )  # fmt: skip
 

@@ -137,7 +137,7 @@ export class BoardView {
     const { model, text } = this.app;
     const station = model.stations.get(alert.station);
     const age = el("span", "age");
-    const seen = el("span", alert.acknowledged_at ? "seen" : "unseen", text.say(alert.acknowledged_at ? "alerts.states.acknowledged" : "alerts.unseen"));
+    const seen = el("span", alert.acknowledged_at ? "seen" : "unseen", text.say(alert.acknowledged_at ? "board.seen" : "board.unseen"));
     const row = el("li", "", null,
       el("p", "first", null, el("b", "sev", text.say(`severities.${alert.severity}`)), el("span", "where", station?.name ?? alert.station ?? text.say("alerts.city")), seen, age),
       el("p", "what", alert.text[text.language]),

@@ -176,7 +176,8 @@ export class NetworkView {
   #clock(node, offset_ms) {
     const { text } = this.app;
     if (node.clock === null) return UNKNOWN;
-    const quality = text.say(`clock_quality.${node.clock}`);
-    return offset_ms === null ? quality : `${quality}, ${text.say("network.nodes.off", { offset: span(text, node.clock_offset_ms / 1000) })}`;
+    const quality = text.say(`network.nodes.clocks.${node.clock}`);
+    if (offset_ms === null) return quality;
+    return `${quality}, ${node.clock_offset_ms > 0 ? "+" : ""}${span(text, node.clock_offset_ms / 1000)}`;
   }
 }

@@ -25,7 +25,7 @@ export class Strip {
     link.href = "#/network";
     this.calls = el("a", "calls"); // for views beside which no list of alerts stands
     this.calls.href = "#/alerts";
-    root.append(link, chips, this.calls, this.bar);
+    root.append(link, this.calls, this.bar, chips);
   }
 
   tick() {
