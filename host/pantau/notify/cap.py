@@ -140,7 +140,7 @@ def _info(root: ET.Element, item: Item, said: cap_words.Said, feed: Feed, langua
 
 def _area(info: ET.Element, place: Place, feed: Feed) -> None:
     area = ET.SubElement(info, "area")
-    _put(area, "areaDesc", place.name)
+    _put(area, "areaDesc", place.name if plain(place.name) else place.id)
     if place.latitude is not None and place.longitude is not None:
         _put(area, "circle", f"{place.latitude:.5f},{place.longitude:.5f} {feed.table.radius_km:g}")
     if place.kemendagri:
