@@ -10,11 +10,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from pantau.alerts.desk import CITY
-from pantau.alerts.reads import Entry
-from pantau.alerts.track import Alert
-from pantau.notify import ENDED, REMIND, Place
+from pantau.notify import ENDED, REMIND
 
 if TYPE_CHECKING:
+    from pantau.alerts.reads import Entry
+    from pantau.alerts.track import Alert
+    from pantau.notify import Place
     from pantau.notify.settings import ChannelTable
 
 _MINUTE_MS = 60_000
