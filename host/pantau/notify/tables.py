@@ -10,6 +10,7 @@ from pydantic import Field, model_validator
 from pantau.notify.mail import MailTable
 from pantau.notify.mqtt import MqttNoticeTable
 from pantau.notify.settings import ChannelTable
+from pantau.notify.siren import SirenTable
 from pantau.notify.webhook import WebhookTable
 from pantau.problems import Table
 
@@ -24,6 +25,7 @@ class NotifyTable(Table):
     webhook: list[WebhookTable] = Field(default_factory=list)
     mail: list[MailTable] = Field(default_factory=list)
     mqtt: list[MqttNoticeTable] = Field(default_factory=list)
+    siren: list[SirenTable] = Field(default_factory=list)
 
     @model_validator(mode="after")
     def _one_name_each(self) -> Self:

@@ -1,0 +1,148 @@
+"""Which alerts sound which sirens, and that none sounds for nothing nor falls silent too early; the book is a real one."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from pydantic import ValidationError
+
+from pantau.fleet.book import Book
+from pantau.fleet.rows import DONE, FAILED
+from pantau.notify.siren import Siren, SirenTable
+from unit.notify import notify_kit as kit
+from unit.notify.notify_kit import T0
+
+
+@pytest.fixture
+def book(tmp_path):
+    made = Book(tmp_path / "fleet.sqlite3")
+    yield made
+    made.close()
+
+
+def siren(book, now_ms=T0, **more):
+    table = SirenTable.model_validate({"name": "siren", "nodes": ["flood-01"], "answer_s": 0.0} | more)
+    return Siren(table, book.path, lambda: now_ms)
+
+
+def notice(number=1, action="open", severity=3, *, alert=1, **more):
+    made = kit.notice(number, action, severity, alert=alert)
+    changed = {name: more.pop(name) for name in ("late", "superseded", "test") if name in more}
+    decision = made.decision._replace(**{n: more.pop(n) for n in ("muted", "past", "confirmed") if n in more})
+    stands = made.alert._replace(id=alert, **more)
+    return made._replace(
+        decision=decision, alert=stands, key=f"tng-{alert}-{number}", action=action, severity=severity, **changed
+    )
+
+
+def told(book, node="flood-01"):
+    """The siren orders of a node, the oldest first."""
+    args = [json.loads(order.what["args"]) for order in reversed(book.orders_of(node))]
+    return [f"{one['do']} {one['s']}" for one in args]
+
+
+def test_it_sounds_for_a_bounded_time_and_ends_with_the_alert(book):
+    channel = siren(book)
+    assert channel.send(notice(1)).kind == "sent"
+    assert channel.send(notice(2, "escalate", 4)).kind == "sent"
+    assert channel.send(notice(3, "clear", 0)).kind == "sent"
+    assert told(book) == ["hold 300", "hold 300", "hold 0"]
+    order = book.orders_of("flood-01")[0]
+    assert (order.expires_ms - order.made_ms, order.by) == (120_000, "alert 1 tng-1-3")
+    assert next(line.what for line in book.history()).endswith("siren hold 0")
+
+
+@pytest.mark.parametrize("action", ["acknowledge", "withdraw", "mute", "shelve"])
+def test_who_ends_it(book, action):
+    channel = siren(book)
+    channel.send(notice(1))
+    channel.send(notice(2, action, 3, muted=action == "mute"))
+    assert told(book) == ["hold 300", "hold 0"]
+
+
+@pytest.mark.parametrize(
+    "more, why",
+    [
+        ({"muted": True}, "maintenance"), ({"past": True}, "past"), ({"late": True}, "past"), ({"test": True}, "test"),
+        ({"confirmed": False}, "unconfirmed = true"), ({"acknowledged_ms": T0}, "acknowledged"),
+        ({"shelved_until_ms": T0 + 1}, "shelved"),
+    ],
+)  # fmt: skip
+def test_it_never_sounds_for_nothing(book, more, why):
+    outcome = siren(book).send(notice(**more))
+    assert outcome.kind == "refused" and why in outcome.reason
+    assert told(book) == []
+
+
+def test_the_operator_may_ask_for_more(book):
+    channel = siren(book, unconfirmed=True, tests=True, seconds=60)
+    channel.send(notice(1, confirmed=False))
+    channel.send(notice(2, test=True, action="test", alert=0))
+    channel.send(notice(3, shelved_until_ms=T0 - 1, alert=2))  # no longer shelved
+    assert told(book) == ["hold 60", "test 5", "hold 60"]
+
+
+def test_what_is_told_once_more_is_ordered_once_and_newer_news_go_first(book):
+    channel = siren(book)
+    channel.send(notice(1))
+    assert "has not answered yet" in channel.send(notice(1)).reason
+    assert channel.send(notice(2, "escalate", 4, superseded=True)).kind == "sent"
+    assert channel.send(notice(3, "deescalate", 3)).kind == "sent"  # severe still: it goes on
+    assert told(book) == ["hold 300"]
+    channel.send(notice(4, "deescalate", 2))
+    assert told(book) == ["hold 300", "hold 0"]
+
+
+def test_it_goes_on_while_another_alert_or_a_person_wants_it(book):
+    channel = siren(book)
+    channel.send(notice(1))
+    channel.send(notice(2, alert=2))
+    outcome = channel.send(notice(3, "clear", 0))
+    assert (outcome.kind, outcome.reason) == ("sent", "flood-01 goes on: something else wants it to sound")
+    assert told(book) == ["hold 300", "hold 300"]
+    siren(book, T0 + 301_000).send(notice(4, "clear", 0))  # by then the other has run out
+    assert told(book)[-1] == "hold 0"
+    book.add_order("flood-01", "command", {"name": "siren", "args": '{"do":"hold","s":3600}'}, "operator-1", T0, T0 + 1)
+    siren(book, T0 + 600_000).send(notice(5, alert=3))
+    assert told(book)[-1] == "hold 3000", "an alert does not shorten what a person ordered"
+    siren(book, T0 + 600_000).send(notice(6, "clear", 0, alert=3))
+    assert told(book)[-1] == "hold 3000"
+
+
+def test_a_node_that_a_person_muted_stays_silent(book):
+    book.add_order("flood-01", "command", {"name": "siren", "args": '{"do":"mute","s":600}'}, "operator-1", T0, T0 + 1)
+    outcome = siren(book, T0 + 1000).send(notice(1))
+    assert (outcome.kind, outcome.reason) == ("refused", "flood-01 was muted by operator-1")
+    both = siren(book, T0 + 1000, nodes=["flood-01", "flood-02"]).send(notice(2))
+    assert both.kind == "sent" and told(book, "flood-02") == ["hold 300"]
+    assert siren(book, T0 + 601_000).send(notice(3)).kind == "sent"
+
+
+def test_what_the_nodes_answered_is_the_outcome(book):
+    channel = siren(book, nodes=["flood-01", "flood-02"])
+    channel.send(notice(1))
+    (first,), (second,) = book.orders_of("flood-01"), book.orders_of("flood-02")
+    book.save_order(first._replace(state=FAILED, result="no siren: alarm.siren is false", ended_ms=T0))
+    book.save_order(second._replace(state=DONE, result="hold for 300 s; sounding", ended_ms=T0))
+    outcome = channel.send(notice(1))
+    assert outcome.kind == "sent"
+    assert "flood-01: no siren: alarm.siren is false (order" in outcome.reason
+    assert "flood-02: hold for 300 s; sounding" in outcome.reason
+    book.save_order(second._replace(state=FAILED, result="expired", ended_ms=T0))
+    assert channel.send(notice(1)).kind == "refused"
+
+
+def test_trouble_of_the_book_is_told_and_tried_again(tmp_path):
+    (tmp_path / "fleet.sqlite3").write_bytes(b"no database" * 100)
+    table = SirenTable(name="siren", nodes=["flood-01"])
+    outcome = Siren(table, tmp_path / "fleet.sqlite3").send(notice(1))
+    assert outcome.kind == "retry" and "fleet.sqlite3" in outcome.reason
+
+
+@pytest.mark.parametrize(
+    "mistake", [{"nodes": []}, {"seconds": 0}, {"seconds": 3601}, {"gather_above": 2}, {"within_s": 1}]
+)
+def test_a_bad_table_is_refused(mistake):
+    with pytest.raises(ValidationError):
+        SirenTable.model_validate({"name": "siren", "nodes": ["flood-01"]} | mistake)
