@@ -53,7 +53,7 @@ _CORES, _REST = (
 )  # where broker and both of us share fewer cores, a flood leaves the followers a tenth of their time
 _TICK_S = 1.0
 _SILENT_S = 10.0  # without a word of the first process, which has one a second
-_NOTICE_STOP_S = 3.0  # for a channel to end what it is telling; what waits is told after the next start
+_NOTICE_STOP_S = 2.0  # for a channel to end what it is telling; what waits is told after the next start
 _SINK_STOP_S = 5.0  # for a sink to take what the log still holds; what it does not take it gets at the next start
 _PREDECESSOR_S = 20.0  # for the city process of a bridge that was killed to notice and end
 PAST_MS = 3_600_000

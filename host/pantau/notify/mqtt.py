@@ -7,6 +7,7 @@ left out: a broker's readers are many.
 from __future__ import annotations
 
 import json
+import time
 import zlib
 from typing import TYPE_CHECKING, Annotated, cast
 
@@ -75,6 +76,7 @@ class MqttNotices:
         self._table = cast("MqttJsonTable", settings)  # of which Link reads what both tables have
         self._link = Link(self._table, self._ids[0], f"notify.mqtt {settings.name}")
         self._standing: dict[int, bytes] = {}
+        self._used_at, self._idle_s = time.monotonic(), settings.keepalive_s
 
     def send(self, notice: Notice) -> Outcome:
         """Publish the state; a test is published without being kept."""
@@ -83,6 +85,7 @@ class MqttNotices:
         alert = notice.alert.id
         payload = b"" if notice.action in ENDED else _bytes(notice)
         fresh = {number: kept for number, kept in self._standing.items() if number != alert}
+        self._renew()
         try:
             if self._link.ready():
                 self._link.send(((self._of(number), kept) for number, kept in fresh.items()), retain=True)
@@ -99,6 +102,13 @@ class MqttNotices:
     def close(self) -> None:
         """Leave in order."""
         self._link.close()
+
+    def _renew(self) -> None:
+        """Leave a connection that lay idle: nobody pinged on it, and an alert must not wait to find out that it is dead."""
+        now = time.monotonic()
+        if now - self._used_at > self._idle_s:
+            self._link.close()
+        self._used_at = now
 
     def _test(self, notice: Notice) -> Outcome:
         from pantau.sinks._mqtt_link import Link

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger("pantau.notify")
 _TICK_S = 1.0
 _PRUNE_EVERY_S = 3600.0
+_CLOSE_S = 1.0
 _DELAYS_S = (0.1, 0.25, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 300.0, 3600.0)
 
 
@@ -86,10 +87,10 @@ class Notifier:
         """End in order: what is being told is told, the rest waits for the next start."""
         self._stop.set()
         self._wake.set()
-        await asyncio.wait({task}, timeout=within_s)
-        await asyncio.gather(*(self._end(name, within_s) for name in tuple(self._senders)))
+        ends = (self._end(name, within_s) for name in tuple(self._senders))
+        await asyncio.gather(asyncio.wait({task}, timeout=within_s), *ends)
         try:
-            await asyncio.wait_for(self._books.call(self._outbox.close), within_s)
+            await asyncio.wait_for(self._books.call(self._outbox.close), _CLOSE_S)
         except TimeoutError:
             event(_log, logging.WARNING, "notify.left_open", file=self._outbox.path)
         self._books.stop()
@@ -124,9 +125,10 @@ class Notifier:
             more, channels = await self._books.call(self._collector.collect)
             await self._prune()
         except (sqlite3.Error, RuntimeError) as error:
-            if str(error) != self._trouble:
-                event(_log, logging.ERROR, "notify.stuck", reason=error)
-            self._trouble = f"{error}; look at {self._outbox.path} and the free space of its disk"
+            self._stuck(f"{error}; look at {self._outbox.path} and the free space of its disk")
+            return False
+        except Exception as error:  # noqa: BLE001  a defect of ours here must not end sinks and page as well
+            self._stuck(f"internal: {type(error).__name__}: {error}; report it")
             return False
         if self._trouble:
             event(_log, logging.INFO, "notify.unstuck")
@@ -134,6 +136,11 @@ class Notifier:
         for name in channels & self._senders.keys():
             self._senders[name][0].wake()
         return more
+
+    def _stuck(self, reason: str) -> None:
+        if reason != self._trouble:
+            event(_log, logging.ERROR, "notify.stuck", reason=reason)
+        self._trouble = reason
 
     async def _take_over(self) -> None:
         """Open, close and keep channels as the configuration says."""

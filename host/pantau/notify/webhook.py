@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 _MOST_ANSWER = 1 << 16
 _PIECE = 1 << 12
 _QUOTED = 200
+_IDLE_S = 20.0  # what lay idle for longer may be dead without a word, and an alert must not wait to find out
 _LATER = frozenset({401, 402, 403, 404, 407, 408, 421, 423, 425, 426, 429, 451})
 _PREFIX = "whsec_"
 _LEAST_SECRET = 16
@@ -100,6 +101,7 @@ class Webhook:
 
         self.name = settings.name
         self._settings, self._clock = settings, clock
+        self._used_at = 0.0
         self._secret: bytes | None = None
         self._headers = {"User-Agent": "pantau", "Content-Type": "application/json"}
         if settings.secret_file is not None:
@@ -116,15 +118,13 @@ class Webhook:
         parts = urlsplit(settings.url)
         self._target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
         self._where = f"{parts.scheme}://{parts.netloc}{parts.path}"  # without the query, in which people put keys
-        tls: dict[str, Any] = {
+        self._tls: dict[str, Any] = {
             "ca_certs": None if settings.ca is None else str(settings.ca),
             "cert_file": None if settings.certificate is None else str(settings.certificate),
             "key_file": None if settings.private_key is None else str(settings.private_key),
         }
         try:
-            self._pool = urllib3.connection_from_url(
-                settings.url, maxsize=1, **(tls if parts.scheme == "https" else {})
-            )
+            self._pool = self._fresh()
         except (urllib3.exceptions.HTTPError, ValueError) as error:
             raise ConfigError([Problem("", "url", f"is no address: {error}")]) from None
 
@@ -145,11 +145,21 @@ class Webhook:
         """Close the connection."""
         self._pool.close()
 
+    def _fresh(self) -> urllib3.HTTPConnectionPool:
+        import urllib3
+
+        url = self._settings.url
+        return urllib3.connection_from_url(url, maxsize=1, **(self._tls if url.startswith("https:") else {}))
+
     def _post(self, body: bytes, headers: dict[str, str]) -> Outcome:
         import urllib3
 
         limit_s = self._settings.timeout_s
         began = time.monotonic()
+        if began - self._used_at > _IDLE_S:
+            self._pool.close()
+            self._pool = self._fresh()
+        self._used_at = began
         try:
             answer = self._pool.urlopen(
                 "POST", self._target, body=body, headers=headers, retries=False, redirect=False, preload_content=False,

@@ -1,7 +1,7 @@
 """Backup of a running bridge: its stores, its configuration, its keys, with a manifest that says what each file must be.
 
 **Order.** The copies are taken one after the other while frames keep coming, so each is of another moment. They are taken against
-the flow: first what remembers how far a sink has come (followers, alerts), then the city store, last the spool. Each copy is then
+the flow: first what remembers how far a reader has come (notices, followers, alerts), then the city store, last the spool. Each copy is then
 at least as new as those that follow it, and restored it is the state after a crash in which the followers lost their last seconds:
 they start at an earlier frame, the spool has that frame, and each sink knows what it is given again. The other way round a follower
 could stand behind the end of its log and pass over the frames that will get those numbers. What could still go wrong is that the
@@ -39,7 +39,7 @@ MANIFEST = "manifest.json"
 LAST = "last-backup"  # in the data folder; its date is that of the last backup
 _BUSY_S = 30.0
 _CHUNK = 1 << 20
-SPOOL, CITY, FOLLOWERS = "spool.sqlite3", "city.sqlite3", "followers.sqlite3"
+SPOOL, CITY, FOLLOWERS, NOTICES = "spool.sqlite3", "city.sqlite3", "followers.sqlite3", "notices.sqlite3"
 _SECRETS = {
     "keys",
     "keys_secret",
@@ -176,7 +176,8 @@ def unpacked(source: Path, into: Path) -> Path:
 def _stores(config: Config) -> list[Path]:
     """Return the SQLite files in the order in which they are to be copied."""
     here = set(config.bridge.data_dir.glob("*.sqlite3"))
-    rank = {config.bridge.data_dir / FOLLOWERS: 0, config.store_path: 2, config.spool_path: 3}
+    folder = config.bridge.data_dir
+    rank = {folder / NOTICES: -1, folder / FOLLOWERS: 0, config.store_path: 2, config.spool_path: 3}
     here |= {config.store_path} if config.store_path.exists() else set()
     return sorted(here, key=lambda path: (rank.get(path, 1), path.name))
 
