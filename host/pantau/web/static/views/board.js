@@ -21,7 +21,7 @@ export class BoardView {
     this.clock = el("time", "bigclock");
     this.reporting = el("p", "reports");
     this.states = el("ul", "states");
-    this.listTitle = el("h3");
+    this.listTitle = el("h2");
     this.list = el("ol", "worst");
     this.more = el("p", "more");
     this.spot = el("article", "spot");
@@ -178,7 +178,7 @@ export class BoardView {
     this.spot.dataset.state = model.state(station);
     this.spot.dataset.domain = station.domain;
     this.spot.replaceChildren(
-      el("header", "", null, icon(station.domain), el("h3", "", station.name), el("span", "place", this.paused ? text.say("board.paused") : place)),
+      el("header", "", null, icon(station.domain), el("h2", "", station.name), el("span", "place", this.paused ? text.say("board.paused") : place)),
       el("dl", "", null, ...headline.map((seen) => this.#reading(station, seen, now_ms))),
     );
     this.app.spotlight?.(station.id);
