@@ -130,6 +130,39 @@ def ingest(frames: int, nodes: int, rounds: int, report: Path | None) -> None:
 
 
 @command.command()
+@click.option(
+    "--alarms", type=click.IntRange(1, 200), default=150, show_default=True, help="Each of a node of its own."
+)
+@click.option("--seconds", type=click.FloatRange(0.1, 600), default=20, show_default=True, help="In which they come.")
+@click.option("--load", type=click.IntRange(0, 20_000), default=0, show_default=True, help="Other frames a second.")
+@click.option("--crossings", type=click.IntRange(0, 500), default=20, show_default=True, help="Of a node's sensors.")
+@reports.option
+def alert(alarms: int, seconds: float, load: int, crossings: int, report: Path | None) -> None:
+    """How long an alarm takes to reach people: from the water's crossing in a node to the alert at a webhook.
+
+    Its own Mosquitto, the bridge as it ships, and the whole firmware in the VM. Exits 1 when an alarm is lost or p99 of the
+    way from frame to alert is 5 s or more.
+    """
+    import tempfile
+
+    from pantau.bench import alert as bench
+    from pantau_sim.alertbench import measure
+    from pantau_sim.vm import MissingVmError
+
+    with tempfile.TemporaryDirectory(prefix="pantau-bench-", ignore_cleanup_errors=True) as folder:
+        try:
+            found = measure(alarms, seconds, load, crossings, Path(folder), click.echo)
+        except MissingVmError as error:
+            raise reports.MissingError(str(error)) from None
+        except RuntimeError as error:
+            raise reports.FailedError(str(error)) from None
+    click.echo("\n".join(bench.lines(found)))
+    reports.write(report, found)
+    if missed := bench.missed(found):
+        raise reports.FailedError(missed)
+
+
+@command.command()
 @click.option("--messages", type=click.IntRange(1_000), default=300_000, show_default=True, help="In each round.")
 @click.option("--rounds", type=click.IntRange(1, 9), default=3, show_default=True)
 @reports.option

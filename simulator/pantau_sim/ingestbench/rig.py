@@ -122,13 +122,15 @@ def hear(running: subprocess.Popen[str], who: str, patience_s: float = PATIENCE_
 
 
 @contextmanager
-def bridge(port: int, fleet: Fleet, folder: Path, *, cluster: str = "") -> Iterator[subprocess.Popen[bytes]]:
+def bridge(
+    port: int, fleet: Fleet, folder: Path, *, cluster: str = "", extra: str = ""
+) -> Iterator[subprocess.Popen[bytes]]:
     """Give a bridge in `folder` with all its sessions standing; it is stopped in order when nothing was raised.
 
-    `cluster` is TOML for its [cluster] table: then it has no second process.
+    `cluster` is TOML for its [cluster] table: then it has no second process; `extra` is TOML for further tables.
     """
     mqtt = f'host = "127.0.0.1"\nport = {port}\ntls = false\nlab_plain = true\n'
-    extra = f"[web]\nenabled = false\n[cluster]\n{cluster}\n" if cluster else ""
+    extra = f"[web]\nenabled = false\n{extra}\n" + (f"[cluster]\n{cluster}\n" if cluster else "")
     config = write_bridge(folder, fleet, mqtt, extra=extra)
     log = folder / "bridge.log"
     with log.open("wb") as out:

@@ -32,11 +32,12 @@ class Lived:
     frames: list[bytes]
 
 
-class _Bridge:
-    """Stores each frame, acknowledges it, answers questions for the time."""
+class Bridge:
+    """Stores each frame and when it came, acknowledges it, answers questions for the time."""
 
     def __init__(self, simulation: Simulation) -> None:
         self.frames: dict[tuple[int, int], bytes] = {}
+        self.came_us: dict[tuple[int, int], int] = {}
         self.first_us: int | None = None
         self._simulation = simulation
         self._reader = mqtt.Reader(4096)
@@ -56,6 +57,7 @@ class _Bridge:
         self.first_us = self.first_us or now_us
         f = frame.decode(payload)
         self.frames[f.boot, f.seq] = payload
+        self.came_us.setdefault((f.boot, f.seq), now_us)
         through = 0
         while (f.boot, through + 1) in self.frames:
             through += 1
@@ -108,7 +110,7 @@ def measure(domain: str, folder: Path, hours: int) -> Lived:
     write_node(root, config)
     node = SimNode(root, None, wiring(DOMAINS[domain], World(1).station(NODE)), clock=simulation.clock, seed=1)
     simulation.add(node)
-    bridge = _Bridge(simulation)
+    bridge = Bridge(simulation)
     meter = _Meter()
     connect = simulation.broker.connect
     simulation.broker.connect = lambda: meter.watch(connect())  # type: ignore[method-assign]
