@@ -68,3 +68,13 @@ export function dateTime(ms) {
   const day = new Intl.DateTimeFormat(language, { timeZone: ZONE, day: "numeric", month: "short", year: "numeric" });
   return `${day.format(ms)} ${clock(ms)}`;
 }
+
+/** 14:05, as the marks of a time axis have it. */
+export function hourMinute(ms) {
+  return clock(ms).slice(0, 5);
+}
+
+/** 29 Nov. */
+export function day(ms) {
+  return new Intl.DateTimeFormat(language, { timeZone: ZONE, day: "numeric", month: "short" }).format(ms);
+}
