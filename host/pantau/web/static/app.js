@@ -191,6 +191,10 @@ async function start() {
     theme(dark ? "light" : "dark");
     chosen.set("theme", document.documentElement.dataset.theme);
   });
+  at("skip").addEventListener("click", (event) => {
+    event.preventDefault(); // the hash is the view's
+    at("main").focus();
+  });
   addEventListener("hashchange", route);
   const words = text.load();
   await Promise.all([words, session.load().catch(() => null)]);
