@@ -176,6 +176,18 @@ def test_who_is_not_there_is_tried_again_and_the_query_stays_secret(url, said):
     assert found.kind == "retry" and said in found.reason and "key=1" not in found.reason
 
 
+def test_a_new_token_is_taken_up_without_a_restart(receiver, tmp_path):
+    token = tmp_path / "token"
+    token.write_text("old")
+    token.chmod(0o600)
+    good = "Bearer new"
+    receiver.answer = lambda request: request.reply(204 if request.headers["Authorization"] == good else 401)
+    with channel(receiver.url, token_file=token) as hook:
+        assert "check token_file" in hook.send(notice()).reason
+        token.write_text("new")
+        assert [hook.send(notice()).kind for _ in range(2)] == ["retry", "sent"]
+
+
 @pytest.mark.parametrize("text,said", [("short", "16 at least"), ("whsec_???", "base64"), ("two\nlines", "one line")])
 def test_a_secret_that_is_none_is_refused_at_the_check(tmp_path, text, said):
     path = tmp_path / "secret"

@@ -64,11 +64,12 @@ class Notice(NamedTuple):
 class Outcome(NamedTuple):
     """What became of an attempt.
 
-    `sent`: done. `retry`: told again later, not before `wait_s` where the receiver said so; up to the age that the channel
-    allows. `refused`: never taken, told no more. `reason` says why, for people, without secrets; `done` as in Notice.
+    `sent`: done. `skipped`: rightly nothing was done, and `reason` says why. `retry`: told again later, not before `wait_s` where
+    the receiver said so; up to the age that the channel allows. `refused`: never taken, told no more, and a problem of the
+    bridge for an hour. `reason` says why, for people, without secrets; `done` as in Notice.
     """
 
-    kind: Literal["sent", "retry", "refused"]
+    kind: Literal["sent", "skipped", "retry", "refused"]
     reason: str = ""
     wait_s: float = 0.0
     done: tuple[str, ...] = ()

@@ -74,8 +74,7 @@ class Collector:
             if (alert := alerts.get(entry.alert)) is not None:
                 work.judge(self._news(entry, alert), now_ms, self._policies)
         for (channel, number), belief in tuple(beliefs.items()):
-            due = (at_ms for at_ms in (belief.wait_ms, belief.remind_ms) if at_ms is not None)
-            if any(at_ms <= now_ms for at_ms in due):
+            if belief.wait_ms is not None or belief.remind_ms is not None:
                 work.take((channel, number), pass_time(self._policies[channel], belief, now_ms))
         cursor_now = entries[-1].number if entries else cursor
         if fresh or work.changed or entries:

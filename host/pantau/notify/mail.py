@@ -10,6 +10,7 @@ import smtplib
 import socket
 import ssl
 import time
+from contextlib import suppress
 from email.message import EmailMessage
 from email.policy import SMTP
 from email.utils import formatdate
@@ -88,9 +89,7 @@ class Mail:
     def __init__(self, settings: MailTable, title: str, clock: Callable[[], float] = time.time) -> None:
         self.name = settings.name
         self._settings, self._title, self._clock = settings, title, clock
-        self._password = None
-        if settings.password_file is not None:
-            self._password = read_secret(settings.password_file, "password_file")
+        self._read_password()
         self._tls = _context(settings)
         self._domain = settings.sender.partition("@")[2]
 
@@ -106,6 +105,8 @@ class Mail:
         except smtplib.SMTPSenderRefused as error:
             return self._answered(notice, error.smtp_code, f"refuses the sender: {_said(error.smtp_error)}")
         except smtplib.SMTPAuthenticationError as error:
+            with suppress(ConfigError):  # somebody may have written a new one
+                self._read_password()
             return self._later(notice, f"does not accept user and password ({error.smtp_code}); check password_file")
         except smtplib.SMTPResponseException as error:
             return self._answered(notice, error.smtp_code, f"answered {error.smtp_code} {_said(error.smtp_error)}")
@@ -115,6 +116,11 @@ class Mail:
 
     def close(self) -> None:
         """Nothing is open between messages."""
+
+    def _read_password(self) -> None:
+        """Read it, at the start and when it was not accepted. Raises ConfigError."""
+        path = self._settings.password_file
+        self._password = None if path is None else read_secret(path, "password_file")
 
     def _connected(self) -> smtplib.SMTP:
         """Return the server after greeting, TLS and login. Raises what `send` catches."""

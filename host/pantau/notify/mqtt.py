@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import time
 import zlib
+from contextlib import suppress
 from typing import TYPE_CHECKING, Annotated, cast
 
 from pydantic import Field, model_validator
@@ -16,6 +17,7 @@ from pydantic import Field, model_validator
 from pantau.notify import ENDED, TEST, Outcome
 from pantau.notify.payload import document, without_names
 from pantau.notify.settings import ChannelTable
+from pantau.problems import ConfigError
 from pantau.settings import FilePath, Port, Secured
 from pantau.sinks.items import TargetTrouble
 
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from typing import Self
 
     from pantau.notify import Channel, Context, Notice
+    from pantau.sinks._mqtt_link import Link
     from pantau.sinks.mqtt import MqttJsonTable
 
 _MOST_KEPT = 5_000  # open alerts of which the message is known for a broker that forgot them
@@ -66,15 +69,13 @@ class MqttNotices:
     """One broker. A new connection brings back what stands: the broker may have forgotten it."""
 
     def __init__(self, settings: MqttNoticeTable, context: Context) -> None:
-        from pantau.sinks._mqtt_link import Link
-
         self.name = settings.name
         self._topic = f"{settings.prefix}/{context.city}/alerts"
         # Two of one name would throw each other out: a test beside a running bridge, and two bridges of one city.
         unique = zlib.crc32(f"{context.data_dir}/{settings.name}".encode())
         self._ids = (f"pantau-notify-{unique:08x}", f"pantau-test-{unique:08x}")
         self._table = cast("MqttJsonTable", settings)  # of which Link reads what both tables have
-        self._link = Link(self._table, self._ids[0], f"notify.mqtt {settings.name}")
+        self._link = self._made(self._ids[0])
         self._standing: dict[int, bytes] = {}
         self._used_at, self._idle_s = time.monotonic(), settings.keepalive_s
 
@@ -93,6 +94,8 @@ class MqttNotices:
                 self._link.send([(self._of(alert), _bytes(notice))])
             self._link.send([(self._of(alert), payload)], retain=True)
         except TargetTrouble as error:
+            with suppress(ConfigError):  # somebody may have written another password
+                self._link = self._made(self._ids[0])
             return Outcome("retry", str(error), error.wait_s)
         self._standing.pop(alert, None)
         if payload and len(self._standing) < _MOST_KEPT:
@@ -103,6 +106,11 @@ class MqttNotices:
         """Leave in order."""
         self._link.close()
 
+    def _made(self, client_id: str) -> Link:
+        from pantau.sinks._mqtt_link import Link  # here: not every command needs an MQTT client
+
+        return Link(self._table, client_id, f"notify.mqtt {self.name}")
+
     def _renew(self) -> None:
         """Leave a connection that lay idle: nobody pinged on it, and an alert must not wait to find out that it is dead."""
         now = time.monotonic()
@@ -111,9 +119,7 @@ class MqttNotices:
         self._used_at = now
 
     def _test(self, notice: Notice) -> Outcome:
-        from pantau.sinks._mqtt_link import Link
-
-        link = Link(self._table, self._ids[1], f"notify.mqtt {self.name}")
+        link = self._made(self._ids[1])
         try:
             link.ready()
             link.send([(f"{self._topic}/test", _bytes(notice))])

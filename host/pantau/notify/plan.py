@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pantau.notify import Place
     from pantau.notify.settings import ChannelTable
 
-_MINUTE_MS = 60_000
+_MINUTE_MS, _DAY_MS = 60_000, 86_400_000
 _LEVELS = frozenset({"open", "reopen", "escalate", "deescalate"})  # what they say is the severity, nothing else
 
 
@@ -117,9 +117,10 @@ def judge(policy: ChannelTable, belief: Belief | None, news: News, now_ms: int) 
 
 def pass_time(policy: ChannelTable, belief: Belief, now_ms: int) -> Step:
     """Return what follows from the time alone."""
-    if belief.wait_ms is not None and belief.wait_ms <= now_ms:
+    longest_ms = max(1000 * policy.settle_s, _MINUTE_MS * policy.unacknowledged_min)
+    if belief.wait_ms is not None and not 0 < belief.wait_ms - now_ms <= longest_ms:  # also when the clock went back
         return _kept(_tell(policy, belief._replace(wait_ms=None), now_ms, belief.wait_ms))
-    if belief.remind_ms is None or belief.remind_ms > now_ms:
+    if belief.remind_ms is None or 0 < belief.remind_ms - now_ms <= _DAY_MS + _MINUTE_MS * policy.remind_min:
         return Step(belief)
     if belief.reminders >= policy.remind_most:
         return Step(belief._replace(remind_ms=None))
@@ -128,7 +129,7 @@ def pass_time(policy: ChannelTable, belief: Belief, now_ms: int) -> Step:
         return Step(belief._replace(remind_ms=quiet_ms))
     number = belief.reminders + 1
     again = belief._replace(reminders=number, remind_ms=now_ms + _MINUTE_MS * policy.remind_min)
-    return Step(again, Order(belief.news, REMIND, belief.remind_ms, number))
+    return Step(again, Order(belief.news, REMIND, min(now_ms, belief.remind_ms), number))
 
 
 def _worse(policy: ChannelTable, after: Belief, now_ms: int) -> Step:

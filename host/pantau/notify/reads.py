@@ -17,7 +17,7 @@ _BUSY_S = 5.0
 class Attempt(NamedTuple):
     """One attempt, or the end of what was never told. Times are Unix ms UTC.
 
-    `outcome` is sent, retry, refused, unknown (the bridge ended meanwhile), expired, dropped, or "" while it is being made.
+    `outcome` is sent, skipped, retry, refused, unknown (the bridge ended meanwhile), expired, dropped, or "" while it is being made.
     `notices` is how many it carried; of several `alert` is 0.
     """
 
@@ -46,7 +46,7 @@ class ChannelState(NamedTuple):
     @property
     def working(self) -> bool:
         """Return whether the last attempt succeeded; a channel that never had one is not in doubt."""
-        return self.last is None or self.last.outcome in {"sent", ""}
+        return self.last is None or self.last.outcome in {"sent", "skipped", ""}
 
 
 class NoticeReader:

@@ -181,6 +181,8 @@ class Sender:
             for row in rows:
                 self._delay.observe(max(0, now - row.due_ms) / 1000)
             event(_log, logging.INFO, "notify.sent", channel=name, notice=key, notices=len(rows), note=outcome.reason)
+        elif outcome.kind == "skipped":
+            event(_log, logging.INFO, "notify.skipped", channel=name, notice=key, reason=outcome.reason)
         else:
             self.failed += len(rows)
             self._refused = (time.monotonic(), outcome.reason)

@@ -102,6 +102,23 @@ class Webhook:
         self.name = settings.name
         self._settings, self._clock = settings, clock
         self._used_at = 0.0
+        self._read_secrets()
+        parts = urlsplit(settings.url)
+        self._target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+        self._where = f"{parts.scheme}://{parts.netloc}{parts.path}"  # without the query, in which people put keys
+        self._tls: dict[str, Any] = {
+            "ca_certs": None if settings.ca is None else str(settings.ca),
+            "cert_file": None if settings.certificate is None else str(settings.certificate),
+            "key_file": None if settings.private_key is None else str(settings.private_key),
+        }
+        try:
+            self._pool = self._fresh()
+        except (urllib3.exceptions.HTTPError, ValueError) as error:
+            raise ConfigError([Problem("", "url", f"is no address: {error}")]) from None
+
+    def _read_secrets(self) -> None:
+        """Read them, at the start and when they were not accepted. Raises ConfigError."""
+        settings = self._settings
         self._secret: bytes | None = None
         self._headers = {"User-Agent": "pantau", "Content-Type": "application/json"}
         if settings.secret_file is not None:
@@ -115,18 +132,6 @@ class Webhook:
                 what = f"{settings.token_file} holds characters that no header can; a token is ASCII"
                 raise ConfigError([Problem("", "token_file", what)])
             self._headers["Authorization"] = f"Bearer {token}"
-        parts = urlsplit(settings.url)
-        self._target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-        self._where = f"{parts.scheme}://{parts.netloc}{parts.path}"  # without the query, in which people put keys
-        self._tls: dict[str, Any] = {
-            "ca_certs": None if settings.ca is None else str(settings.ca),
-            "cert_file": None if settings.certificate is None else str(settings.certificate),
-            "key_file": None if settings.private_key is None else str(settings.private_key),
-        }
-        try:
-            self._pool = self._fresh()
-        except (urllib3.exceptions.HTTPError, ValueError) as error:
-            raise ConfigError([Problem("", "url", f"is no address: {error}")]) from None
 
     def send(self, notice: Notice) -> Outcome:
         """Post it once."""
@@ -204,6 +209,9 @@ class Webhook:
         text = "".join(c for c in " ".join(said[: 4 * _QUOTED].decode("utf-8", "replace").split()) if c.isprintable())
         reason = f"{self._where} answered {status}: {text[:_QUOTED]!r}"
         if status in _LATER or status >= 500:
+            if status in {401, 403}:
+                with suppress(ConfigError):  # somebody may have written new ones
+                    self._read_secrets()
             hint = "; check token_file, secret_file and url" if status in {401, 403, 404} else ""
             return Outcome("retry", reason + hint, retry_after(answer.headers.get("retry-after", "")))
         return Outcome("refused", reason)

@@ -125,6 +125,13 @@ def test_the_second_line_hears_only_of_what_nobody_has_acknowledged_in_time():
     assert told(second, (0, "open", 2), (5, "clear", 2), 10) == []
 
 
+def test_a_clock_that_goes_back_lets_nobody_wait_longer():
+    day = 1440
+    assert told(SETTLED, (0, "open", 2), (1, "clear", 2), 1 - day)[1:] == [f"clear 2 at {1 - day}"]
+    assert told(policy(unacknowledged_min=10), (0, "open", 2), -day)[0].startswith(f"open 2 at {-day}")
+    assert told(policy(remind_min=10), (0, "open", 2), -2 * day)[1:] == [f"remind 2 at {-2 * day}"]
+
+
 _events = st.lists(
     st.tuples(
         st.integers(0, 300), st.sampled_from(["open", "escalate", "deescalate", "confirm", "clear"]), st.integers(1, 4)
