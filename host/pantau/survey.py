@@ -63,7 +63,9 @@ def survey(path: Path, *, running: Config | None = None) -> Survey:
                 _attempt(problems, partial(_opens, name, config, registry))
     if config.notify.listed():
         zone = rules.settings.zone if rules is not None else "WIB"
-        problems += notify.check(config, str(path), zone, stations, rules.rules if rules is not None else None)
+        nodes = registry.nodes if registry is not None else None
+        known = rules.rules if rules is not None else None
+        problems += notify.check(config, str(path), zone, stations=stations, nodes=nodes, rules=known)
     tried = running is not None and running.bridge.data_dir == config.bridge.data_dir
     if "bridge" not in own and not tried:  # else it may be a folder that nobody meant
         _attempt(problems, lambda: _writable(config.bridge.data_dir))

@@ -28,15 +28,25 @@ def open_channel(kind: str, table: ChannelTable, context: Context) -> Channel:
 
 
 def check(
-    config: Config, file: str, zone: str, stations: Collection[str] | None, rules: Collection[str] | None
+    config: Config,
+    file: str,
+    zone: str,
+    *,
+    stations: Collection[str] | None,
+    nodes: Collection[str] | None,
+    rules: Collection[str] | None,
 ) -> list[Problem]:
-    """Return what is wrong with the channels: secrets, and names that the registry and the rules do not know."""
+    """Return what is wrong with the channels: secrets, and names that the registry and the rules do not know.
+
+    None for what could not be read itself.
+    """
     problems = []
     context = context_of(config, zone)
     for kind, index, table in config.notify.listed():
         where = f"notify.{kind}[{index}]"
-        for key, asked, known in (("stations", table.stations, stations), ("rules", table.rules, rules)):
-            missing = [name for name in asked or () if known is not None and name not in known]
+        for key, known in (("stations", stations), ("nodes", nodes), ("rules", rules)):
+            asked = getattr(table, key, None) or ()  # not every channel has nodes
+            missing = [name for name in asked if known is not None and name not in known]
             problems += [Problem(file, f"{where}.{key}", f"there is no {key[:-1]} {name}") for name in missing]
         try:
             open_channel(kind, table, context).close()

@@ -7,9 +7,12 @@ import json
 import pytest
 from pydantic import ValidationError
 
+from pantau.config import Config
 from pantau.fleet.book import Book
 from pantau.fleet.rows import DONE, FAILED
+from pantau.notify import opening
 from pantau.notify.siren import Siren, SirenTable
+from unit.host import bridge_kit
 from unit.notify import notify_kit as kit
 from unit.notify.notify_kit import T0
 
@@ -131,6 +134,17 @@ def test_what_the_nodes_answered_is_the_outcome(book):
     assert "flood-02: hold for 300 s; sounding" in outcome.reason
     book.save_order(second._replace(state=FAILED, result="expired", ended_ms=T0))
     assert channel.send(notice(1)).kind == "refused"
+
+
+def test_the_check_finds_a_siren_that_is_not_in_the_registry(tmp_path):
+    registry_of_kit = bridge_kit.registry(tmp_path)
+    tables = {"notify": {"siren": [{"name": "siren", "nodes": ["flood-01", "flood-99"]}]}}
+    config = Config.model_validate(
+        {"bridge": {"city": "tng", "data_dir": str(tmp_path)}, "mqtt": {"host": "x"}} | tables
+    )
+    nodes = registry_of_kit.nodes
+    found = opening.check(config, "pantau.toml", "WIB", stations=None, nodes=nodes, rules=None)
+    assert [str(one) for one in found] == ["pantau.toml: notify.siren[0].nodes: there is no node flood-99"]
 
 
 def test_trouble_of_the_book_is_told_and_tried_again(tmp_path):
