@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from pantau.web.parts import Parts
 
 _BUSY_S = 1.0
-_COUNT_S = 60.0  # completeness of a thousand nodes takes half a second to count
+_COUNT_S = 60.0  # completeness of a thousand nodes takes a second to count
 _LOOK_S = 5.0
 _FORGET_S = 300.0  # rates are of now: what nobody has looked at for so long is not compared with
 _COLUMNS = "p.node, n.first_seen, n.last_seen, coalesce(n.alarm, 0) AS alarm, n.clock, n.firmware, n.clock_offset_ms, n.health, n.health_at"

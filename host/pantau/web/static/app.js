@@ -34,6 +34,7 @@ const views = {
   network: new NetworkView(at("network"), app),
   board: new BoardView(at("board"), app),
 };
+app.spotlight = (id) => views.map.spotlight(id);
 // What is shown beside the view that was chosen: on a desk the map and its alerts stay; a phone's style shows one at a time.
 const TOGETHER = { map: ["alerts", "map"], alerts: ["alerts", "map"], station: ["alerts", "map", "station"], board: ["alerts", "map", "board"] };
 let shown = new Set();

@@ -173,6 +173,7 @@ export class BoardView {
     const told = JSON.stringify([text.language, this.paused, this.place, all.length, station?.id, headline.map((seen) => [seen.property, seen.value, text.age((now_ms - seen.ms) / 1000)])]);
     if (told === this.toldSpot) return;
     this.toldSpot = told;
+    this.app.spotlight(station?.id ?? null);
     if (!station) return;
     const place = text.say("board.moving", { place: text.number(this.place + 1), all: text.number(all.length) });
     this.spot.dataset.state = model.state(station);
@@ -181,7 +182,6 @@ export class BoardView {
       el("header", "", null, icon(station.domain), el("h2", "", station.name), el("span", "place", this.paused ? text.say("board.paused") : place)),
       el("dl", "", null, ...headline.map((seen) => this.#reading(station, seen, now_ms))),
     );
-    this.app.spotlight?.(station.id);
   }
 
   #reading(station, seen, now_ms) {

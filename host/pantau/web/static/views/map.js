@@ -145,7 +145,14 @@ export class MapView {
 
   #resized() {
     this.map.invalidateSize({ pan: this.fitted, animate: false });
-    if (!this.fitted) this.#fitFirst();
+    if (!this.fitted || this.app.board) this.#fitFirst(); // nobody moves a board's map
+  }
+
+  /** The wall-board's walk: mark a station as if it had been chosen. */
+  spotlight(id) {
+    if (id === this.chosen) return;
+    this.chosen = id;
+    this.tick();
   }
 
   /** Signs for the stations that the model has, and for no others. */
