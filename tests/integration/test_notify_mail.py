@@ -15,6 +15,7 @@ from pydantic import ValidationError
 from integration.test_bridge_tls import certify
 from pantau.notify import compose
 from pantau.notify.mail import MailTable, open_channel
+from pantau.notify.text import paragraphs
 from pantau_sim.servers import free_port
 from unit.notify.notify_kit import CONTEXT, T0, notice, waiting
 from unit.notify.test_notify_text import EVIL
@@ -97,10 +98,13 @@ def test_a_notice_arrives_in_both_languages_and_no_name_becomes_a_header(server)
     assert (mail["Auto-Submitted"], mail["Importance"], end["Importance"]) == ("auto-generated", "high", None)
     assert mail["Subject"].startswith("[Kota Tangerang] Open: Tinggi muka air, Kali Bcc: x@evil.example")
     text = mail.get_content()
+    places = [
+        text.index(f"\n{paragraph}\n") for language in ("id", "en") for paragraph in paragraphs(said, language)[1:]
+    ]
+    assert places == sorted(places) and len(places) == 2
     assert (
-        text.index(said.indonesian)
-        < text.index(said.english)
-        < text.index("Look at it: https://pantau.example/#/alerts/1")
+        text.startswith(paragraphs(said, "id")[0])
+        and text.index("Look at it: https://pantau.example/#/alerts/1") > places[1]
     )
     assert mail.get_content_type() == "text/plain" and max(map(len, server.inbox.mails[0][1].splitlines())) < 998
 

@@ -184,7 +184,7 @@ class Mail:
             other = language == "id"
             if number:
                 yield "\n* * *\n"
-            yield notice.indonesian if other else notice.english
+            yield "\n".join(text.paragraphs(notice, language))
             for member in notice.members:
                 yield f"\n- {member.indonesian if other else member.english}"
             if notice.link:

@@ -28,7 +28,8 @@ def sentences(news: News, zone: str, *, before: Sequence[Both] = ()) -> Both:
     """Return all that is said of one decision; `before` stands first."""
     entry, alert = news.entry, news.alert
     since, at = words.clock(alert.opened_ms, zone), words.clock(entry.at_ms, zone)
-    when = Both(f"Since {since}; this at {at}.", f"Sejak {since}; kabar ini pukul {at}.")
+    also = Both("", "") if at == since else Both(f"; this at {at}", f"; kabar ini pukul {at}")
+    when = Both(f"Since {since}{also.en}.", f"Sejak {since}{also.id}.")
     where = _where(news)
     english = (*(b.en for b in before), entry.english, when.en, where.en)
     indonesian = (*(b.id for b in before), entry.indonesian, when.id, where.id)
@@ -57,6 +58,14 @@ def gathered(members: Sequence[Notice], *, held: bool) -> Both:
     why = _HELD if held else Both("Many alerts at once.", "Banyak peringatan sekaligus.")
     count = len(members)
     return Both(f"{count} notices in one. {why.en}", f"{count} pemberitahuan dalam satu. {why.id}")
+
+
+def paragraphs(notice: Notice, language: str) -> list[str]:
+    """Return what the notice says for a page of text: what must be known first, what is decided, when and where."""
+    whole, said = notice.english, notice.decision.english
+    if language == "id":
+        whole, said = notice.indonesian, notice.decision.indonesian
+    return [part for part in map(str.strip, whole.partition(plain(said))) if part]
 
 
 def subject(notice: Notice, title: str, language: str) -> str:

@@ -11,7 +11,7 @@ import pytest
 from pantau.alerts import words
 from pantau.notify import Place, compose
 from pantau.notify.payload import document, without_names
-from pantau.notify.text import subject
+from pantau.notify.text import paragraphs, subject
 from unit.notify.notify_kit import CONTEXT, T0, notice, waiting
 
 SCHEMA = json.loads(files("pantau").joinpath("notify", "notice.schema.json").read_text(encoding="utf-8"))
@@ -39,6 +39,13 @@ def test_what_is_old_held_back_repeated_or_overtaken_says_so():
     assert "Held back" in notice(held=True).english and "Ditahan" in notice(held=True).indonesian
     again = notice(reminder=2)
     assert again.english.startswith("Reminder 2: nobody has acknowledged this.") and again.key.endswith("-r2")
+
+
+def test_a_page_of_text_has_a_paragraph_for_what_when_and_before():
+    first, said, rest = paragraphs(notice(after_min=9), "en")
+    assert first.startswith("LATE") and said == notice().decision.english and rest.startswith("Since 15-01")
+    assert paragraphs(notice(place=EVIL), "id")[0].startswith("Open: Tinggi muka air, Kali Bcc: x@evil.example")
+    assert len(paragraphs(compose.trial(CONTEXT, "desk", "duty", T0), "en")) == 1
 
 
 def test_many_at_once_are_one_with_a_sentence_each():
