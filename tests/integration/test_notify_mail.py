@@ -97,7 +97,7 @@ def test_a_notice_arrives_in_both_languages_and_no_name_becomes_a_header(server)
     assert mail["References"] == end["References"] and mail["Message-ID"] != end["Message-ID"]
     assert (mail["Auto-Submitted"], mail["Importance"], end["Importance"]) == ("auto-generated", "high", None)
     assert mail["Subject"].startswith("[Kota Tangerang] Open: Tinggi muka air, Kali Bcc: x@evil.example")
-    text = mail.get_content()
+    text = mail.get_content().replace("\r\n", "\n")
     places = [
         text.index(f"\n{paragraph}\n") for language in ("id", "en") for paragraph in paragraphs(said, language)[1:]
     ]
