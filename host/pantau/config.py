@@ -102,6 +102,7 @@ class WebTable(Table):
     public_read: bool = False
     title: str = "Pantau"
     public_url: Annotated[str, Field(pattern=_PUBLIC)] | None = None  # where people reach the page: links begin with it
+    basemap: FilePath | None = None  # a folder of *.geojson and a *.pmtiles; None = degrees and names alone
     licence: str = ""  # of the data, as its SPDX name or URL: stands in the metadata of each datastream
 
     @property

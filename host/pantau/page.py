@@ -56,6 +56,7 @@ class Page:
             registry=registry,
             licence=web.licence,
             alert_store=alerts,
+            basemap=web.basemap,
             cap=config.cap,
             public_url=web.public_url or "",
         )

@@ -21,6 +21,7 @@ from pantau.web import cap as cap_feed
 from pantau.web.api import build, refused
 from pantau.web.api.nodes import collection
 from pantau.web.api.stations import stations
+from pantau.web.basemap import routes as basemap_routes
 from pantau.web.cors import OpenToSites
 from pantau.web.events import Changed, Hub, HubFullError, Told, event
 from pantau.web.gate import Gate, gated, who_of
@@ -148,6 +149,7 @@ def create_app(
             Route("/healthz", pages.health),
             Route("/metrics", pages.metrics),
             Route("/api/events", gated(Role.PUBLIC, pages.events)),
+            *basemap_routes(parts),  # /api/basemap among them: before the API
             Mount("/api", build(parts)),
             *sta.routes(parts),
             *ogc.routes(parts),
