@@ -50,15 +50,29 @@ def rain(from_ms: int, to_ms: int, points: int = 1440) -> Series:
     share = lambda ms: (ms - from_ms) / (to_ms - from_ms)  # noqa: E731
     return series(
         list(range(from_ms, to_ms, step)),
-        lambda ms: round(max(0.0, 1.8 * math.exp(-(((share(ms) - 0.6) / 0.05) ** 2)) - 0.1) * (0.6 + 0.4 * math.sin(ms)), 1),
+        lambda ms: round(
+            max(0.0, 1.8 * math.exp(-(((share(ms) - 0.6) / 0.05) ** 2)) - 0.1) * (0.6 + 0.4 * math.sin(ms)), 1
+        ),
     )
 
 
 def station(now_ms: int, **more: Any) -> dict[str, Any]:
     """Return everything about the flood station of city_rig."""
-    reading = {"node": "flood-01", "quality": 1, "reason": "ok", "dated_later": False, "observed_at": iso(now_ms - 20_000)}
+    reading = {
+        "node": "flood-01",
+        "quality": 1,
+        "reason": "ok",
+        "dated_later": False,
+        "observed_at": iso(now_ms - 20_000),
+    }
     health = {"rssi": -91, "battery_mv": 3420, "outbox_records": 3, "overwritten_records": 0, "uptime_ms": 86_400_000}
-    node = {"node": "flood-01", "last_seen": iso(now_ms - 15_000), "clock": 3, "clock_offset_ms": -120, "firmware": "0.1.0"}
+    node = {
+        "node": "flood-01",
+        "last_seen": iso(now_ms - 15_000),
+        "clock": 3,
+        "clock_offset_ms": -120,
+        "firmware": "0.1.0",
+    }
     limits = (("siaga_3", 2.5), ("siaga_2", 3.5), ("siaga_1", 4.5))
     return {
         "station": "pintu-air-10", "name": "Pintu Air 10", "domain": "flood", "kemendagri": "36.71.01.1001", "report_interval_s": 60,

@@ -7,12 +7,14 @@ import * as c from "./chart_scale.js";
 
 const AXIS = 46; // left, for the numbers
 const RIGHT = 10;
-const TOP = 8;
-const BETWEEN = 14;
+const TITLE = 18; // above each panel
+const BETWEEN = 6;
 const FOOT = 24; // for the times
 const LABEL_PX = 13; // least distance of two threshold names
 const PX_A_TIME = 68;
 const PX_A_VALUE = 38;
+const MOST_DAYS = 10;
+const MANY_MARKS = 150; // beyond that they are drawn small
 let made = 0;
 
 export class Chart {
@@ -45,14 +47,14 @@ export class Chart {
     this.right = width - RIGHT;
     this.x = c.linear(...range, AXIS, this.right);
     this.shownPanels = [];
-    let top = TOP;
+    let top = TITLE;
     const parts = [this.#defs()];
     for (const panel of panels) {
       const shown = this.#place(panel, top);
       this.shownPanels.push(shown);
-      top = shown.bottom + BETWEEN;
+      top = shown.bottom + BETWEEN + TITLE;
     }
-    const bottom = top - BETWEEN;
+    const bottom = top - BETWEEN - TITLE;
     parts.push(this.#days(bottom), ...this.shownPanels.map((shown) => this.#panel(shown)), this.#times(bottom), this.#periods(bottom));
     if (now > range[0] && now < range[1] - (range[1] - range[0]) / 500) parts.push(this.#upright("now", this.x(now), bottom));
     this.bottom = bottom;
@@ -104,12 +106,12 @@ export class Chart {
   }
 
   #upright(name, at, bottom) {
-    return svg("line", { class: name, x1: at, x2: at, y1: TOP, y2: bottom });
+    return svg("line", { class: name, x1: at, x2: at, y1: TITLE, y2: bottom });
   }
 
   #days(bottom) {
     const days = c.midnights(...this.picture.range);
-    if (days.length > 45) return null;
+    if (days.length > MOST_DAYS) return null; // the ticks tell enough
     return svg("g", {}, ...days.map((ms) => this.#upright("midnight", this.x(ms), bottom)));
   }
 
@@ -123,7 +125,7 @@ export class Chart {
     inside.append(...this.#lines(panel, y), this.#marks(panel, y, top, bottom));
     const group = svg("g", { class: `panel ${panel.tone}` }, this.#values({ panel, top, bottom, y, low, high }), inside);
     group.append(...this.#thresholds(panel, y, top, bottom, beyond));
-    const title = svg("text", { class: "name", x: AXIS + 6, y: panel.hang ? bottom - 6 : top + 13 });
+    const title = svg("text", { class: "name", x: AXIS, y: top - 6 });
     title.textContent = panel.unit ? `${panel.label}, ${panel.unit}` : panel.label;
     group.append(title);
     return group;
@@ -143,14 +145,16 @@ export class Chart {
   /** Flagged readings: a cross for a bad one, a diamond for a suspect one, a stroke at the foot for a missing one. */
   #marks(panel, y, top, bottom) {
     const paths = { suspect: "", bad: "", missing: "" };
-    for (const i of c.marks(panel.series)) {
+    const marked = c.marks(panel.series);
+    const r = marked.length > MANY_MARKS ? 1.5 : 4;
+    for (const i of marked) {
       const at = this.x(panel.series.t[i]).toFixed(1);
       const value = panel.series.max[i];
       if (value === null) paths.missing += `M${at} ${panel.hang ? top : bottom}v${panel.hang ? 8 : -8}`;
       else {
         const height = Math.min(bottom - 5, Math.max(top + 5, y(value))).toFixed(1);
-        if (panel.series.q[i] === c.SUSPECT) paths.suspect += `M${at} ${height}m0 -4l4 4l-4 4l-4 -4z`;
-        else paths.bad += `M${at} ${height}m-4 -4l8 8m-8 0l8 -8`;
+        if (panel.series.q[i] === c.SUSPECT) paths.suspect += `M${at} ${height}m0 ${-r}l${r} ${r}l${-r} ${r}l${-r} ${-r}z`;
+        else paths.bad += `M${at} ${height}m${-r} ${-r}l${2 * r} ${2 * r}m${-2 * r} 0l${2 * r} ${-2 * r}`;
       }
     }
     return svg("g", {}, ...Object.entries(paths).filter(([, d]) => d).map(([name, d]) => svg("path", { class: `mark ${name}`, d })));
@@ -210,7 +214,7 @@ export class Chart {
       const [left, right] = [Math.max(AXIS, this.x(from)), Math.min(this.right, this.x(to))];
       if (right < AXIS || left > this.right) continue;
       const width = Math.max(2, right - left);
-      group.append(svg("rect", { class: `veil sev${severity}`, x: left, y: TOP, width, height: bottom - TOP }));
+      group.append(svg("rect", { class: `veil sev${severity}`, x: left, y: TITLE, width, height: bottom - TITLE }));
       group.append(svg("rect", { class: `stripe sev${severity}`, x: left, y: bottom - 3, width, height: 4 }));
     }
     return group;

@@ -61,7 +61,7 @@ export function substance(series) {
   return [has, series.t.some((_, i) => drawn(series, i))];
 }
 
-/** A table of one panel: for who does not see the chart, and for who wants the numbers. */
+/** A table of one panel, the newest first: for who does not see the chart, and for who wants the numbers. */
 export function table(text, panel, range) {
   const say = (value) => (value === null ? "–" : text.number(value, panel.property));
   const head = el("tr");
@@ -71,7 +71,7 @@ export function table(text, panel, range) {
     head.append(cell);
   }
   const body = el("tbody");
-  for (const row of tableRows(panel.series, range)) {
+  for (const row of tableRows(panel.series, range).reverse()) {
     const time = el("th", "", `${text.day(row.from)} ${text.hourMinute(row.from)}`);
     time.scope = "row";
     const flag = flagWords(text, row.q, row.reason) || text.say("station.good");

@@ -63,7 +63,7 @@ export class Pointing {
   }
 
   #brush(event) {
-    this.box ??= this.chart.svg.appendChild(svg("rect", { class: "brush", y: 8, height: this.chart.bottom - 8 }));
+    this.box ??= this.chart.svg.appendChild(svg("rect", { class: "brush", y: 18, height: this.chart.bottom - 18 }));
     const [a, b] = [this.chart.x(this.from.ms), this.chart.x(this.#ms(event))];
     this.box.setAttribute("x", Math.min(a, b));
     this.box.setAttribute("width", Math.abs(b - a));

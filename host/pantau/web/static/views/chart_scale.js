@@ -9,6 +9,7 @@ const WIB_MS = 7 * HOUR; // no summer time: the offset is the zone
 export const MISSING = 9; // QARTOD
 export const BAD = 4;
 export const SUSPECT = 3;
+const SHARE = 8; // how many times the span of the values the axis may grow to show a threshold
 export const EMPTY = "no_sample"; // nothing to measure (an empty road): missing, but neither fault nor gap
 
 /** A linear scale from [d0, d1] to [r0, r1]; `back` goes the other way. */
@@ -136,7 +137,7 @@ export function nearest(t, ms) {
 
 /**
  * What the y axis spans: the drawn values with a margin. Zero-based where zero means nothing (counts, rain), never for a level.
- * Thresholds are taken in as long as the values keep a quarter of the height; the rest comes back as `beyond`.
+ * Thresholds are taken in as long as the values keep an eighth of the height; the rest comes back as `beyond`.
  */
 export function extent(series, { zero = false, least = 0, thresholds = [], fixed = null } = {}) {
   if (fixed) return { low: fixed[0], high: fixed[1], beyond: [] };
@@ -159,7 +160,7 @@ export function extent(series, { zero = false, least = 0, thresholds = [], fixed
   const beyond = [];
   const byDistance = (a, b) => Math.max(a.value - high, low - a.value) - Math.max(b.value - high, low - b.value);
   for (const line of [...thresholds].sort(byDistance)) {
-    if (Math.max(high, line.value) - Math.min(low, line.value) <= 4 * span) [low, high] = [Math.min(low, line.value), Math.max(high, line.value)];
+    if (Math.max(high, line.value) - Math.min(low, line.value) <= SHARE * span) [low, high] = [Math.min(low, line.value), Math.max(high, line.value)];
     else beyond.push(line);
   }
   const margin = (high - low) * 0.06;

@@ -32,7 +32,7 @@ export class StationView {
     this.alerts = el("ul", "standing");
     this.readings = new Readings(app, (reading) => this.#draw(reading));
     this.series = new StationSeries(app);
-    this.nodes = el("section", "nodes");
+    this.nodes = el("section", "stationnodes");
     this.about = el("details", "about", null, el("summary"), el("div"));
     const title = el("div", "title", null, this.heading, this.place);
     const head = el("header", "stationhead", null, this.back, this.mark, title, el("p", "now", null, this.badge, this.seen));

@@ -22,7 +22,7 @@ const SCALES = {
   level_of_service: { fixed: [0.6, 6.4], ticks: [1, 2, 3, 4, 5, 6] },
   water_contact: { fixed: [-0.2, 1.2], ticks: [0, 1] },
 };
-const LEAST = { m: 0.1, Cel: 2, "%": 10, hPa: 4, V: 0.2, "km/h": 10, mm: 1, "mm/h": 5, "ug/m3": 10 }; // the y axis spans at least that
+const LEAST = { m: 0.2, Cel: 2, "%": 10, hPa: 4, V: 0.2, "km/h": 10, mm: 1, "mm/h": 5, "ug/m3": 10 }; // the y axis spans at least that
 // What is told only once an hour or a quarter is not late before two of those have gone by.
 const RHYTHM_S = { pm2_5_nowcast: 3600, ispu: 3600, traffic_flow: 900, degree_of_saturation: 900, level_of_service: 900 };
 // Values that are means: the time that they stand for, a word of the table station.spans.

@@ -11,7 +11,7 @@ export function nodeCards(app, station) {
 function card(app, station, node) {
   const { text, model } = app;
   const now_ms = model.now();
-  const box = el("article", "node", null, el("h4", "", node.node));
+  const box = el("article", "stationnode", null, el("h4", "", node.node));
   const worries = lookAt(node, now_ms, station.offline_reports);
   if (worries.length) box.append(el("ul", "look", null, ...worries.map(([what, values]) => el("li", "", text.say(`station.look.${what}`, spoken(text, values))))));
   else box.append(el("p", "allwell", text.say("station.look.nothing")));
@@ -44,7 +44,7 @@ function facts(text, node, now_ms) {
 }
 
 export function definitions(pairs) {
-  return el("dl", "facts", null, ...pairs.map(([name, value]) => el("div", "", null, el("dt", "", name), el("dd", "", value))));
+  return el("dl", "figures", null, ...pairs.map(([name, value]) => el("div", "", null, el("dt", "", name), el("dd", "", value))));
 }
 
 /** Sensors, calibration and limits: the part under the disclosure. */

@@ -27,6 +27,8 @@ export class StationSeries {
     this.note.setAttribute("role", "status");
     this.flags = el("p", "flags");
     this.tables = el("div", "tables");
+    this.tables.tabIndex = 0; // it scrolls, so the keyboard must reach it
+    this.tables.setAttribute("role", "region");
     this.asTable = el("details", "astable", null, el("summary"), this.tables);
     this.asTable.addEventListener("toggle", () => this.#fillTable());
     this.heading = el("h3");
@@ -65,6 +67,7 @@ export class StationSeries {
     const { text } = this.app;
     put(this.heading, text.say("station.series"));
     put(this.asTable.firstElementChild, text.say("station.as_table"));
+    this.tables.setAttribute("aria-label", text.say("station.series"));
     if (!this.station || !this.main) return;
     this.tools.render();
     this.#draw();
@@ -224,7 +227,8 @@ export class StationSeries {
 
   #fillTable() {
     if (!this.asTable.open || !this.chart.picture) return;
-    this.tables.replaceChildren(...this.chart.picture.panels.map((panel) => table(this.app.text, panel, this.range)));
+    const panels = [...this.chart.picture.panels].sort((a, b) => b.main - a.main);
+    this.tables.replaceChildren(...panels.map((panel) => table(this.app.text, panel, this.range)));
   }
 }
 

@@ -64,5 +64,6 @@ export function periodsOf(alerts, now_ms, severities) {
       to: alert.closed_at ? time(alert.closed_at) : now_ms,
       severity: Math.max(1, severities.indexOf(alert.worst ?? alert.severity)),
       text: alert.text,
-    }));
+    }))
+    .sort((a, b) => a.severity - b.severity); // the worst is drawn last, above the others
 }
