@@ -239,7 +239,8 @@ def test_a_phone_of_320_px_scrolls_nothing_sideways_and_fingers_meet_44_px(eyes)
             expect(page.locator("body")).to_have_attribute("data-view", view.partition("/")[0] or "map")
             assert page.evaluate(WIDTH) <= 320, (language, view)
             assert page.evaluate(SMALL) == [], (language, view)
-            eyes.picture(page, f"phone-{view.replace('/', '-') or 'map'}-{language}")
+            if language == "id":
+                eyes.picture(page, f"phone-{view.replace('/', '-') or 'map'}")
         page.locator("#language").tap()
 
 
@@ -273,15 +274,22 @@ def test_by_keys_the_content_comes_first_and_a_new_view_is_where_one_is(eyes):
         expect(page.get_by_role(landmark).first).to_be_visible()
 
 
-@pytest.mark.parametrize("theme, size", [("light", DESK), ("dark", PHONE)], ids=["light-desk", "dark-phone"])
-def test_axe_finds_nothing_in_any_view(eyes, theme, size):
+@pytest.mark.parametrize(
+    "theme, size, views",
+    [
+        ("light", DESK, ("", "alerts/1", "station/pintu-air-10", "stations", "network")),
+        ("dark", PHONE, ("", "stations", "network")),
+    ],
+    ids=["light-desk", "dark-phone"],
+)
+def test_axe_finds_nothing_in_any_view(eyes, theme, size, views):
     if not AXE.exists():
         missing("axe-core", "the npm packages (make setup)")
     page = eyes.open(f"?lang=en&theme={theme}", **size)
     expect(page.locator("body")).to_have_attribute("data-live", "live")
     page.evaluate(AXE.read_text(encoding="utf-8"))
     found = {}
-    for view in ("", "alerts/1", "station/pintu-air-10", "stations", "network"):
+    for view in views:
         page.evaluate(f"location.hash = '#/{view}'")
         expect(page.locator("body")).to_have_attribute("data-view", view.partition("/")[0] or "map")
         if view == "network":
