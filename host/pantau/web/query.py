@@ -51,7 +51,7 @@ class SeriesQuery(NamedTuple):
     limit: int
 
 
-def _instant(text: str) -> int:
+def instant(text: str) -> int:
     """Return Unix ms UTC of an ISO 8601 time with offset, or of digits that are Unix ms. Raises ValueError."""
     if text.isascii() and text.isdigit():
         value = int(text[:16])
@@ -82,7 +82,7 @@ def series_query(given: Mapping[str, str], now_ms: int) -> SeriesQuery:
         if name in given:
             try:
                 # a plus sign that was not escaped arrives as a space
-                instants[name] = _instant(given[name].replace(" ", "+"))
+                instants[name] = instant(given[name].replace(" ", "+"))
             except (ValueError, OverflowError):
                 errors[name] = "not a time: ISO 8601 with offset (2026-11-24T03:00:00Z) or Unix milliseconds"
     if "from" not in given:
