@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import re
+import tomllib
+from pathlib import Path
+
 import pytest
 from pydantic import ValidationError
 
 from pantau import reload
 from pantau.config import Config
 from pantau.keys import Keys
+from pantau.notify.settings import ChannelTable, QuietTable
 from pantau.ops import backup
 from pantau.registry import Registry
 from pantau.reload import Setup
@@ -20,6 +25,19 @@ MAIL = {"name": "post", "host": "mail.example", "from": "a@b.example", "to": ["c
 def config(folder, **notify) -> Config:
     bridge = {"city": "tng", "data_dir": str(folder)}
     return Config.model_validate({"bridge": bridge, "mqtt": {"host": "x"}, "notify": notify}, context={"base": folder})
+
+
+DOC = (Path(__file__).parents[3] / "docs" / "notifications.md").read_text(encoding="utf-8")
+
+
+def test_the_example_of_the_docs_is_one_and_every_key_is_explained(tmp_path):
+    tables = tomllib.loads(re.search(r"```toml\n(.*?)```", DOC, re.DOTALL)[1])
+    found = config(tmp_path, **tables["notify"])
+    assert [table.name for _, _, table in found.notify.listed()] == ["call-centre", "duty-mail", "head-mail", "screens"]
+    keys = {
+        field.alias or name for name, field in [*ChannelTable.model_fields.items(), *QuietTable.model_fields.items()]
+    }
+    assert {key for key in keys if f"`{key}`" not in DOC} == set()
 
 
 def test_two_channels_of_one_name_are_refused(tmp_path):
