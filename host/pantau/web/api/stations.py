@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter, Depends, Path
 from starlette.responses import JSONResponse, Response
 
 from pantau.access.model import Role
+from pantau.web import station
 from pantau.web.api.nodes import collection
 from pantau.web.gate import needs
+from pantau.web.query import RequestError
 
 if TYPE_CHECKING:
     from pantau.web.parts import Parts
@@ -68,4 +70,41 @@ def router(parts: Parts) -> APIRouter:
     def found() -> Response:
         return JSONResponse(stations(parts), headers={"cache-control": "no-store"}, media_type="application/geo+json")
 
+    @api.get("/stations/{name}")
+    def one(name: Annotated[str, Path(min_length=1, max_length=64)]) -> JSONResponse:
+        """Return everything about one station: readings with their sensors, nodes, thresholds, calibrations."""
+        return JSONResponse(_Details(parts).of(name), headers={"cache-control": "no-store"})
+
+    @api.get("/metadata")
+    def metadata() -> JSONResponse:
+        """Return the metadata of every series: what, where, by which sensor, in which unit, under which licence."""
+        told = station.datastreams(_Details(parts).all(), parts.city, parts.licence)
+        body = {"publisher": parts.city, "title": parts.title, "licence": parts.licence or None, "datastreams": told}
+        return JSONResponse(body, headers={"cache-control": "no-store"})
+
     return api
+
+
+class _Details:
+    """Stations in full, as they are now."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts, self._now_ms = parts, parts.now_ms()
+        self._registry = None if parts.registry is None else parts.registry()
+        self._by_place: dict[str, list[dict[str, Any]]] = {}
+        for feature in collection(parts)["features"]:
+            self._by_place.setdefault(feature["properties"]["station"] or feature["id"], []).append(feature)
+
+    def of(self, name: str) -> dict[str, Any]:
+        """Return one station. Raises RequestError 404."""
+        place = None if self._registry is None else self._registry.station(name, self._now_ms)
+        features = self._by_place.get(name, [])
+        if place is None and not features:
+            raise RequestError(
+                404, "No such station", "The registry has no station of this id: see /api/stations.geojson."
+            )
+        return station.detail(features, place, self._registry, self._now_ms)
+
+    def all(self) -> list[dict[str, Any]]:
+        """Return every place that has a node."""
+        return [self.of(name) for name in sorted(self._by_place)]
