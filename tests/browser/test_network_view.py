@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import expect
 
-from city_rig import City, serving
+from city_rig import XSS, City, serving
 from needs import missing
 from page_rig import Eyes, chromium
 from pantau_wire import frame
@@ -141,6 +141,8 @@ def test_the_list_shows_the_worst_first_and_finds_by_name_node_and_state(eyes):
     assert states == ["Alarm", "Alarm", "Offline", "Sensor fault", "Late"]
     expect(shown.first.locator('[data-key="reading"]')).to_contain_text(" m")
     expect(shown.nth(4)).to_contain_text("old · 2 min ago")
+    expect(shown.filter(has_text=XSS)).to_have_count(1)  # a name is text
+    assert page.locator("#stations :is(b, img)").count() == 0
     page.get_by_label("Find a station").fill("traffic-0")
     expect(shown).to_have_count(1)
     expect(page.locator("#stations .shown")).to_have_text("1 of 5")

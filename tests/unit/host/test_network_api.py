@@ -8,7 +8,9 @@ from starlette.testclient import TestClient
 from built import T0_MS
 from city_rig import REGISTRY, City
 from pantau.access.model import Role, Who
+from pantau.alerts.files import load
 from pantau.ops import snapshot
+from pantau.ops.dashboard import RULES_OF_BRIDGE
 from pantau.web import gate, network, network_tiles
 from pantau_wire import names as T
 
@@ -190,6 +192,23 @@ def test_what_a_figure_comes_to(figures, name, level, advice):
     found = network_tiles.tiles(seen, state, [], network.totals([]), NOW_MS)
     made = next(one for one in found if one["id"] == name)
     assert (made["level"], made["advice"]) == (level, advice)
+
+
+def test_the_limits_are_those_of_the_rules_that_ship():
+    rules = {rule.name: rule.condition for rule in RULES_OF_BRIDGE}
+    t = network_tiles
+    for name, limit in (
+        ("PantauSpoolFills", f"> {t._SPOOL_HIGH} *"),
+        ("PantauDiskLow", f"< {t._DISK_LOW} *"),
+        ("PantauSinkLags", f"> {t._SINK_LAG_S}"),
+        ("PantauCommitSlow", f"> {t._COMMIT_SLOW_S}"),
+        ("PantauCertificateEnds", f"< {t._CERTIFICATE_S // 86400} * 86400"),
+        ("PantauNoBackup", f"> {t._BACKUP_S // 86400} * 86400"),
+        ("PantauNodesOffline", f"> {t._OFFLINE_MANY} *"),
+    ):
+        assert limit in rules[name], name
+    battery = load(None).rules["battery-low"]
+    assert [level.value for level in battery.levels] == [network.BATTERY_LOW_MV, network.BATTERY_EMPTY_MV]
 
 
 def test_what_there_is_no_figure_for_has_no_tile(city):

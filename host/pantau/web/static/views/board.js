@@ -39,6 +39,7 @@ export class BoardView {
   open() {
     document.addEventListener("keydown", this.keys);
     this.awake.start();
+    this.stepped_ms = this.app.model.now();
     this.render();
   }
 
