@@ -178,10 +178,11 @@ class Outbox:
 
     def ready(self, channel: str, now_ms: int, gather_above: int) -> list[Waiting]:
         """Return what to tell next: one notice, or many to be told as one."""
-        values = {"channel": channel, "now": now_ms}
-        begun = self._rows(f"{_READY} AND gathered <> '' ORDER BY number LIMIT {MOST_GATHERED}", values)
+        values: dict[str, object] = {"channel": channel, "now": now_ms}
+        begun = self._rows(f"{_READY} AND gathered <> '' ORDER BY number LIMIT 1", values)
         if begun:  # what was gathered once is told together for ever, under its one key
-            return [row for row in begun if row.gathered == begun[0].gathered]
+            together = f"{_READY} AND gathered = :gathered ORDER BY number"
+            return self._rows(together, values | {"gathered": begun[0].gathered})
         first = self._rows(_READY + _FIRST, values)
         if not gather_above or not first:
             return first

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from pantau.ops.figures import Histogram
 
 _log = logging.getLogger("pantau.notify")
-_IDLE_S = 60.0
+_IDLE_S, _BARRED_S = 60.0, 1.0
 _DISK_S = 5.0
 _BAD_AFTER_S = 60.0  # a channel may be away for a moment
 _HANGS_AFTER_S = 90.0
@@ -76,6 +76,7 @@ class Sender:
         self._busy_since: float | None = None
         self._trouble_since: float | None = None
         self.trouble = ""
+        self._disk_fails = False  # the trouble is that of our own file
         self._refused: tuple[float, str] | None = None
         self.sent = self.failed = 0
         self.load: Load | None = None
@@ -90,7 +91,10 @@ class Sender:
             self._wake.clear()
             try:
                 pause_s = await self._turn()
+                if self._disk_fails:
+                    self._disk_fails, self.trouble, self._trouble_since = False, "", None
             except sqlite3.Error as error:
+                self._disk_fails = True
                 self._in_trouble(f"{self._outbox.path}: {error}; look at the disk and its free space")
                 pause_s = -_DISK_S
             if pause_s:
@@ -105,7 +109,10 @@ class Sender:
             task.cancel()
             await asyncio.wait({task})
         else:
-            await self._thread.call(self._channel.close)
+            try:
+                await self._thread.call(self._channel.close)
+            except Exception as error:  # noqa: BLE001  whatever it is, we end
+                event(_log, logging.WARNING, "notify.close_failed", channel=self.policy.name, reason=error)
         self._thread.stop()
 
     def problems(self) -> list[str]:
@@ -137,8 +144,7 @@ class Sender:
         rows = await self._books.call(self._outbox.ready, name, now, self.policy.gather_above)
         if not rows:
             self.load = await self._books.call(self._outbox.load, name)
-            next_ms = self.load.next_ms
-            return _IDLE_S if next_ms is None else min(_IDLE_S, max(0.05, (next_ms - self._now_ms()) / 1000))
+            return self._idle_s(self.load.next_ms)
         outcome = await self._tell(rows)
         self.load = await self._books.call(self._outbox.load, name)
         if outcome.kind == "retry":
@@ -164,6 +170,13 @@ class Sender:
         self._unmarked = None
         return outcome
 
+    def _idle_s(self, next_ms: int | None) -> float:
+        """Return how long there is nothing to do, unless we are woken. What waits behind earlier news has been due already."""
+        if next_ms is None:
+            return _IDLE_S
+        ahead_s = (next_ms - self._now_ms()) / 1000
+        return min(_IDLE_S, ahead_s) if ahead_s > 0 else _BARRED_S
+
     def _apart_s(self, attempts: int) -> float:
         """Return how long a notice waits after so many tries: longer each time, and not in step with others."""
         return self._rng.uniform(_NOTICE_BASE_S, min(_NOTICE_CAP_S, _NOTICE_BASE_S * 2.0 ** min(attempts + 1, 10)))
@@ -171,6 +184,7 @@ class Sender:
     def _take_note(self, rows: list[Waiting], key: str, outcome: Outcome, now: int) -> None:
         name = self.policy.name
         if outcome.kind == "retry":
+            self._disk_fails = False
             self._in_trouble(outcome.reason)
             return
         if self.trouble:

@@ -254,9 +254,10 @@ def test_what_was_told_and_could_not_be_noted_is_not_told_again(room, tmp_path, 
     monkeypatch.setattr(Outbox, "end", ends)
 
     async def run():
-        async with city.telling():
+        async with city.telling() as notifier:
             city.level("s0", 1.6)
             await until(lambda: not fails)
+            await until(lambda: not notifier._senders["one"][0].trouble)
             city.level("s1", 1.6)
             await until(lambda: city.channels["one"].said == ["open 1", "open 2"])
 

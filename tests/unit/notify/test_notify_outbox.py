@@ -97,6 +97,22 @@ def test_what_was_gathered_stays_together_under_its_key(box, tmp_path):
         assert reader.log(alert=9) == []
 
 
+def test_packings_that_wait_beside_each_other_stay_whole(box):
+    queue(box, *(order(number, alert=number) for number in range(1, 4)))
+    tell(box, [box.ready("desk", T0, 0)[0]], Outcome("retry", "away"), next_ms=T0 + MINUTE)
+    queue(box, order(4))  # behind the first, which waits
+    first = box.ready("desk", T0, 1)
+    assert [row.number for row in first] == [2, 3]
+    tell(box, first, Outcome("retry", "away"), next_ms=T0 + 2 * MINUTE)
+    second = box.ready("desk", T0 + MINUTE, 1)
+    assert [row.number for row in second] == [1, 4]
+    tell(box, second, Outcome("retry", "away"), next_ms=T0 + 2 * MINUTE)
+    again = box.ready("desk", T0 + 2 * MINUTE, 1)
+    assert keys(again) == keys(second)
+    tell(box, again)
+    assert keys(box.ready("desk", T0 + 2 * MINUTE, 1)) == keys(first)
+
+
 def test_what_was_held_back_is_one_digest_and_gives_way_to_what_breaks_the_quiet(box):
     morning = T0 + 60 * MINUTE
     queue(box, order(1, due_ms=morning, held=True), order(2, alert=2, due_ms=morning, held=True))
