@@ -153,6 +153,32 @@ def test_a_thousand_at_once_are_gathered(room):
     assert whole.action == "gathered" and "notices in one" in whole.english and whole.link == ""
 
 
+def test_a_night_is_told_in_the_morning_as_one_and_what_is_severe_at_once(room):
+    city = room({"one": {"gather_above": 5, "quiet": {"from": "22:00", "until": "05:00"}}})
+    one = city.channels["one"]
+    city.ms += 500 * MINUTE  # 23:20 WIB
+
+    async def run():
+        async with city.telling() as notifier:
+            await until(notifier.figures)
+            city.level("s0", 1.2)
+            city.level("s1", 1.6)
+            city.level("s2", 2.6)
+            await until(lambda: one.said == ["open 3"])
+            assert notifier.figures()['notices_oldest_seconds{channel="one"}'] == 0
+            city.level("s0", 0.2, after_min=10)
+            city.level("s0", 0.2, after_min=5)
+            await until(lambda: notifier._senders["one"][0].load.waiting == 3)
+            city.ms += 325 * MINUTE
+            notifier._senders["one"][0].wake()
+            await until(lambda: len(one.got) == 2)
+
+    asyncio.run(run())
+    night = one.got[1]
+    assert [(n.action, n.alert.id) for n in night.members] == [("open", 1), ("open", 2), ("clear", 1)]
+    assert "Held back during the quiet hours" in night.english and not night.late
+
+
 def test_after_a_restart_nothing_is_told_twice_and_nothing_is_missed(room):
     city = room({"one": {}})
 
