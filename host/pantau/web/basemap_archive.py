@@ -25,6 +25,7 @@ _MOST_DIRECTORIES = 64
 _DEEPEST = 4  # directories between the root and a tile, as the format says
 _E7 = 1e7
 _IMAGES = ((b"\x89PNG\r\n\x1a\n", "image/png"), (b"\xff\xd8\xff", "image/jpeg"))
+_SORTS = {"Point": 1, "LineString": 2, "Polygon": 3}  # as the tile format numbers them
 _RASTER = ("PNG", "JPEG", "WEBP")
 MAX_ZOOM = 24
 
@@ -197,9 +198,10 @@ def compact(packed: bytes) -> bytes:
             points += sum(map(len, parts)) // 2
             if points > _MAX_POINTS:
                 raise ArchiveError(f"the tile has more than {_MAX_POINTS} points; make the file with fewer details")
+            sort = _SORTS[feature["geometry"]["type"].removeprefix("Multi")]
             features.append(
-                {"kind": kind, "type": feature["type"], "rank": rank_of(feature["properties"]), "parts": parts}
-                | ({"name": name} if feature["type"] == 1 and (name := name_of(feature["properties"])) else {})
+                {"kind": kind, "type": sort, "rank": rank_of(feature["properties"]), "parts": parts}
+                | ({"name": name} if sort == 1 and (name := name_of(feature["properties"])) else {})
             )
     features = [one for one in features if one["parts"] and (one["type"] != 1 or "name" in one)]
     return json.dumps({"extent": 4096, "features": features}, ensure_ascii=False, separators=(",", ":")).encode()

@@ -5,7 +5,6 @@ import { VectorTiles } from "./basemap_tiles.js";
 
 const ORDER = ["land", "green", "water", "coast", "river", "boundary", "rail", "road", "other", "names"]; // from below
 const NAME_KIND = { boundary: "district", names: "place", river: "water", water: "water", green: "place", other: "place" };
-const ROAD_NAMES = false; // lines carry no names: they would need to bend
 
 /** How a kind is drawn; `colours` are of the theme. */
 export function style(kind, colours) {
@@ -23,6 +22,13 @@ export function style(kind, colours) {
     other: line(colours.rail, 1),
   };
   return styles[kind] ?? styles.other;
+}
+
+/** Where the name of a line or an area stands: on the line itself, in the middle of the area. */
+function middle(layer) {
+  if (layer instanceof L.Polygon || !(layer instanceof L.Polyline)) return layer.getBounds().getCenter();
+  const line = layer.getLatLngs().flat();
+  return line[Math.floor(line.length / 2)];
 }
 
 /** A river that somebody drew as an area is water; an outline of a district stays an outline. */
@@ -85,7 +91,7 @@ export class Basemap {
       onEachFeature: (feature, made) => {
         const name = feature.properties.name;
         const as = NAME_KIND[feature.properties.kind ?? kind];
-        if (name && as && made.getBounds && (ROAD_NAMES || kind !== "road")) names.push({ at: made.getBounds().getCenter(), name, kind: as });
+        if (name && as && made.getBounds) names.push({ at: middle(made), name, kind: as });
       },
     });
     this.layers.push({ from_zoom, names, layer });

@@ -5,15 +5,14 @@ import * as L from "/vendor/leaflet/leaflet-src.esm.js";
 import { el, put } from "../lib/dom.js";
 import { Basemap } from "./basemap.js";
 import { Graticule } from "./graticule.js";
+import { arrange, closer } from "./map_arrange.js";
 import { Foot, HomeControl, Legend, clusterTip, stationTip } from "./map_controls.js";
-import { fan, fans, gather, mean } from "./map_groups.js";
 import { Names } from "./map_names.js";
 import { ClusterMarker, StationMarker, palette, reach, urgent } from "./markers.js";
 
 const NOWHERE = { center: [-2.5, 118], zoom: 5 }; // the country, until a station or a basemap says more
 const CLOSEST = 19;
 const CITY_CLOSEST = 15; // a single station is shown with its surroundings
-const NO_CLUSTERS_FROM = 17; // here streets are wide: what still overlaps is fanned out
 
 export class MapView {
   constructor(root, app) {
@@ -42,7 +41,7 @@ export class MapView {
 
   #make() {
     const { text } = this.app;
-    const map = L.map(this.host, { ...NOWHERE, zoomControl: false, attributionControl: false, maxZoom: CLOSEST, minZoom: 3, zoomSnap: 0.5, worldCopyJump: false, renderer: null });
+    const map = L.map(this.host, { ...NOWHERE, zoomControl: false, attributionControl: false, maxZoom: CLOSEST, minZoom: 3, zoomSnap: 0.25, zoomDelta: 0.5 });
     this.map = map;
     for (const [name, height] of [["basemap", 200], ["graticule", 250], ["stations", 400], ["names", 450]]) {
       const pane = map.createPane(name);
@@ -119,9 +118,15 @@ export class MapView {
   }
 
   goHome() {
-    const bounds = this.#bounds();
-    if (bounds) this.map.fitBounds(bounds, { padding: [48, 48], maxZoom: CITY_CLOSEST });
+    if (this.#bounds()) this.#fit();
     else this.map.setView(NOWHERE.center, NOWHERE.zoom);
+  }
+
+  /** The whole city, beside the legend where there is room for both. */
+  #fit(options = {}) {
+    const { x } = this.map.getSize();
+    const pad = x < 600 ? [24, 30] : [48, 40];
+    this.map.fitBounds(this.#bounds(), { paddingTopLeft: [pad[0] + this.legend.covers(x), pad[1]], paddingBottomRight: [pad[0] + 10, 48], maxZoom: CITY_CLOSEST, ...options });
   }
 
   #bounds() {
@@ -134,7 +139,7 @@ export class MapView {
     const size = this.map.getSize();
     if (!size.x || !size.y || !this.#bounds()) return;
     this.fitted = this.markers.size > 0;
-    this.map.fitBounds(this.#bounds(), { padding: [48, 48], maxZoom: CITY_CLOSEST, animate: false });
+    this.#fit({ animate: false });
   }
 
   #based() {
@@ -239,53 +244,14 @@ export class MapView {
 
   /** Who stands alone, who in a cluster and who in a fan, at this zoom. */
   #regroup() {
-    const map = this.map;
     for (const cluster of this.clusters) cluster.remove();
-    this.clusters = [];
-    const points = [...this.markers.values()].map((marker) => {
-      const { x, y } = map.project(marker.getLatLng());
-      marker.within = null;
-      return { x, y, marker };
+    this.clusters = arrange(this.map, [...this.markers.values()], (at, members) => {
+      const cluster = new ClusterMarker(at, members, this.theme, { renderer: this.renderer });
+      cluster.on("click", () => this.map.setView(...closer(this.map, members)));
+      this.#tells(cluster, () => clusterTip(this.app, cluster));
+      return cluster.addTo(this.map);
     });
-    const alone = points.filter(({ marker }) => urgent(marker.look));
-    const calm = points.filter(({ marker }) => !urgent(marker.look));
-    const spread = map.getZoom() >= NO_CLUSTERS_FROM;
-    for (const group of fans(spread ? calm : [])) this.#fan(group);
-    for (const group of spread ? [] : gather(calm)) {
-      if (group.length > 1) this.#cluster(group);
-      else this.#fan(group);
-    }
-    for (const group of fans(alone)) this.#fan(group);
-    // Who calls is drawn last: on top of everything.
-    alone.sort((a, b) => a.marker.look.severity - b.marker.look.severity || a.marker.look.selected - b.marker.look.selected);
-    for (const { marker } of alone) marker.bringToFront();
     this.names.later();
-  }
-
-  #fan(group) {
-    const offsets = fan(group);
-    group.forEach(({ marker }, place) => {
-      marker.offset = L.point(offsets[place]);
-      marker.redraw();
-    });
-  }
-
-  #cluster(group) {
-    const at = this.map.unproject([mean(group, "x"), mean(group, "y")]);
-    const members = group.map(({ marker }) => marker);
-    const cluster = new ClusterMarker(at, members, this.theme, { renderer: this.renderer });
-    for (const marker of members) {
-      marker.within = cluster;
-      marker.offset = L.point(0, 0);
-      marker.redraw();
-    }
-    const bounds = L.latLngBounds(members.map((marker) => marker.getLatLng()));
-    cluster.on("click", () => {
-      const zoom = Math.max(this.map.getBoundsZoom(bounds.pad(0.2)), this.map.getZoom() + 1);
-      this.map.setView(bounds.getCenter(), Math.min(zoom, NO_CLUSTERS_FROM));
-    });
-    this.#tells(cluster, () => clusterTip(this.app, cluster));
-    this.clusters.push(cluster.addTo(this.map));
   }
 
   /** Signs for the names' layer: who calls first, then by state, then clusters, which have none. */

@@ -8,6 +8,7 @@ import { SHAPES, drawStation } from "./markers.js";
 
 const SIGN = 30; // px of a sign in the legend
 const ROOMY = matchMedia("(width >= 1080px) and (height >= 760px)");
+const FEW = 60; // with more stations the room is theirs, and the legend is a click away
 const ARC_SECOND = 1 / 3600;
 
 export const HomeControl = L.Control.extend({
@@ -35,14 +36,22 @@ export class Legend {
     this.title = el("summary");
     this.body = el("div", "body");
     this.root = el("details", "maplegend controls", null, this.title, this.body);
-    this.root.open = ROOMY.matches && !app.board;
+    this.opened = app.board; // whether it was decided to be open or not
     L.DomEvent.disableClickPropagation(this.root);
     L.DomEvent.disableScrollPropagation(this.root);
     host.append(this.root);
   }
 
+  /** Px at the left that a map of this width should leave to the legend. */
+  covers(width) {
+    const taken = this.root.open ? this.root.offsetWidth : 0;
+    return taken < width * 0.4 ? taken : 0;
+  }
+
   render(stations) {
     const { text } = this.app;
+    if (stations.length && !this.opened) this.root.open = ROOMY.matches && stations.length <= FEW;
+    if (stations.length) this.opened = true;
     put(this.title, text.say("map.legend"));
     const domains = Object.keys(SHAPES).filter((domain) => stations.some((one) => (Object.hasOwn(SHAPES, one.domain) ? one.domain : "other") === domain));
     const plain = { domain: "other", state: "ok", stale: false, severity: 0, selected: false };

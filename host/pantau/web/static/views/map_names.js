@@ -89,10 +89,11 @@ export const Names = L.Layer.extend({
     ctx.lineJoin = "round";
     ctx.lineWidth = 3.5;
     const seen = new L.Bounds(from, from.add(whole));
-    this._draw(ctx, seen, this._theme());
+    const corner = map.containerPointToLayerPoint([0, 0]);
+    this._draw(ctx, seen, this._theme(), new L.Bounds(corner, corner.add(size)));
   },
 
-  _draw(ctx, seen, colours) {
+  _draw(ctx, seen, colours, view) {
     const room = new Room();
     const signs = this._signs().filter(({ point }) => seen.contains(point));
     for (const { point, far } of signs) room.take([point.x - far, point.y - far, point.x + far, point.y + far]);
@@ -105,7 +106,8 @@ export const Names = L.Layer.extend({
       const short = cut(name);
       const wide = this._width(ctx, short, "station");
       const tries = [[point.x + far + 2, point.y], [point.x - far - 2 - wide, point.y], [point.x - wide / 2, point.y + far + 9], [point.x - wide / 2, point.y - far - 9]];
-      const fits = tries.find(([x, y]) => room.free([x, y - HIGH / 2, x + wide, y + HIGH / 2]));
+      const free = tries.filter(([x, y]) => room.free([x, y - HIGH / 2, x + wide, y + HIGH / 2]));
+      const fits = free.find(([x]) => x >= view.min.x && x + wide <= view.max.x) ?? free[0]; // whole in view, if it can be
       if (!fits) continue;
       said.add(name);
       this._write(ctx, room, short, fits, wide);
