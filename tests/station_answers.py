@@ -76,7 +76,7 @@ def station(now_ms: int, **more: Any) -> dict[str, Any]:
     limits = (("siaga_3", 2.5), ("siaga_2", 3.5), ("siaga_1", 4.5))
     return {
         "station": "pintu-air-10", "name": "Pintu Air 10", "domain": "flood", "kemendagri": "36.71.01.1001", "report_interval_s": 60,
-        "datum": "station zero", "owner": "duty",
+        "datum": "station zero", "longitude": 106.6245, "latitude": -6.1865, "owner": "duty",
         "readings": [
             reading | {"property": "water_level", "value": 2.77, "unit": "m"},
             reading | {"property": "rain_amount", "value": 0.4, "unit": "mm"},
@@ -89,7 +89,7 @@ def station(now_ms: int, **more: Any) -> dict[str, Any]:
         "nodes": [node | {"health": health}],
         "thresholds": [{"property": "water_level", "name": name, "value": value, "datum": "station zero"} for name, value in limits],
         "sensors": [{"id": "sonar", "model": "a02", "serial": "X-17", "properties": ["water_distance"]}],
-        "calibration": [{"version": 2, "sensor_height_m": 6.5, "tip_mm": 0.2}],
+        "calibrations": [{"version": 2, "sensor_height_m": 6.5, "tip_mm": 0.2}],
     } | more  # fmt: skip
 
 

@@ -73,6 +73,11 @@ ASKED = {
     "no gap ahead": "c.gaps(plain([1, 1]), 2 * MIN, [T0, T0 + DAY], T0 + MIN)",
     "all gap": "c.gaps(plain([]), MIN, [T0, T0 + HOUR], T0 + HOUR).map(([a, b]) => b - a)",
     "marks": "c.marks(plain([1, null, 3, null], { q: [1, 9, 3, 9], reason: ['ok', 'no_echo', 'rate', 'no_sample'] }))",
+    "bad last": "c.lineAt(c.seriesOf({ t: [T0], last: [55], min: [2], max: [3], q: [4], n: [9] }), 0)",
+    "failed": "[c.peakAt(c.seriesOf({ t: [T0], last: [55], min: [null], max: [null], q: [4] }), 0)]",
+    "failed extent": "c.extent(c.seriesOf({ t: [T0, T0 + MIN], last: [55, 2], min: [null, 2], max: [null, 2], q: [4, 1] })).high < 5",
+    "road marks": "c.marks(plain([3, null, 4], { q: [9, 9, 1], n: [9, 9, 9], reason: ['ok', 'no_sample', 'ok'] }))",
+    "reason": "[1, 9].map((n) => c.reasonOf(plain([3], { q: [3], n: [n], reason: ['rate'] }), 0))",
     "nearest": "[-5, 0, 14, 16, 99].map((x) => c.nearest([0, 10, 20], x))",
     "nearest none": "c.nearest([], 5)",
     "level": "c.extent(plain([2, 2.5]), { least: 0.1 })",
@@ -118,9 +123,9 @@ ASKED = {
         "s.seriesPath({ id: 'a', station: 'a', nodes: [{ node: 'n' }] }, { property: 'p&q', node: 'n' }, [1.2, 2.2], { points: 5 })"
     ),
     "unplaced": "s.seriesPath({ id: 'n', station: null, nodes: [{ node: 'n' }] }, { property: 'p', node: 'n' }, [1, 2])",
-    "feature": (
-        "(({ at, readings, nodes, name }) => [at, readings[0].ms, nodes, name])(s.detailOf('x', { type: 'Feature', geometry:"
-        " { coordinates: [106.6, -6.1] }, properties: { name: 'X', nodes: ['n'], readings: [{ observed_at: '2026-11-18T11:06:40Z' }] } }))"
+    "detail": (
+        "(({ at, readings, nodes, name }) => [at, readings[0].ms, nodes, name])(s.detailOf('x', { longitude: 106.6, latitude: -6.1,"
+        " name: 'X', nodes: [{ node: 'n' }], readings: [{ observed_at: '2026-11-18T11:06:40Z' }] }))"
     ),
     "nothing": "s.detailOf('x', {}).nodes",
 }  # fmt: skip
@@ -164,6 +169,17 @@ def test_gaps_are_where_nothing_was_measured_up_to_the_present(run):
 
 def test_flagged_readings_are_marked_but_an_empty_road_is_no_fault(run):
     assert run["marks"] == [1, 2]
+
+
+def test_a_point_of_many_readings_is_not_drawn_at_one_that_failed(run):
+    assert run["bad last"] == 3
+    assert run["failed"] == [55]
+    assert run["failed extent"] is True
+
+
+def test_what_is_known_of_the_last_reading_is_not_said_of_all(run):
+    assert run["road marks"] == []
+    assert run["reason"] == ["rate", None]
 
 
 def test_the_nearest_reading_is_found(run):
@@ -248,6 +264,6 @@ def test_a_series_is_asked_for_by_station_or_by_the_node_that_stands_nowhere(run
     assert run["unplaced"] == "/api/series?node=n&property=p&from=1&to=2"
 
 
-def test_an_answer_may_be_a_feature_or_nearly_nothing(run):
-    assert run["feature"] == [[106.6, -6.1], T0, [{"report_interval_s": 60, "node": "n"}], "X"]
+def test_an_answer_is_taken_over_whole_and_one_of_nearly_nothing_too(run):
+    assert run["detail"] == [[106.6, -6.1], T0, [{"report_interval_s": 60, "node": "n"}], "X"]
     assert run["nothing"] == []

@@ -24,7 +24,6 @@ export class Chart {
     this.picture = null;
     this.cursor = null; // ms where the reader points
     this.shownPanels = []; // with their scales, as last drawn
-    this.drawn_ms = 0;
     this.hatch = `hatch-${++made}`;
     this.svg = svg("svg", { class: "plot", "aria-hidden": "true" });
     this.element = el("div", "chart", null, this.svg);
@@ -64,7 +63,7 @@ export class Chart {
     this.svg.setAttribute("height", bottom + FOOT);
     this.svg.setAttribute("viewBox", `0 0 ${width} ${bottom + FOOT}`);
     this.point(this.cursor);
-    this.drawn_ms = performance.now() - began;
+    this.element.dataset.drawnMs = (performance.now() - began).toFixed(1); // for who looks why a page is slow
   }
 
   /** Put the crosshair at `ms`, or take it away. */
@@ -78,8 +77,8 @@ export class Chart {
       parts.push(this.#upright("hair", this.x(shown), this.bottom));
       for (const { panel, y, top, bottom } of this.shownPanels) {
         const i = this.at(panel, shown);
-        if (i < 0 || panel.series.last[i] === null) continue;
-        const height = Math.min(bottom, Math.max(top, y(panel.style === "bars" ? panel.series.max[i] : panel.series.last[i])));
+        if (i < 0 || c.missing(panel.series, i)) continue;
+        const height = Math.min(bottom, Math.max(top, y(panel.style === "bars" ? c.peakAt(panel.series, i) : c.lineAt(panel.series, i))));
         parts.push(svg("circle", { class: `dot ${panel.tone}`, cx: this.x(panel.series.t[i]), cy: height, r: 4 }));
       }
     }
@@ -149,7 +148,7 @@ export class Chart {
     const r = marked.length > MANY_MARKS ? 1.5 : 4;
     for (const i of marked) {
       const at = this.x(panel.series.t[i]).toFixed(1);
-      const value = panel.series.max[i];
+      const value = c.peakAt(panel.series, i);
       if (value === null) paths.missing += `M${at} ${panel.hang ? top : bottom}v${panel.hang ? 8 : -8}`;
       else {
         const height = Math.min(bottom - 5, Math.max(top + 5, y(value))).toFixed(1);

@@ -1,7 +1,7 @@
 // The chart in words: what the crosshair is on, what is flagged and why, and all of it as a table.
 
 import { el } from "../lib/dom.js";
-import { drawn, marks, tableRows } from "./chart_scale.js";
+import { drawn, marks, missing, peakAt, reasonOf, tableRows } from "./chart_scale.js";
 
 /** A value as a person reads it, with its unit. */
 export function valueWords(text, panel, value) {
@@ -14,7 +14,7 @@ export function valueWords(text, panel, value) {
 export function flagWords(text, quality, reason) {
   if (quality === 1 && (reason === null || reason === "ok")) return "";
   const flag = quality === 1 ? "" : text.word("flags", quality);
-  const why = reason === null ? "" : text.word("reasons", reason);
+  const why = reason === null || reason === "ok" ? "" : text.word("reasons", reason);
   return !flag || flag === why ? why : why ? `${flag}: ${why}` : flag;
 }
 
@@ -22,12 +22,12 @@ export function flagWords(text, quality, reason) {
 export function readingWords(text, panel, i) {
   if (i < 0) return text.say("station.no_reading");
   const { series } = panel;
-  const said = [valueWords(text, panel, panel.style === "bars" ? series.max[i] : series.last[i])];
+  const said = [valueWords(text, panel, panel.style === "bars" ? peakAt(series, i) : series.last[i])];
   if (series.n[i] > 1 && series.min[i] !== null) {
     const [low, high] = [text.number(series.min[i], panel.property), text.number(series.max[i], panel.property)];
     said.push(text.say("station.of_readings", { low, high, n: text.number(series.n[i]) }));
   }
-  const flag = flagWords(text, series.q[i], series.reason[i]);
+  const flag = flagWords(text, series.q[i], reasonOf(series, i));
   if (flag && flag !== said[0]) said.push(flag);
   return said.join(" · ");
 }
@@ -49,7 +49,7 @@ export function flagSummary(text, series, [from, to]) {
   const counts = new Map();
   for (const i of marks(series)) {
     if (series.t[i] < from || series.t[i] > to) continue;
-    const said = flagWords(text, series.q[i], series.reason[i]);
+    const said = flagWords(text, series.q[i], reasonOf(series, i));
     counts.set(said, (counts.get(said) ?? 0) + 1);
   }
   return [...counts].sort((a, b) => b[1] - a[1]).map(([said, n]) => `${text.number(n)} × ${said}`).join(", ");
@@ -57,8 +57,7 @@ export function flagSummary(text, series, [from, to]) {
 
 /** Whether nothing of a series is drawn, or all of it is bad: [any value, any good one]. */
 export function substance(series) {
-  const has = series.last.some((value) => value !== null);
-  return [has, series.t.some((_, i) => drawn(series, i))];
+  return [series.t.some((_, i) => !missing(series, i)), series.t.some((_, i) => drawn(series, i))];
 }
 
 /** A table of one panel, the newest first: for who does not see the chart, and for who wants the numbers. */

@@ -1,5 +1,6 @@
 // The arithmetic of the chart: scales, ticks, runs and gaps, paths. Pure: numbers and strings in, numbers and strings out.
-// A series is {t, min, max, last, q, n, reason?} of equal length, t in Unix ms, null where nothing was measured.
+// A series is {t, min, max, last, q, n, reason} of equal length, t in Unix ms: columns of points, each of n readings. min and max are
+// those of readings that did not fail, null where there are none; q is the worst flag of the point, reason that of its last reading.
 
 export const MINUTE = 60_000;
 export const HOUR = 60 * MINUTE;
@@ -68,7 +69,25 @@ export function seriesOf(answer) {
     q: column("q", () => t.map(() => 1)),
     n: column("n", () => t.map(() => 1)),
     reason: column("reason", () => t.map(() => null)),
+    bucket_ms: Number.isFinite(answer.bucket_ms) ? answer.bucket_ms : 0, // 0 where each reading is a point
   };
+}
+
+/** Whether nothing was measured at point i. */
+export function missing(series, i) {
+  return series.max[i] === null && series.last[i] === null;
+}
+
+/** Where the line passes at point i: its last value, held within what did not fail. */
+export function lineAt(series, i) {
+  const [low, high] = [series.min[i], series.max[i]];
+  if (high === null || low === null) return series.last[i];
+  return series.last[i] === null ? (low + high) / 2 : Math.min(high, Math.max(low, series.last[i]));
+}
+
+/** The value that stands out at point i: the greatest that did not fail, else the one that did. */
+export function peakAt(series, i) {
+  return series.max[i] ?? series.last[i];
 }
 
 /** The usual distance of two readings: the median; null for less than two. */
@@ -80,7 +99,7 @@ export function stepOf(t) {
 
 /** Whether point i belongs to the line: it has a value, and not one that is known to be wrong. */
 export function drawn(series, i) {
-  return series.last[i] !== null && series.max[i] !== null && !(series.q[i] === BAD && series.n[i] <= 1);
+  return series.max[i] !== null && !(series.q[i] === BAD && series.n[i] <= 1);
 }
 
 /** [first, last] indices of unbroken stretches: consecutive drawn points no further apart than `gap_ms`. */
@@ -89,7 +108,7 @@ export function runs(series, gap_ms) {
   let before = null;
   for (let i = 0; i < series.t.length; i++) {
     if (!drawn(series, i)) {
-      if (series.last[i] === null) before = null;
+      if (missing(series, i)) before = null;
       continue;
     }
     if (before === null || series.t[i] - series.t[before] > gap_ms) found.push([i, i]);
@@ -108,7 +127,7 @@ export function gaps(series, gap_ms, [from, to], until) {
     if (ms - before > slack && ms > from) found.push([Math.max(before, from), Math.min(ms, end)]);
   };
   for (let i = 0; i < series.t.length && series.t[i] <= end; i++) {
-    if (series.last[i] === null && series.reason[i] !== EMPTY) continue;
+    if (missing(series, i) && series.reason[i] !== EMPTY) continue;
     close(series.t[i], gap_ms);
     before = series.t[i];
   }
@@ -116,10 +135,14 @@ export function gaps(series, gap_ms, [from, to], until) {
   return found.filter(([a, b]) => b > a);
 }
 
-/** Indices of readings to be marked: those that a check found suspect, bad or missing. */
+/** Indices of points to be marked: those with a reading that is suspect, bad or missing. */
 export function marks(series) {
+  const emptyAtTimes = series.reason.includes(EMPTY); // then a point that misses some readings says nothing
   const found = [];
-  for (let i = 0; i < series.t.length; i++) if (series.q[i] >= SUSPECT && series.reason[i] !== EMPTY) found.push(i);
+  for (let i = 0; i < series.t.length; i++) {
+    const empty = series.q[i] === MISSING && (series.reason[i] === EMPTY || (emptyAtTimes && series.max[i] !== null));
+    if (series.q[i] >= SUSPECT && !empty) found.push(i);
+  }
   return found;
 }
 
@@ -145,9 +168,9 @@ export function extent(series, { zero = false, least = 0, thresholds = [], fixed
   let high = -Infinity;
   const take = (wanted) => {
     for (let i = 0; i < series.t.length; i++) {
-      if (series.last[i] === null || !wanted(i)) continue;
+      if (missing(series, i) || !wanted(i)) continue;
       low = Math.min(low, series.min[i] ?? series.last[i]);
-      high = Math.max(high, series.max[i] ?? series.last[i]);
+      high = Math.max(high, peakAt(series, i));
     }
   };
   take((i) => drawn(series, i));
@@ -171,15 +194,15 @@ const at = (number) => Math.round(number * 10) / 10;
 
 /** The line through the last value of each point of a run; a run of one point is a dot, drawn by its round cap. */
 export function linePath(series, [first, last], x, y) {
-  let path = `M${at(x(series.t[first]))} ${at(y(series.last[first]))}`;
-  for (let i = first + 1; i <= last; i++) if (drawn(series, i)) path += `L${at(x(series.t[i]))} ${at(y(series.last[i]))}`;
+  let path = `M${at(x(series.t[first]))} ${at(y(lineAt(series, first)))}`;
+  for (let i = first + 1; i <= last; i++) if (drawn(series, i)) path += `L${at(x(series.t[i]))} ${at(y(lineAt(series, i)))}`;
   return first === last ? `${path}h0` : path;
 }
 
 /** As linePath, in steps: each value holds until the next. */
 export function stepPath(series, [first, last], x, y) {
-  let path = `M${at(x(series.t[first]))} ${at(y(series.last[first]))}`;
-  for (let i = first + 1; i <= last; i++) if (drawn(series, i)) path += `H${at(x(series.t[i]))}V${at(y(series.last[i]))}`;
+  let path = `M${at(x(series.t[first]))} ${at(y(lineAt(series, first)))}`;
+  for (let i = first + 1; i <= last; i++) if (drawn(series, i)) path += `H${at(x(series.t[i]))}V${at(y(lineAt(series, i)))}`;
   return first === last ? `${path}h0` : path;
 }
 
@@ -222,6 +245,12 @@ export function shifted([from, to], by_ms, end) {
   return [Math.round(from + moved), Math.round(to + moved)];
 }
 
+/** Why point i is flagged, null where only one of its many readings is and which is not told. */
+export function reasonOf(series, i) {
+  return series.n[i] <= 1 || series.max[i] === null ? series.reason[i] : null;
+}
+
+const BADNESS = [0, 1, 2, 3, 9, 4]; // QARTOD flags from good to worst
 const TABLE_STEPS = [MINUTE, 5 * MINUTE, 15 * MINUTE, HOUR, 3 * HOUR, 6 * HOUR, 12 * HOUR, DAY];
 export const TABLE_ROWS = 96;
 
@@ -235,11 +264,11 @@ export function tableRows(series, [from, to]) {
     const row = rows.get(start) ?? { from: start, to: start + step, min: null, max: null, last: null, n: 0, q: 0, reason: null };
     rows.set(start, row);
     row.n += series.n[i];
-    if (series.q[i] > row.q) [row.q, row.reason] = [series.q[i], series.reason[i]];
-    if (series.last[i] === null) continue;
-    row.last = series.last[i];
+    if (BADNESS.indexOf(series.q[i]) > BADNESS.indexOf(row.q)) [row.q, row.reason] = [series.q[i], reasonOf(series, i)];
+    if (missing(series, i)) continue;
+    row.last = series.last[i] ?? row.last;
     row.min = Math.min(row.min ?? Infinity, series.min[i] ?? series.last[i]);
-    row.max = Math.max(row.max ?? -Infinity, series.max[i] ?? series.last[i]);
+    row.max = Math.max(row.max ?? -Infinity, peakAt(series, i));
   }
   return [...rows.values()];
 }

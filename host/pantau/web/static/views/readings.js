@@ -76,6 +76,11 @@ export class Readings {
       note.append(el("span", reading.reason === EMPTY || reading.quality <= 2 ? "flag mild" : "flag", said));
       if (reading.quality > 2) holder.dataset.flag = reading.quality;
     }
+    if (reading.indicative) {
+      const made = el("span", "flag mild", text.word("reasons", "indicative"));
+      made.title = reading.indicative[text.language] ?? "";
+      if (reading.reason !== "indicative") note.append(made);
+    }
     if (reading.dated_later) note.append(el("span", "flag mild", text.say("later")));
     const span = spanOf(reading.property);
     this.ages.push((now_ms) => {

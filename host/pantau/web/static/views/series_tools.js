@@ -74,6 +74,7 @@ export class SeriesTools {
     const same = (a, b) => a && b && a.property === b.property && a.node === b.node;
     this.selects.forEach(({ select, word }, at) => {
       put(word, text.say(at ? "station.beside" : "station.property"));
+      select.ariaLabel = word.textContent;
       const made = this.options.map((reading, i) => {
         const name = text.word("properties", reading.property);
         const option = el("option", "", several ? `${name} · ${reading.node}` : name);

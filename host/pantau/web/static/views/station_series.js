@@ -143,7 +143,7 @@ export class StationSeries {
       const found = await this.app.api.get(seriesPath(this.station, reading, range, { points: POINTS }), signal);
       const series = seriesOf(found);
       if (!series) throw new this.app.api.Problem(200, { detail: this.app.text.say("station.odd_answer") });
-      return Object.assign(series, { bucket_ms: (found.bucket_s ?? 0) * 1000 || found.bucket_ms || 0 });
+      return series;
     };
     const found = await Promise.allSettled(wanted.map(answer));
     if (signal.aborted) return;

@@ -18,33 +18,19 @@ export function seriesPath(station, reading, [from, to], more = {}) {
   return `/api/series?${new URLSearchParams(query)}`;
 }
 
-/** The answer as {id, station, name, domain, ..., readings, nodes, thresholds, sensors, calibrations}; a GeoJSON feature does as well. */
-export function detailOf(id, answer) {
-  const found = { ...answer, ...answer.properties };
-  const at = answer.geometry?.coordinates ?? found.coordinates ?? [found.longitude ?? found.lon ?? null, found.latitude ?? found.lat ?? null];
+/** The answer as the view takes it: nothing that it relies on is left out, and times are numbers. */
+export function detailOf(id, found) {
   const report_interval_s = found.report_interval_s ?? 60;
-  const nodes = list(found.nodes).map((node) => ({ report_interval_s, ...(typeof node === "string" ? { node } : node), node: node.node ?? node.id ?? String(node) }));
-  const readings = list(found.readings ?? found.latest).map((reading) => ({ node: nodes[0]?.node ?? "", ...reading, ms: time(reading.observed_at) }));
-  const thresholds = list(found.thresholds);
   return {
-    id,
-    station: found.station === undefined ? id : found.station,
-    name: found.name ?? id,
-    domain: found.domain ?? null,
-    kemendagri: found.kemendagri ?? null,
-    owner: found.owner ?? null,
-    datum: found.datum ?? null,
-    at: at[0] === null ? null : at,
+    ...{ id, station: null, name: id, domain: null, kemendagri: null, owner: null, datum: null, stale_reports: 2, offline_reports: 5 },
+    ...found,
     report_interval_s,
-    stale_reports: found.stale_after_reports ?? 2,
-    offline_reports: found.offline_after_reports ?? 5,
-    readings,
-    nodes,
-    thresholds,
+    at: Number.isFinite(found.longitude) && Number.isFinite(found.latitude) ? [found.longitude, found.latitude] : null,
+    nodes: list(found.nodes).map((node) => ({ report_interval_s, ...node })),
+    readings: list(found.readings).map((reading) => ({ ...reading, ms: time(reading.observed_at) })),
+    thresholds: list(found.thresholds),
     sensors: list(found.sensors),
-    calibrations: Array.isArray(found.calibration) ? found.calibration : found.calibrations ? list(found.calibrations) : found.calibration ? [found.calibration] : [],
-    state: found.state ?? null,
-    last_seen: found.last_seen ?? null,
+    calibrations: list(found.calibrations),
   };
 }
 
