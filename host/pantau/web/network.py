@@ -52,16 +52,16 @@ def expected(now_ms: int, interval_s: int, first_seen: int | None, span_ms: int)
     return (to_ms - from_ms) // (interval_s * 1000)
 
 
-def row(place: Record, faults: Sequence[Record], count: Count, now_ms: int) -> Record:
+def row(place: Record, faults: Sequence[Record], count: Count, counted_ms: int, now_ms: int) -> Record:
     """Return what the table shows of one place: a node and its station, a station where none stands, or a node that stands nowhere.
 
-    `place` is a row of the store, `faults` are the node's latest readings as state_of takes them.
+    `place` is a row of the store, `faults` are the node's latest readings as state_of takes them; `count` was made at `counted_ms`.
     """
     interval_s = place["report_interval_s"] or DEFAULT_REPORT_INTERVAL_S
     health: Record = json.loads(place["health"]) if place["health"] else {}
     heard = place["last_seen"] is not None
     due = {
-        span: expected(now_ms, interval_s, place["first_seen"], ms) if place["station"] else 0
+        span: expected(counted_ms, interval_s, place["first_seen"], ms) if place["station"] else 0
         for span, ms in (("hour", HOUR_MS), ("day", DAY_MS))
     }
     source = dict(enumerate(_CLOCK_SOURCES)).get(health.get("clock_source", -1))

@@ -151,7 +151,8 @@ def _sinks(seen: Figures, sinks: Sequence[Mapping[str, Any]]) -> Record | None:
     return tile(
         "sinks", level, advice, figure("working", len(sinks) - len(down), "sinks", len(sinks)),
         figure("down", len(down) or None, "sinks", None, ", ".join(down[:3]) or None),
-        figure("lag", lag_s, "s", None, slowest), figure("behind", lag_frames, "frames", None, slowest),
+        figure("lag", lag_s, "s", None, slowest if lag_s else None),
+        figure("behind", lag_frames, "frames", None, slowest if lag_frames else None),
     )  # fmt: skip
 
 

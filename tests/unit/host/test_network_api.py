@@ -90,6 +90,16 @@ def test_what_comes_late_is_complete_again_and_a_new_node_owes_nothing_from_befo
     assert node_of(_recounted(city), "flood-02")["reports"]["day"] == {"received": 8, "expected": 8}
 
 
+def test_counts_that_are_kept_for_a_minute_are_held_against_what_was_due_when_they_were_made(tmp_path):
+    clock = [NOW_MS]
+    made = City(tmp_path, now_ms=lambda: clock[0])
+    reports(made, "flood-01", range(61))
+    before = node_of(ask(made), "flood-01")["reports"]
+    clock[0] += 10 * 60_000
+    assert node_of(ask(made), "flood-01")["reports"] == before
+    made.close()
+
+
 def _recounted(city):
     """What another page's process would count: counts are kept for a minute."""
     from pantau.web.app import create_app

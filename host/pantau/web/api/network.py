@@ -236,9 +236,12 @@ class _Watch:
             for one in db.execute(_FAULTS):
                 faults.setdefault(one["node"], []).append(dict(one))
             places = [dict(one) for one in db.execute(_PLACES)]
-        rows = network.with_behind(
-            [network.row(one, faults.get(one["node"], []), counts.get(one["node"], Count()), now_ms) for one in places]
+        none = Count()
+        found = (
+            network.row(one, faults.get(one["node"], []), counts.get(one["node"], none), counted_ms, now_ms)
+            for one in places
         )
+        rows = network.with_behind(list(found))
         totals = network.totals(rows)
         return NetworkHealth.model_validate(
             {
