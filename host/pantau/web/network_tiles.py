@@ -41,12 +41,15 @@ def figure(name: str, value: float | None, unit: str, of: float | None = None, a
     return {"name": name, "value": value, "unit": unit, "of": of, "about": about}
 
 
-def tiles(seen: Figures, snapshot: Mapping[str, Any], rows: Sequence[Record], totals: Record, now_ms: int) -> list[Record]:  # fmt: skip
-    """Return all tiles that there are figures for, the worst first, of equal ones in reading order."""
+def tiles(seen: Figures, snapshot: Mapping[str, Any], rows: Sequence[Record], totals: Record, counted_at: str | None, now_ms: int) -> list[Record]:  # fmt: skip
+    """Return all tiles that there are figures for, the worst first, of equal ones in reading order.
+
+    `counted_at` is when completeness was counted.
+    """
     of_nodes: tuple[Callable[[Sequence[Record]], Record | None], ...] = (_batteries, _clocks, _outbox, _firmware, _restarts, _radio)  # fmt: skip
     found = [
         _reporting(totals),
-        _complete(totals),
+        _complete(totals, counted_at),
         _rate(snapshot["rates"]),
         _broker(seen, snapshot["broker"]),
         _spool(snapshot["spool"]),
@@ -77,7 +80,7 @@ def _reporting(totals: Record) -> Record:
     )  # fmt: skip
 
 
-def _complete(totals: Record) -> Record:
+def _complete(totals: Record, counted_at: str | None) -> Record:
     reports = totals["reports"]
     shares = [share for span in ("hour", "day") if (share := network.share(reports[span])) is not None]
     worst = min(shares, default=None)
@@ -88,7 +91,9 @@ def _complete(totals: Record) -> Record:
     figures = [
         figure(span, network.share(reports[span]), "ratio", reports[span]["expected"]) for span in ("hour", "day")
     ]
-    return tile("complete", level, advice, *figures, figure("waiting", totals["waiting_records"], "records"))
+    return tile(
+        "complete", level, advice, *figures, figure("waiting", totals["waiting_records"], "records"), at=counted_at
+    )
 
 
 def _rate(rates: Mapping[str, float | None]) -> Record:

@@ -199,7 +199,7 @@ def test_what_to_do_survives_the_redaction():
 def test_what_a_figure_comes_to(figures, name, level, advice):
     seen = snapshot.Figures(figures)
     state = snapshot.build(figures, [], city="tng", now_ms=NOW_MS)
-    found = network_tiles.tiles(seen, state, [], network.totals([]), NOW_MS)
+    found = network_tiles.tiles(seen, state, [], network.totals([]), None, NOW_MS)
     made = next(one for one in found if one["id"] == name)
     assert (made["level"], made["advice"]) == (level, advice)
 

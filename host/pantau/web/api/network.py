@@ -248,7 +248,7 @@ class _Watch:
                 "now": iso(now_ms),
                 "counted_at": iso(counted_ms),
                 "problems": said,
-                "tiles": network_tiles.tiles(seen, state, rows, totals, now_ms),
+                "tiles": network_tiles.tiles(seen, state, rows, totals, iso(counted_ms), now_ms),
                 "totals": totals,
                 "nodes": rows,
                 "sinks": network_tiles.sinks(seen, state["sinks"], said),
