@@ -12,8 +12,11 @@ from pathlib import Path
 from typing import Any
 
 import uvicorn
+from argon2 import PasswordHasher
 
 from built import health, records
+from pantau.access.passwords import Passwords
+from pantau.access.store import AccessStore
 from pantau.alerts.files import load
 from pantau.alerts.store import AlertStore
 from pantau.decode import Decoder
@@ -118,6 +121,8 @@ class City:
         self.now_s = int(time.time()) if now_ms is None else now_ms() // 1000
         self.store = CityStore(folder / "city.sqlite3")
         self.store.put_stations(station_rows(self.registry, self.now_s * 1000))
+        # A hash of the usual cost takes 64 MiB and a tenth of a second; how dear it is, is access' own test.
+        self.access = AccessStore(folder / "access.sqlite3", Passwords(PasswordHasher(1, 8, 1)))
         self.alerts = AlertStore(folder / "alerts.sqlite3", load(None), self.registry)
         self.bridge = Bridge()
         self._decode = Decoder(self.registry).decode
@@ -125,7 +130,7 @@ class City:
         if now_ms is not None:
             app["now_ms"] = now_ms
         usual = {"public_read": True, "city": "tng", "title": "Kota Tangerang", "licence": "CC-BY-4.0"}
-        app = usual | {"alert_store": self.alerts} | app
+        app = usual | {"alert_store": self.alerts, "access": self.access} | app
         self.app = create_app(
             self.store,
             self.bridge,
@@ -159,6 +164,7 @@ class City:
     def close(self) -> None:
         self.store.close()
         self.alerts.close()
+        self.access.close()
 
 
 @contextlib.contextmanager

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import uvicorn
 
+from pantau.access.store import FILE, AccessStore
 from pantau.problems import ConfigError, Problem
 from pantau.web.app import create_app
 
@@ -56,6 +57,7 @@ class Page:
             registry=registry,
             licence=web.licence,
             alert_store=alerts,
+            access=AccessStore(config.bridge.data_dir / FILE),
             basemap=web.basemap,
             cap=config.cap,
             public_url=web.public_url or "",

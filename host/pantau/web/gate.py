@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import sqlite3
 from typing import TYPE_CHECKING
 
 from fastapi import Request
+from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import cookie_parser
 
 from pantau.access.model import ANYBODY, Role, Who
 from pantau.web.query import RequestError
@@ -13,30 +17,87 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from starlette.responses import Response
-    from starlette.types import ASGIApp, Receive, Scope, Send
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
     from pantau.web.parts import Parts
 
     Endpoint = Callable[[Request], Awaitable[Response]]
 
+COOKIE, SECURE_COOKIE = "pantau", "__Host-pantau"  # the second cannot be set from plain HTTP, nor by another host
+SIGN = "x-pantau"  # a header that no other site's page can send to us: a change by cookie needs it
+_SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 _CLOSED = (
     "Reading is closed. To open it to everybody who can reach this port, set `public_read = true` under [web] in "
     "pantau.toml and restart the bridge."
 )
+_NOBODY = " Or let somebody log in: pantau access add NAME --role operator."
+
+
+def address_of(request: Request) -> str:
+    """Return where the request came from; behind a trusted proxy that of its client."""
+    return request.client.host if request.client is not None else ""
+
+
+def cookie_name(scheme: str) -> str:
+    """Return the session cookie's name: one that only HTTPS can set, where it is HTTPS."""
+    return SECURE_COOKIE if scheme == "https" else COOKIE
 
 
 class Gate:
-    """Sets `request.state.who`."""
+    """Sets `request.state.who`; refuses tokens that open nothing, and changes that another site's page could have sent."""
 
     def __init__(self, app: ASGIApp, parts: Parts) -> None:
         self._app, self._parts = app, parts
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on with its sender."""
-        if scope["type"] == "http":
-            scope.setdefault("state", {})["who"] = ANYBODY
-            scope["state"]["public_read"] = self._parts.public_read
-        await self._app(scope, receive, send)
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        headers = Headers(scope=scope)
+        try:
+            who = await self._who(headers, scope.get("scheme", "http"))
+            if who.via == "session" and scope["method"] not in _SAFE and SIGN not in headers:
+                raise RequestError(
+                    403, "Not from this page", f"A change needs the header {SIGN}: 1, which this bridge's page sends."
+                )
+        except RequestError as error:
+            await error.response()(scope, receive, send)
+            return
+        except sqlite3.Error as error:
+            detail = f"Who you are cannot be looked up ({error}): check the disk and the owner of access.sqlite3."
+            await RequestError(503, "Access unavailable", detail).response()(scope, receive, send)
+            return
+        state = scope.setdefault("state", {})
+        state["who"], state["public_read"] = who, self._parts.public_read
+        state["people"] = self._parts.access is not None
+
+        async def personal(message: Message) -> None:
+            if message["type"] == "http.response.start":  # what a person is told must not stay in a cache between us
+                MutableHeaders(scope=message)["cache-control"] = "private, no-store"
+            await send(message)
+
+        await self._app(scope, receive, send if who is ANYBODY else personal)
+
+    async def _who(self, headers: Headers, scheme: str) -> Who:
+        access = self._parts.access
+        shown = headers.get("authorization")
+        if shown is not None:
+            kind, _, secret = shown.partition(" ")
+            found = None
+            if access is not None and kind.lower() == "bearer" and len(secret) <= 200:
+                found = await run_in_threadpool(access.token, secret.strip(), self._parts.now_ms())
+            if found is None:
+                raise RequestError(
+                    401,
+                    "Token refused",
+                    "This token opens nothing: it is mistyped, revoked or has run out. Ask for a new one.",
+                )
+            return found
+        cookie = cookie_parser(headers.get("cookie", "")).get(cookie_name(scheme), "")
+        if access is None or not cookie or len(cookie) > 200:
+            return ANYBODY
+        return await run_in_threadpool(access.session, cookie, self._parts.now_ms()) or ANYBODY
 
 
 def who_of(request: Request) -> Who:
@@ -49,9 +110,15 @@ def require(request: Request, role: Role) -> Who:
     """Return who asks. Raises RequestError when they may not; the public may read where the operator opened reading."""
     who = who_of(request)
     asked = Role.VIEWER if role is Role.PUBLIC and not request.state.public_read else role
-    if who.role < asked:
-        raise RequestError(403, "Reading is closed", _CLOSED)
-    return who
+    if who.role >= asked:
+        return who
+    if who.role > Role.PUBLIC:
+        raise RequestError(
+            403, "Not allowed", f"This needs the role {asked.name.lower()}; {who.name} is {who.role.name.lower()}."
+        )
+    if asked > Role.VIEWER:
+        raise RequestError(401, "Log in", f"This needs somebody of the role {asked.name.lower()}: log in.")
+    raise RequestError(403, "Reading is closed", _CLOSED + (_NOBODY if request.state.people else ""))
 
 
 def needs(role: Role) -> Callable[[Request], Who]:

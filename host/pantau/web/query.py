@@ -27,6 +27,7 @@ class RequestError(Exception):
         self.title = title
         self.detail = detail
         self.errors = dict(errors or {})
+        self.headers: dict[str, str] = {"www-authenticate": "Bearer"} if status == 401 else {}
 
     def response(self) -> JSONResponse:
         """Return the problem document."""
@@ -38,7 +39,7 @@ class RequestError(Exception):
         }
         if self.errors:
             body["errors"] = [{"name": name, "reason": reason} for name, reason in self.errors.items()]
-        return JSONResponse(body, self.status, media_type="application/problem+json")
+        return JSONResponse(body, self.status, self.headers, media_type="application/problem+json")
 
 
 class SeriesQuery(NamedTuple):

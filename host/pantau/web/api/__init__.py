@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 
-from pantau.web.api import alerts, network, nodes, series, stations
+from pantau.web.api import alerts, network, nodes, series, session, stations
 from pantau.web.query import RequestError
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from pantau.web.parts import Parts
 
-_ROUTERS = (stations.router, series.router, nodes.router, alerts.router, network.router)
+_ROUTERS = (stations.router, series.router, nodes.router, alerts.router, network.router, session.router)
 _MOST_TEXT = 64
 
 
