@@ -72,7 +72,7 @@ def test_a_public_reader_is_told_that_only_staff_may(eyes):
     page.get_by_role("button", name="I have seen it").click()
     expect(page.locator(".story .problem")).to_contain_text("refused")
     expect(page.locator(".story").get_by_role("button", name="I have seen it")).to_be_visible()
-    assert [text for text in eyes.complaints() if "403" not in text] == []
+    assert [text for text in eyes.complaints() if "401" not in text] == []
 
 
 def test_staff_notes_an_alert_seen_and_every_page_hears_it(eyes, monkeypatch):

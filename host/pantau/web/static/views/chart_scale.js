@@ -227,7 +227,7 @@ export function barsPath(series, x, y, width_ms) {
   for (let i = 0; i < series.t.length; i++) {
     if (!drawn(series, i) || !series.max[i]) continue;
     const [left, right] = [x(series.t[i] - width_ms), x(series.t[i])];
-    const thick = Math.max(1, (right - left) * 0.86); // a shower of one minute stays visible in thirty days
+    const thick = Math.max(1, (right - left) * (right - left < 4 ? 1 : 0.86)); // a shower of one minute stays visible in thirty days
     path += `M${at(right - thick)} ${base}V${at(y(series.max[i]))}h${at(thick)}V${base}Z`;
   }
   return path;

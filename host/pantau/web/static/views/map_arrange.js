@@ -5,6 +5,9 @@ import { clusters, fan, fans, mean } from "./map_groups.js";
 import { urgent } from "./markers.js";
 
 const NO_CLUSTERS_FROM = 17; // here streets are wide: what still overlaps is fanned out
+const CALLING = 44; // px between stations that call: their rings are wide
+const COVERED = 15; // px within which a sign that calls would cover another
+const HOLE = 40; // px from the middle of a fan, so that a cluster shows within it
 
 /** Arrange StationMarkers. `cluster(at, members)` makes a sign for several; returns those that it made. */
 export function arrange(map, markers, cluster) {
@@ -16,11 +19,17 @@ export function arrange(map, markers, cluster) {
   const alone = points.filter(({ marker }) => urgent(marker.look));
   const calm = points.filter(({ marker }) => !urgent(marker.look));
   const made = [];
+  const signs = []; // where something calm is drawn
   for (const group of map.getZoom() >= NO_CLUSTERS_FROM ? fans(calm) : clusters(calm)) {
     if (group.length > 1 && map.getZoom() < NO_CLUSTERS_FROM) made.push(gathered(map, group, cluster));
-    else spread(group);
+    else spread(group, fan(group));
+    signs.push({ x: mean(group, "x"), y: mean(group, "y") });
   }
-  for (const group of fans(alone)) spread(group);
+  for (const group of fans(alone, CALLING)) {
+    const middle = { x: mean(group, "x"), y: mean(group, "y") };
+    const below = signs.some((sign) => Math.hypot(sign.x - middle.x, sign.y - middle.y) < COVERED);
+    spread(group, fan(group, CALLING, below ? HOLE : 0)); // who calls does not hide the others either
+  }
   // Who calls is drawn last: on top of everything.
   alone.sort((a, b) => a.marker.look.severity - b.marker.look.severity || a.marker.look.selected - b.marker.look.selected);
   for (const { marker } of alone) marker.bringToFront();
@@ -34,8 +43,7 @@ export function closer(map, members) {
   return [bounds.getCenter(), Math.min(zoom, NO_CLUSTERS_FROM)];
 }
 
-function spread(group) {
-  const offsets = fan(group);
+function spread(group, offsets) {
   group.forEach(({ marker }, place) => {
     marker.offset = L.point(offsets[place]);
     marker.redraw();

@@ -56,22 +56,23 @@ export function clusters(points) {
   return gather(middles, WIDE).flatMap((near) => (near[0].size > 1 ? [near.flatMap(({ group }) => group)] : near.map(({ group }) => group)));
 }
 
-/** Where each point of a group goes so that all are seen: [[dx, dy]] from its own place. */
-export function fan(group) {
-  if (group.length === 1) return [[0, 0]];
+/** Where each point of a group goes so that all are seen, `hole` px around their middle left free: [[dx, dy]] from its own place. */
+export function fan(group, apart = APART, hole = 0) {
+  if (group.length === 1 && !hole) return [[0, 0]];
   const middle = { x: mean(group, "x"), y: mean(group, "y") };
-  const ring = Math.max(APART / 2, (APART * group.length) / (2 * Math.PI));
+  const ring = Math.max(hole, apart / 2, (apart * group.length) / (2 * Math.PI));
+  const wound = group.length > RING_MOST;
+  const first = Math.max(0.5, (hole / (apart * 0.62)) ** 2);
   return group.map((point, place) => {
-    const wound = group.length > RING_MOST;
-    const radius = wound ? APART * 0.62 * Math.sqrt(place + 0.5) : ring;
-    const angle = wound ? place * GOLDEN : (place / group.length) * 2 * Math.PI - Math.PI / 2 + (group.length === 2 ? Math.PI / 2 : 0);
+    const radius = wound ? apart * 0.62 * Math.sqrt(place + first) : ring;
+    const angle = wound ? place * GOLDEN : (place / group.length) * 2 * Math.PI - (group.length === 2 ? 0 : Math.PI / 2);
     return [middle.x + radius * Math.cos(angle) - point.x, middle.y + radius * Math.sin(angle) - point.y];
   });
 }
 
 /** Fans of points that would hide each other. */
-export function fans(points) {
-  return gather(points, FAN);
+export function fans(points, near = FAN) {
+  return gather(points, near);
 }
 
 export function mean(group, axis) {

@@ -96,11 +96,12 @@ export class SeriesTools {
     const { text } = this.app;
     const links = readings.flatMap((reading, i) =>
       FORMATS.map((format) => {
-        const name = text.word("properties", reading.property);
-        const link = el("a", "", i ? `${name} ${format.toUpperCase()}` : format.toUpperCase());
+        const what = text.word("properties", reading.property);
+        const said = text.say("station.download_of", { what, format: format.toUpperCase() });
+        const link = el("a", "", i ? said : format.toUpperCase());
         link.href = seriesPath(station, reading, range, { format });
         link.download = `${station.id}-${reading.property}.${format}`;
-        link.title = link.ariaLabel = text.say("station.download_of", { what: name, format: format.toUpperCase() });
+        link.ariaLabel = said;
         return link;
       }),
     );

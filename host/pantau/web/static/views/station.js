@@ -159,7 +159,7 @@ export class StationView {
     const { text } = this.app;
     const at = known?.at ?? detail?.at ?? null;
     const kemendagri = known?.kemendagri ?? detail?.kemendagri;
-    const parts = [text.word("domains", domain), this.id, kemendagri && text.say("station.kemendagri", { code: kemendagri })].filter(Boolean);
+    const parts = [domain !== "other" && text.word("domains", domain), this.id, kemendagri && text.say("station.kemendagri", { code: kemendagri })].filter(Boolean);
     const said = parts.join(" · ");
     const where = at ? `${at[1].toFixed(5)}, ${at[0].toFixed(5)}` : text.say("station.nowhere");
     if (this.place.dataset.said === said + where) return;
