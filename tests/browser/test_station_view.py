@@ -12,11 +12,16 @@ import pytest
 from playwright.sync_api import expect
 
 from city_rig import XSS, City, serving
+from needs import missing
 from page_rig import Eyes, chromium
 from pantau_wire import names as T
 from station_answers import HOUR_MS, Answers, flood, series, station
+from vms import ROOT
 
 STATION = "#/station/pintu-air-10"
+AXE = ROOT / "node_modules" / "axe-core" / "axe.min.js"
+VIOLATIONS = """async () => (await axe.run('#station', {resultTypes: ['violations']})).violations
+  .map(({id, impact, nodes}) => [id, impact, nodes[0].html])"""
 SLOWEST_DRAW_MS = 80  # two panels of 1,440 points; 5 on the machine of 2026 when nothing else runs
 
 
@@ -68,6 +73,14 @@ def drawn(page):
 
 def path_of(page, name):
     return page.locator(f".chart .panel.main path.{name}").get_attribute("d")
+
+
+def axe(page):
+    """Return what axe-core finds in the view."""
+    if not AXE.exists():
+        missing("axe-core", "the npm packages (make setup)")
+    page.evaluate(AXE.read_text(encoding="utf-8"))
+    return page.evaluate(VIOLATIONS)
 
 
 def pressed(page, name):
@@ -126,6 +139,9 @@ def test_gaps_are_gaps_and_the_spread_survives_thirty_days(look, answers, eyes):
     assert path_of(page, "band").count("Z") == 4
     assert all("points=1500" in url for url in answers.asked)
     eyes.picture(page, "station-dark")
+    for part in (".about", ".astable"):
+        page.locator(f"{part} summary").click()
+    assert axe(page) == []
 
 
 def test_flagged_readings_are_marked_with_their_reason_and_hostile_words_are_text(look, answers):
