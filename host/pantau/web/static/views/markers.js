@@ -14,6 +14,7 @@ const FONT = '"DejaVu Sans", system-ui, sans-serif';
 const URGENT_SIZE = 1.35;
 const RING_FROM = 13; // px from the middle to the first ring
 const RING_STEP = 4;
+const LEG_SHORT = 15; // px that the line of a fanned sign keeps from a cluster's middle
 const SLACK = { mouse: 2, touch: 9 }; // px around a sign that still mean it
 const slack = matchMedia("(pointer: coarse)").matches ? SLACK.touch : SLACK.mouse;
 const STATES = ["alarm", "offline", "fault", "late", "maintenance", "ok"];
@@ -143,7 +144,9 @@ export const StationMarker = L.CircleMarker.extend({
       ctx.strokeStyle = colours.soft;
       ctx.lineWidth = 1;
       ctx.beginPath();
-      ctx.moveTo(this._anchor.x, this._anchor.y);
+      const whole = Math.hypot(this.offset.x, this.offset.y);
+      const from = whole > 2 * LEG_SHORT ? LEG_SHORT / whole : 0; // a cluster may stand at the place itself
+      ctx.moveTo(this._anchor.x + this.offset.x * from, this._anchor.y + this.offset.y * from);
       ctx.lineTo(this._point.x, this._point.y);
       ctx.stroke();
     }
