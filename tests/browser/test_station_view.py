@@ -269,6 +269,7 @@ def test_a_new_reading_appears_by_itself_and_escape_leads_back(eyes, city):
     expect(page.locator(".told.main b")).to_contain_text("5.14\u2009m")
     page.keyboard.press("Escape")
     expect(page.locator("#station")).to_be_hidden()
+    expect(page.locator("#stations a[href*='pintu-air-10']").first).to_be_focused()
 
 
 def test_on_a_phone_it_is_the_whole_screen_with_a_way_back_for_the_thumb(look, eyes):

@@ -39,6 +39,8 @@ export class StationView {
     root.setAttribute("aria-labelledby", "station-title");
     root.classList.add("stationview");
     root.append(head, this.alerts, this.note, this.readings.element, this.series.element, this.nodes, this.about);
+    // Where its reader came from, to go back to; known only when it was within this page.
+    addEventListener("hashchange", ({ oldURL }) => (this.before = new URL(oldURL).hash));
     root.addEventListener("keydown", (event) => event.key === "Escape" && !event.defaultPrevented && this.#leave());
   }
 
@@ -60,13 +62,15 @@ export class StationView {
     clearTimeout(this.timer);
     this.abort?.abort();
     const within = this.root.contains(document.activeElement) || document.activeElement === document.body;
+    const { opener } = this;
     this.id = this.detail = this.trouble = null;
     this.series.close();
-    if (back && within && this.opener?.isConnected) this.opener.focus({ preventScroll: true });
+    // Once the page has turned: what opened it may be hidden until then.
+    if (back && within) queueMicrotask(() => opener?.isConnected && opener.focus({ preventScroll: true }));
   }
 
   #leave() {
-    if (innerWidth < 720 && history.length > 1) history.back(); // a phone goes to where its person came from
+    if (this.before !== undefined && !this.before.startsWith("#/station/")) history.back();
     else this.app.go("#/");
   }
 
@@ -123,7 +127,6 @@ export class StationView {
     if (!detail) return void (this.series.element.hidden = true);
     this.readings.show(detail);
     this.series.show(detail);
-    this.series.render();
     this.nodes.replaceChildren(el("h3", "", text.say("station.nodes")), ...nodeCards(this.app, detail));
     if (!detail.nodes.length) this.nodes.append(el("p", "none", text.say("station.no_node")));
     this.about.lastElementChild.replaceChildren(...about(this.app, detail));

@@ -30,6 +30,10 @@ const SPAN = {
   ispu: "h24", pm2_5_nowcast: "h12", rain_intensity_60min: "min60", rain_intensity_15min: "min15", rain_intensity_5min: "min5",
   traffic_flow: "min15", degree_of_saturation: "min15", level_of_service: "min15",
 };
+// As pantau/web/network.py judges them: a fifth of a Li-ion cell is left; below it a Wi-Fi node loses frames; a frame may wait on its way,
+// but cannot come before it was made.
+const [LOW_MV, WEAK_DBM, BEHIND_MS, AHEAD_OF_US_MS] = [3500, -85, 60_000, 2000];
+const [MANY_ERRORS, HOUR_MS] = [10, 3_600_000]; // fewer, or less than one an hour, happen to a sensor that is well
 const AHEAD_MS = 5000; // a reading this far ahead of the bridge's clock is said to be, not shown as fresh
 
 /** Readings in the order in which they are read, without those that another one says already. */
@@ -88,6 +92,11 @@ export function rankOf(name, index, count) {
   return siaga ? { 1: 4, 2: 3, 3: 2, 4: 1 }[siaga[1]] : Math.max(1, 4 - (count - 1 - index));
 }
 
+/** How often sensors failed since the node started: the sum of its triples [sensor, reason, count]. */
+export function errorsOf(health) {
+  return Array.isArray(health.sensor_errors) ? health.sensor_errors.reduce((sum, one) => sum + (Number(one?.[2]) || 0), 0) : 0;
+}
+
 /** What a technician should look at on a node: [word of the table station.look, values], worst first. */
 export function lookAt(node, now_ms, offlineReports = 5) {
   const h = node.health ?? {};
@@ -95,12 +104,14 @@ export function lookAt(node, now_ms, offlineReports = 5) {
   const seen_ms = node.last_seen ? Date.parse(node.last_seen) : null;
   if (seen_ms === null) found.push(["never", {}]);
   else if (now_ms - seen_ms > offlineReports * node.report_interval_s * 1000) found.push(["silent", { age_s: (now_ms - seen_ms) / 1000 }]);
-  if (h.battery_mv > 0 && h.battery_mv < 3500) found.push(["battery", { volts: h.battery_mv / 1000 }]);
+  if (h.battery_mv > 0 && h.battery_mv <= LOW_MV) found.push(["battery", { volts: h.battery_mv / 1000 }]);
   if (h.overwritten_records > 0) found.push(["overwritten", { n: h.overwritten_records }]);
-  if (h.sensor_errors > 0) found.push(["sensor", { n: h.sensor_errors }]);
-  if (node.clock !== null && node.clock !== undefined && node.clock < 2) found.push(["clock", {}]);
-  else if (Math.abs(node.clock_offset_ms ?? 0) > 2000) found.push(["offset", { seconds: node.clock_offset_ms / 1000 }]);
-  if (h.rssi !== undefined && h.rssi !== null && h.rssi < -85) found.push(["signal", { dbm: h.rssi }]);
+  const errors = errorsOf(h);
+  if (errors >= MANY_ERRORS && errors * HOUR_MS >= (h.uptime_ms ?? 0)) found.push(["sensor", { n: errors }]);
+  const offset_ms = node.clock_offset_ms ?? 0;
+  if (node.clock === 0) found.push(["clock", {}]);
+  else if (offset_ms > AHEAD_OF_US_MS || offset_ms < -BEHIND_MS) found.push(["offset", { seconds: offset_ms / 1000 }]);
+  if (h.rssi !== undefined && h.rssi !== null && h.rssi < WEAK_DBM) found.push(["signal", { dbm: h.rssi }]);
   if (h.outbox_records > 60) found.push(["outbox", { n: h.outbox_records }]);
   if (h.uptime_ms < 600_000) found.push(["restarted", { age_s: h.uptime_ms / 1000 }]);
   return found;

@@ -1,7 +1,7 @@
 // The nodes of a station as a technician reads them: what to look at first, then the figures. And what is known of the place itself.
 
 import { el } from "../lib/dom.js";
-import { lookAt } from "./station_facts.js";
+import { errorsOf, lookAt } from "./station_facts.js";
 
 /** One card a node. */
 export function nodeCards(app, station) {
@@ -35,7 +35,7 @@ function facts(text, node, now_ms) {
   if (has(node.clock_offset_ms)) found.push(["offset", `${text.number(node.clock_offset_ms / 1000)}\u2009${text.word("units_time", "s")}`]);
   if (has(h.outbox_records)) found.push(["outbox", text.number(h.outbox_records)]);
   if (has(h.overwritten_records)) found.push(["overwritten", text.number(h.overwritten_records)]);
-  if (has(h.sensor_errors)) found.push(["sensor_errors", text.number(h.sensor_errors)]);
+  if (errorsOf(h)) found.push(["sensor_errors", text.number(errorsOf(h))]);
   if (has(h.reconnects)) found.push(["reconnects", text.number(h.reconnects)]);
   if (has(h.uptime_ms)) found.push(["uptime", text.age(h.uptime_ms / 1000)]);
   if (node.firmware) found.push(["firmware", String(node.firmware)]);
