@@ -15,7 +15,9 @@ from pantau.registry.file import read
 from pantau.sinks._city_stations import station_rows
 from pantau.sinks.sqlite import CityStore
 from pantau.web import app as web
+from pantau.web.sta import model
 from pantau.web.sta import reader as sta_reader
+from pantau.web.sta.method import _DERIVED, INDICATIVE, method
 from pantau_wire import frame
 from pantau_wire import names as T
 
@@ -29,6 +31,11 @@ latitude = -6.18
 longitude = 106.62
 kemendagri = "36.71.01.1001"
 sensor_height_m = 6.5
+datum = "LWS"
+[[calibration]]
+station = "pintu-10"
+version = 3
+level_offset_m = 0.0
 [[station]]
 id = "jl-daan-mogot"
 name = "Jalan Daan Mogot"
@@ -86,7 +93,7 @@ def sta(tmp_path):
         query = "&".join(f"${name}={quote(str(value))}" for name, value in options.items())
         answer = client.get(f"/sta/v1.1{path}?{query}" if query else f"/sta/v1.1{path}")
         assert answer.status_code == status, answer.text
-        return answer.json() if "json" in answer.headers["content-type"] else answer.text
+        return answer.json() if "json" in answer.headers.get("content-type", "") else answer.text
 
     yield get
     store.close()
@@ -118,6 +125,10 @@ def test_a_datastream_says_what_a_reader_of_open_data_must_know(sta):
         "A0-17",
         "pintu-10",
     )
+    assert (told["datum"], told["calibration"], told["sensor_height_m"]) == ("LWS", 3, 6.5)
+    assert (told["ucum"], told["kemendagri"], told["indicative"]) == ("m", "36.71.01.1001", False)
+    assert "Sensor height" in told["method"]
+    assert stream["observedArea"] == {"type": "Point", "coordinates": [106.62, -6.18]}
     assert stream["phenomenonTime"] == "2026-11-18T11:06:40.000Z/2026-11-18T11:09:40.000Z"
     assert (stream["Thing"]["name"], stream["Sensor"]["name"]) == ("flood-01", "a02yyuw")
     assert stream["Thing"]["properties"]["kemendagri"] == "36.71.01.1001"
@@ -205,6 +216,25 @@ def test_select_expand_and_paths(sta):
         ("/Things('x'' OR 1=1 --')", {}, 404, "no such entity"),
         ("/Things('flood-01')/secrets", {}, 404, "have no"),
         ("/Things/Datastreams", {}, 404, "name one"),
+        ("/MultiDatastreams", {}, 404, "there are Things"),
+        ("/Things('flood-01')/properties/nothing", {}, 404, "have no"),
+        ("/Things('flood-01')/properties/domain/x/$value", {}, 404, "have no"),
+        ("/Things('flood-01')/$value", {}, 404, "have no"),
+        ("/Things" + "/Datastreams('x')/Thing" * 20, {}, 404, "at most"),
+        ("/Things('" + "x" * 3000 + "')", {}, 404, "no such entity"),
+        ("/Things", {"filter": " or ".join(["name eq 'x'"] * 1500)}, 400, "at most"),
+        ("/Things", {"filter": "not " * 300 + "(name eq 'x')"}, 400, "$filter"),
+        ("/Things", {"filter": "-" * 900 + "1 eq 1"}, 400, "$filter"),
+        ("/Things", {"filter": "name in (" + ",".join("'x'" for _ in range(250)) + ")"}, 400, "$filter"),
+        ("/Things", {"filter": "Datastreams/Observations/Datastream/Thing/name eq 'no'"}, 200, "[]"),
+        ("/Things", {"filter": "name eq 'x''; DROP TABLE nodes; --'"}, 200, "[]"),
+        ("/Things", {"filter": "name eq '<script>alert(1)</script>'"}, 200, "[]"),
+        ("/Observations", {"filter": "phenomenonTime gt 99999-01-01T00:00:00Z"}, 400, "$filter"),
+        ("/Observations", {"filter": "phenomenonTime gt 0001-01-01T00:00:00+14:00"}, 400, "$filter"),
+        ("/Observations", {"filter": "result add 9223372036854775807 gt 1", "top": 0}, 200, ""),
+        ("/Observations", {"filter": "geo.distance(id, geography'POINT(1 2)') lt 1"}, 400, "another kind"),
+        ("/Locations", {"filter": "floor(name) eq 1"}, 400, "another kind"),
+        ("/Things", {"top": str(10**18)}, 400, "whole number"),
         ("/Things", {"filter": "nid eq 1"}, 400, "have no 'nid'"),
         ("/Things", {"filter": "name eq"}, 400, "$filter"),
         ("/Things", {"filter": "sleep(5) eq 1"}, 400, "no function sleep"),
@@ -230,6 +260,42 @@ def test_what_is_not_understood_is_said_and_nothing_breaks(sta, path, options, s
     assert words in str(answer)
 
 
+def test_a_part_of_a_property_and_one_without_a_value(sta):
+    assert sta("/Things('flood-01')/properties/domain") == {"domain": "flood"}
+    assert sta("/Things('flood-01')/properties/domain/$value") == "flood"
+    assert '"qudt' not in sta("/Datastreams('flood-01:water_level')/unitOfMeasurement/$value")
+    missing = sta("/Observations", filter="result eq null", top=1)["value"][0]["@iot.selfLink"]
+    assert sta(missing.partition("/sta/v1.1")[2] + "/result", 204) == ""
+
+
+def test_every_navigation_of_every_set_leads_somewhere(sta):
+    for name, known in model.SETS.items():
+        entity = sta(f"/{name}", top=1, orderby="id")["value"][0]
+        for link in known.links:
+            followed = sta(entity[f"{link}@iot.navigationLink"].partition("/sta/v1.1")[2])
+            expanded = sta(f"/{name}", top=1, orderby="id", expand=link)["value"][0][link]
+            assert followed.get("value", followed) == expanded, (name, link)
+
+
+def test_where_a_node_stood_before_is_told(sta):
+    page = sta("/Things('flood-01')/HistoricalLocations", expand="Locations,Thing")
+    assert [(one["Thing"]["name"], one["Locations"][0]["name"]) for one in page["value"]] == [
+        ("flood-01", "Pintu Air 10")
+    ]
+
+
+def test_an_index_says_that_it_is_indicative():
+    assert {"ispu", "pm2_5_nowcast", "siaga_state"} <= INDICATIVE
+    assert "not official" in method("ispu") and "sensor measured" in method("pm2_5")
+    known = {row[0] for row in T.PROPERTIES.values()}
+    assert set(_DERIVED) <= known and known >= INDICATIVE
+
+
+def test_an_answer_with_all_that_is_expanded_has_a_bound_in_time(sta, monkeypatch):
+    monkeypatch.setattr("pantau.web.sta.service.ANSWER_S", -1.0)
+    assert "follow the links" in str(sta("/Things", 503, expand="Datastreams"))
+
+
 def test_an_answer_that_takes_too_long_is_given_up(sta, monkeypatch):
     monkeypatch.setattr(sta_reader, "BUDGET_S", -1.0)
     monkeypatch.setattr(sta_reader, "_STEPS", 1)
@@ -246,5 +312,5 @@ def test_nothing_can_be_written(sta, tmp_path):
         CityStore(tmp_path / "other.sqlite3"), Status(), public_read=True, city="t", registry=lambda: None
     )
     client = TestClient(app, raise_server_exceptions=False)
-    for method in ("post", "put", "patch", "delete"):
-        assert getattr(client, method)("/sta/v1.1/Things").status_code == 405
+    for verb in ("post", "put", "patch", "delete"):
+        assert getattr(client, verb)("/sta/v1.1/Things").status_code == 405

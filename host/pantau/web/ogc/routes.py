@@ -9,6 +9,7 @@ from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 
 from pantau.access.model import Role
+from pantau.web.address import base_url
 from pantau.web.gate import gated
 from pantau.web.geojson import iso
 from pantau.web.ogc import documents, html, layers, query
@@ -57,7 +58,10 @@ class _Api:
     def _answer(self, render: Render, request: Request) -> Response:
         pairs = tuple(request.query_params.multi_items())
         here = Here(
-            self._server(request) + PREFIX, request.url.path.removeprefix(PREFIX).lstrip("/"), pairs, _form(request)
+            base_url(request, self._parts) + PREFIX,
+            request.url.path.removeprefix(PREFIX).lstrip("/"),
+            pairs,
+            _form(request),
         )
         document, media, more = render(here, request)
         headers = {"cache-control": "no-store", "vary": "accept", **more}
@@ -65,11 +69,6 @@ class _Api:
             title = f"{self._parts.title}: {document.get('title') or here.path or 'open data'}"
             return HTMLResponse(html.page(title, document), headers=headers)
         return JSONResponse(document, headers=headers, media_type=media)
-
-    def _server(self, request: Request) -> str:
-        """Return the URL of this server as the client knows it."""
-        given = self._parts.public_url
-        return given.rstrip("/") if given else f"{request.url.scheme}://{request.url.netloc}"
 
     def landing(self, here: Here, _request: Request) -> tuple[Any, str, dict[str, str]]:
         query.formats(here.query)

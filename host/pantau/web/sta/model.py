@@ -29,12 +29,15 @@ CREATE TEMP VIEW ObservedProperties AS SELECT o.name AS id, o.name AS name, o.de
 CREATE TEMP VIEW Datastreams AS SELECT n.node || ':' || p.name AS id, n.node || '/' || p.name AS name,
     o.title || ' by ' || n.node AS description,
     'http://www.opengis.net/def/observationType/OGC-OM/2.0/OM_Measurement' AS observationType, o.unit AS unitOfMeasurement,
-    json_patch(o.properties, coalesce(w.properties, '{}')) AS properties,
+    json_patch(json_patch(o.properties, coalesce(c.properties, '{}')), coalesce(w.properties, '{}')) AS properties,
+    s.lon || ' ' || s.lat AS observedArea,
     (SELECT min(observed_at) FROM city.observations WHERE node = l.node AND property = l.property AND observed_at IS NOT NULL) AS first,
     (SELECT max(observed_at) FROM city.observations WHERE node = l.node AND property = l.property AND observed_at IS NOT NULL) AS phenomenonTime,
     l.node AS nid, l.property AS pid, coalesce(w.model, 'pantau') AS model
     FROM city.latest AS l JOIN city.nodes AS n ON n.id = l.node JOIN city.properties AS p ON p.id = l.property
-    JOIN observed AS o ON o.name = p.name LEFT JOIN wired AS w ON w.node = n.node AND w.property = p.name;
+    JOIN observed AS o ON o.name = p.name LEFT JOIN wired AS w ON w.node = n.node AND w.property = p.name
+    LEFT JOIN city.placements AS at ON at.node = n.node LEFT JOIN city.stations AS s ON s.id = at.station
+    LEFT JOIN codes AS c ON c.station = at.station;
 CREATE TEMP VIEW FeaturesOfInterest AS SELECT s.id AS id, s.name AS name, s.name AS description, 'application/geo+json' AS encodingType,
     s.lon || ' ' || s.lat AS feature, json_object('station', s.id) AS properties, w.id AS sid
     FROM city.stations AS s JOIN city.words AS w ON w.text = s.id WHERE s.lon IS NOT NULL;
@@ -97,7 +100,8 @@ SETS = {
     "Datastreams": EntitySet(
         "Datastream",
         {
-            **_NAMED, "observationType": TEXT, "unitOfMeasurement": JSON, "phenomenonTime": TIME, "properties": JSON,
+            **_NAMED, "observationType": TEXT, "unitOfMeasurement": JSON, "observedArea": PLACE,
+            "phenomenonTime": TIME, "properties": JSON,
         },
         ("nid", "pid"),
         {

@@ -12,6 +12,7 @@ from urllib.parse import quote
 from pantau import mapping
 from pantau.registry import EVER_MS
 from pantau.web.sta.functions import teach
+from pantau.web.sta.method import INDICATIVE, method
 from pantau.web.sta.model import VIEWS
 
 if TYPE_CHECKING:
@@ -22,12 +23,17 @@ if TYPE_CHECKING:
     from pantau.web.sta.sql import Query
 
 BUDGET_S = 2.0  # of one statement: what takes longer keeps others waiting
+ANSWER_S = 10.0  # of one answer with all that is expanded
+_OTHER_KIND = (
+    "a function got a value of another kind: geo functions compare location, feature or observedArea with geography'...', "
+    "round, floor and ceiling take numbers"
+)
 _STEPS = 20_000  # of SQLite's machine between two looks at the clock
 _DERIVED = "pantau"  # the Sensor of what no sensor of the registry observes, as the SensorThings sink calls it
 _UCUM = "http://www.opengis.net/def/uom/UCUM/0/"
 _TABLES = """
 CREATE TABLE observed (name TEXT PRIMARY KEY, title, judul, definition, unit, properties) WITHOUT ROWID;
-CREATE TABLE codes (station TEXT PRIMARY KEY, kemendagri) WITHOUT ROWID;
+CREATE TABLE codes (station TEXT PRIMARY KEY, kemendagri, properties) WITHOUT ROWID;
 CREATE TABLE stays (node, station, start_ms, PRIMARY KEY (node, start_ms)) WITHOUT ROWID;
 CREATE TABLE models (model TEXT PRIMARY KEY, said) WITHOUT ROWID;
 CREATE TABLE wired (node, property, model, properties, PRIMARY KEY (node, property)) WITHOUT ROWID;
@@ -67,10 +73,8 @@ class Reader:
             for table in _FILLED:
                 self._db.execute(f"DELETE FROM {table}")  # noqa: S608  names from above
             self._db.executemany("INSERT INTO observed VALUES (?,?,?,?,?,?)", _observed(self._licence))
-            self._db.executemany(
-                "INSERT INTO codes VALUES (?,?)", [(s.id, s.kemendagri) for s in registry.stations.values()]
-            )
             now_ms = self._now_ms()
+            self._db.executemany("INSERT INTO codes VALUES (?,?,?)", _codes(registry, now_ms))
             stays = [
                 (stay.id, stay.station, max(0, stay.start_ms) if stay.start_ms > EVER_MS else 0)
                 for node in registry.nodes
@@ -86,10 +90,15 @@ class Reader:
             self._db.execute("COMMIT")
             self._given = registry
 
-    def rows(self, query: Query) -> list[dict[str, Any]]:
-        """Return the rows of a statement."""
-        end = time.monotonic() + BUDGET_S
+    def rows(self, query: Query, until_s: float) -> list[dict[str, Any]]:
+        """Return the rows of a statement of an answer that must be whole at `until_s` of the monotonic clock."""
         with self._lock:
+            now_s = time.monotonic()
+            if now_s > until_s:
+                raise TooLongError(
+                    f"the answer takes more than {ANSWER_S:g} s: a smaller $top, here or in $expand, and follow the links"
+                )
+            end = min(until_s, now_s + BUDGET_S)
             self._db.set_progress_handler(lambda: time.monotonic() > end, _STEPS)
             try:
                 return [dict(row) for row in self._db.execute(query.text, query.values)]
@@ -100,6 +109,8 @@ class Reader:
                     ) from None
                 if "attached" in str(error) or "disk" in str(error) or "no such table" in str(error):
                     raise
+                if "user-defined" in str(error):
+                    raise ValueError(_OTHER_KIND) from None
                 raise ValueError(str(error)) from None  # of the values: an integer overflow, say
             finally:
                 self._db.set_progress_handler(None, 0)
@@ -115,7 +126,14 @@ def _observed(licence: str) -> Iterator[tuple[Any, ...]]:
             continue  # nothing that platforms are told of
         unit = seen.unit
         told = {"name": unit.name, "symbol": unit.symbol, "definition": unit.qudt or _UCUM + quote(unit.ucum, safe="")}
-        more = {"ucum": unit.ucum, "judul": seen.judul, "period": seen.period, "licence": licence}
+        more = {
+            "ucum": unit.ucum,
+            "judul": seen.judul,
+            "method": method(name),
+            "indicative": name in INDICATIVE,
+            "period": seen.period,
+            "licence": licence or None,
+        }
         yield (
             name,
             seen.title,
@@ -126,6 +144,21 @@ def _observed(licence: str) -> Iterator[tuple[Any, ...]]:
         )
 
 
+def _codes(registry: Registry, now_ms: int) -> Iterator[tuple[str, str | None, str]]:
+    """Yield (station, its code, what its figures are now: metadata of each Datastream there)."""
+    for name, last in registry.stations.items():
+        station = registry.station(name, now_ms) or last
+        more = {
+            "station": name,
+            "kemendagri": station.kemendagri,
+            "datum": station.datum,
+            "datum_height_m": station.datum_height_m,
+            "sensor_height_m": station.sensor_height_m,
+            "calibration": max(station.calibrations, default=None),
+        }
+        yield name, station.kemendagri, json.dumps({key: value for key, value in more.items() if value is not None})
+
+
 def _wired(registry: Registry, now_ms: int) -> Iterator[tuple[str, str, str, str]]:
     """Yield (node, property, model of its sensor, metadata) of all that the registry says stands there now."""
     for station in registry.stations.values():
@@ -134,11 +167,7 @@ def _wired(registry: Registry, now_ms: int) -> Iterator[tuple[str, str, str, str
             more: dict[str, Any] = {
                 "sensor": sensor.model,
                 "serial": sensor.serial,
-                "station": station.id,
-                "datum": station.datum,
             }
-            if station.calibrations:
-                more["calibration"] = max(station.calibrations)
             told = json.dumps({key: value for key, value in more.items() if value is not None})
             for node in nodes if sensor.node is None else (sensor.node,):
                 for name in sensor.properties:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import quote, unquote, urlencode
 
@@ -14,6 +15,7 @@ from pantau.web.geojson import iso
 from pantau.web.sta import sql
 from pantau.web.sta.model import JSON, PLACE, SETS, TIME
 from pantau.web.sta.options import OptionError, Options, parse
+from pantau.web.sta.reader import ANSWER_S
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -48,6 +50,7 @@ class Service:
     def __init__(self, reader: Reader, root: str, now_ms: int) -> None:
         self._reader, self._root, self._now_ms = reader, root, now_ms
         self._left = MAX_ENTITIES
+        self._until_s = time.monotonic() + ANSWER_S
 
     def answer(self, path: str, query: str) -> Any:
         """Return the JSON value for a path below the root. NotFoundError, OptionError, TooLongError, sqlite3.Error."""
@@ -103,7 +106,7 @@ class Service:
         words = ident.split(":")
         if len(words) != (2 if name == "Datastreams" else 5):
             return {"id": ident}
-        found = self._reader.rows(sql.Query(
+        found = self._rows(sql.Query(
             "SELECT n.id AS nid, p.id AS pid FROM city.nodes AS n, city.properties AS p WHERE n.node = ? AND p.name = ?", (words[0], words[-1]),
         ))  # fmt: skip
         numbers = [word for word in words[1:-1] if word.isascii() and word.isdigit() and len(word) < 19]
@@ -111,8 +114,11 @@ class Service:
             return {"id": ident}
         return {**found[0], **dict(zip(("boot", "seq", "idx"), map(int, numbers), strict=False))}
 
+    def _rows(self, query: sql.Query) -> list[dict[str, Any]]:
+        return self._reader.rows(query, self._until_s)
+
     def _row(self, place: _Place) -> dict[str, Any]:
-        found = self._reader.rows(sql.page(place.name, Options(top=1), place.where, self._now_ms))
+        found = self._rows(sql.page(place.name, Options(top=1), place.where, self._now_ms))
         if not found:
             raise NotFoundError(f"no such entity in {place.name}")
         return found[0]
@@ -125,8 +131,8 @@ class Service:
     def _page(self, name: str, where: Mapping[str, Any], asked: Options, path: str) -> dict[str, Any]:
         answer: dict[str, Any] = {}
         if asked.counted:
-            answer["@iot.count"] = self._reader.rows(sql.count(name, asked, where, self._now_ms))[0]["count(*)"]
-        rows = self._reader.rows(sql.page(name, asked, where, self._now_ms))
+            answer["@iot.count"] = self._rows(sql.count(name, asked, where, self._now_ms))[0]["count(*)"]
+        rows = self._rows(sql.page(name, asked, where, self._now_ms))
         if len(rows) > asked.top and asked.top:
             answer["@iot.nextLink"] = f"{self._root}/{path}?{self._next(asked)}"
         self._left -= min(len(rows), asked.top)
@@ -179,9 +185,7 @@ class Service:
     ) -> None:
         name, where = to
         if not many:
-            rows = (
-                [] if None in where.values() else self._reader.rows(sql.page(name, Options(top=1), where, self._now_ms))
-            )
+            rows = [] if None in where.values() else self._rows(sql.page(name, Options(top=1), where, self._now_ms))
             entity[link] = self._entity(name, rows[0], asked) if rows else None
             return
         page = self._page(name, where, asked, quote(path, safe="()'/$"))
@@ -196,13 +200,17 @@ class Service:
         return {**page, "value": links}
 
     def _part(self, place: _Place, rest: list[str]) -> Any:
-        """Return one property of an entity, as {name: value} or with $value by itself."""
+        """Return one property of an entity, or a part of one, as {name: value} or with $value by itself."""
         known: EntitySet = SETS[place.name]
-        name = rest[0]
-        if not place.one or name not in known.fields or rest[1:] not in ([], ["$value"]):
+        names = rest[:-1] if rest[-1] == "$value" else rest
+        if not place.one or not names or names[0] not in known.fields:
             raise NotFoundError(f"{place.name} have no {'/'.join(rest)[:60]!r}")
-        value = _shown(place.name, name, known.fields[name], self._row(place))
-        return value if rest[1:] else {name: value}
+        value = _shown(place.name, names[0], known.fields[names[0]], self._row(place))
+        for name in names[1:]:
+            if not isinstance(value, dict) or name not in value:
+                raise NotFoundError(f"{place.name} have no {'/'.join(rest)[:60]!r}")
+            value = value[name]
+        return value if names is not rest or value is None else {names[-1]: value}
 
 
 def _segments(path: str) -> list[str]:
