@@ -65,7 +65,14 @@ def station(now_ms: int, **more: Any) -> dict[str, Any]:
         "dated_later": False,
         "observed_at": iso(now_ms - 20_000),
     }
-    health = {"rssi": -91, "battery_mv": 3420, "outbox_records": 3, "overwritten_records": 0, "uptime_ms": 86_400_000}
+    health = {
+        "rssi": -91,
+        "battery_mv": 3420,
+        "outbox_records": 3,
+        "overwritten_records": 0,
+        "uptime_ms": 86_400_000,
+        "sensor_errors": [[0, "timeout", 31]],
+    }
     node = {
         "node": "flood-01",
         "last_seen": iso(now_ms - 15_000),

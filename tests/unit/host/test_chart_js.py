@@ -117,8 +117,8 @@ ASKED = {
         " health: { battery_mv: 3300, overwritten_records: 5, rssi: -99, uptime_ms: 1000 } }, T0).map(([what]) => what)"
     ),
     "look errors": (
-        "[[[0, 3, 9]], [[0, 3, 9], [1, 4, 9]]].map((sensor_errors) => f.lookAt({ last_seen: new Date(T0).toISOString(),"
-        " report_interval_s: 60, health: { sensor_errors, uptime_ms: 9e6 } }, T0).map(([what, { n }]) => [what, n]))"
+        "[[[0, 'timeout', 9], [0, 'no_sample', 99]], [[0, 'timeout', 9], [1, 'checksum', 10]]].map((sensor_errors) => f.lookAt({ last_seen: new Date(T0).toISOString(),"
+        " report_interval_s: 60, health: { sensor_errors, uptime_ms: 9e6 } }, T0).map(([what, values]) => [what, ...Object.values(values)]))"
     ),
     "look well": "f.lookAt({ last_seen: new Date(T0).toISOString(), report_interval_s: 60, clock: 3, health: { battery_mv: 0 } }, T0)",
     "look never": "f.lookAt({ last_seen: null, report_interval_s: 60, clock: null }, T0).map(([what]) => what)",
@@ -255,7 +255,7 @@ def test_a_reading_is_late_after_two_of_its_own_intervals(run):
 
 def test_a_technician_is_told_what_to_look_at(run):
     assert run["look"] == ["battery", "overwritten", "offset", "signal", "restarted"]
-    assert run["look errors"] == [[], [["sensor", 18]]]
+    assert run["look errors"] == [[], [["sensor", 19, 1, "checksum"]]]
     assert run["look well"] == []
     assert run["look never"] == ["never"]
 

@@ -1,5 +1,7 @@
 // What the page knows of observed properties and of a station's readings. Pure.
 
+import { EMPTY } from "./chart_scale.js";
+
 // The value that a domain is watched for, the first that a station has; and those that only a technician wants, last.
 const FIRST = {
   flood: ["water_level", "flood_depth", "water_distance_corrected", "water_distance", "rain_intensity_60min", "rain_amount", "siaga_state"],
@@ -92,9 +94,11 @@ export function rankOf(name, index, count) {
   return siaga ? { 1: 4, 2: 3, 3: 2, 4: 1 }[siaga[1]] : Math.max(1, 4 - (count - 1 - index));
 }
 
-/** How often sensors failed since the node started: the sum of its triples [sensor, reason, count]. */
+/** [how often sensors failed since the node started, the worst of its triples [sensor, reason, count]]. An empty road is no failure. */
 export function errorsOf(health) {
-  return Array.isArray(health.sensor_errors) ? health.sensor_errors.reduce((sum, one) => sum + (Number(one?.[2]) || 0), 0) : 0;
+  const triples = Array.isArray(health.sensor_errors) ? health.sensor_errors.filter((one) => one?.[2] > 0 && one[1] !== EMPTY) : [];
+  const worst = triples.reduce((most, one) => (one[2] > most[2] ? one : most), [null, null, 0]);
+  return [triples.reduce((sum, [, , count]) => sum + count, 0), worst];
 }
 
 /** What a technician should look at on a node: [word of the table station.look, values], worst first. */
@@ -106,8 +110,8 @@ export function lookAt(node, now_ms, offlineReports = 5) {
   else if (now_ms - seen_ms > offlineReports * node.report_interval_s * 1000) found.push(["silent", { age_s: (now_ms - seen_ms) / 1000 }]);
   if (h.battery_mv > 0 && h.battery_mv <= LOW_MV) found.push(["battery", { volts: h.battery_mv / 1000 }]);
   if (h.overwritten_records > 0) found.push(["overwritten", { n: h.overwritten_records }]);
-  const errors = errorsOf(h);
-  if (errors >= MANY_ERRORS && errors * HOUR_MS >= (h.uptime_ms ?? 0)) found.push(["sensor", { n: errors }]);
+  const [errors, worst] = errorsOf(h);
+  if (errors >= MANY_ERRORS && errors * HOUR_MS >= (h.uptime_ms ?? 0)) found.push(["sensor", { n: errors, sensor: worst[0], reason: worst[1] }]);
   const offset_ms = node.clock_offset_ms ?? 0;
   if (node.clock === 0) found.push(["clock", {}]);
   else if (offset_ms > AHEAD_OF_US_MS || offset_ms < -BEHIND_MS) found.push(["offset", { seconds: offset_ms / 1000 }]);

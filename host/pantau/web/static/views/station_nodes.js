@@ -19,8 +19,10 @@ function card(app, station, node) {
   return box;
 }
 
+/** The values of a sentence as they are said: ages, reasons, numbers. */
 function spoken(text, values) {
-  return Object.fromEntries(Object.entries(values).map(([name, value]) => [name === "age_s" ? "age" : name, name === "age_s" ? text.age(value) : text.number(value)]));
+  const said = { age_s: ["age", text.age], reason: ["reason", (name) => text.word("reasons", name)] };
+  return Object.fromEntries(Object.entries(values).map(([name, value]) => (said[name] ? [said[name][0], said[name][1](value)] : [name, text.number(value)])));
 }
 
 /** [word, value] pairs of what a node said of itself; what it did not say is left out. */
@@ -35,7 +37,8 @@ function facts(text, node, now_ms) {
   if (has(node.clock_offset_ms)) found.push(["offset", `${text.number(node.clock_offset_ms / 1000)}\u2009${text.word("units_time", "s")}`]);
   if (has(h.outbox_records)) found.push(["outbox", text.number(h.outbox_records)]);
   if (has(h.overwritten_records)) found.push(["overwritten", text.number(h.overwritten_records)]);
-  if (errorsOf(h)) found.push(["sensor_errors", text.number(errorsOf(h))]);
+  const [errors] = errorsOf(h);
+  if (errors) found.push(["sensor_errors", text.number(errors)]);
   if (has(h.reconnects)) found.push(["reconnects", text.number(h.reconnects)]);
   if (has(h.uptime_ms)) found.push(["uptime", text.age(h.uptime_ms / 1000)]);
   if (node.firmware) found.push(["firmware", String(node.firmware)]);
