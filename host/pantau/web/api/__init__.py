@@ -7,9 +7,12 @@ from typing import TYPE_CHECKING
 
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
 
 from pantau.web.api import alerts, network, nodes, series, session, stations
+from pantau.web.api.document import documented
 from pantau.web.query import RequestError
+from pantau.web.series import TooMuchError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,10 +35,17 @@ def build(parts: Parts) -> FastAPI:
         description="What the sensors of the city observed, where and how well. Times are UTC.",
         docs_url=None,
         redoc_url=None,
-        exception_handlers={RequestError: refused, sqlite3.Error: refused, RequestValidationError: _invalid},
+        exception_handlers={
+            RequestError: refused,
+            sqlite3.Error: refused,
+            TooMuchError: refused,
+            RequestValidationError: _invalid,
+            HTTPException: _nothing,
+        },
     )
     for router in _ROUTERS:
         app.include_router(router(parts))
+    app.openapi = documented(app)  # type: ignore[method-assign]
     return app
 
 
@@ -43,8 +53,19 @@ async def refused(_request: Request, error: Exception) -> Response:
     """Answer with the problem document of an error."""
     if isinstance(error, RequestError):
         return error.response()
+    if isinstance(error, TooMuchError):
+        return RequestError(503, "Too much was asked", str(error)).response()
     detail = f"The city store cannot be read ({error}): check the disk and the file's owner."
     return RequestError(503, "Store unavailable", detail).response()
+
+
+async def _nothing(_request: Request, error: Exception) -> Response:
+    """Answer what no route takes: an unknown path, or a method that it has not."""
+    assert isinstance(error, HTTPException)
+    detail = "There is nothing here: /api/openapi.json says what there is."
+    refusal = RequestError(error.status_code, str(error.detail), detail)
+    refusal.headers |= dict(error.headers or {})
+    return refusal.response()
 
 
 async def _invalid(_request: Request, error: Exception) -> Response:

@@ -10,13 +10,22 @@ from starlette.responses import JSONResponse, Response
 
 from pantau.access.model import Role
 from pantau.web import geojson
+from pantau.web.api.document import GeoJson
 from pantau.web.gate import needs
-from pantau.web.query import RequestError, series_query
+from pantau.web.query import MAX_LIMIT, RequestError, series_query
 
 if TYPE_CHECKING:
     from pantau.web.parts import Parts
 
 _FRESH = {"cache-control": "no-store"}
+_TEXT: dict[str, Any] = {"type": "string", "minLength": 1, "maxLength": 64}
+_PARAMETERS: list[dict[str, Any]] = [
+    {"in": "query", "name": "node", "required": True, "schema": _TEXT, "example": "flood-01"},
+    {"in": "query", "name": "property", "required": True, "schema": _TEXT, "example": "water_level"},
+    {"in": "query", "name": "from", "description": "ISO 8601 with offset, or Unix ms", "schema": {"type": "string"}},
+    {"in": "query", "name": "to", "description": "ISO 8601 with offset, or Unix ms", "schema": {"type": "string"}},
+    {"in": "query", "name": "limit", "schema": {"type": "integer", "minimum": 1, "maximum": MAX_LIMIT}},
+]
 
 
 def collection(parts: Parts, only: frozenset[str] | None = None) -> dict[str, Any]:
@@ -28,14 +37,16 @@ def collection(parts: Parts, only: frozenset[str] | None = None) -> dict[str, An
 
 def router(parts: Parts) -> APIRouter:
     """Return the routes."""
-    api = APIRouter(dependencies=[Depends(needs(Role.PUBLIC))])
+    api = APIRouter(tags=["nodes"], dependencies=[Depends(needs(Role.PUBLIC))])
 
-    @api.get("/nodes.geojson")
+    @api.get("/nodes.geojson", response_class=GeoJson)
     def nodes() -> Response:
-        return JSONResponse(collection(parts), headers=_FRESH, media_type="application/geo+json")
+        """Return every node with state, health and latest readings."""
+        return GeoJson(collection(parts), headers=_FRESH)
 
     @api.get("/latest")
     def latest() -> Response:
+        """Return the latest reading of every node and property."""
         body = collection(parts)
         rows = [
             {"node": f["id"], "station": f["properties"]["station"]} | seen
@@ -44,8 +55,9 @@ def router(parts: Parts) -> APIRouter:
         ]
         return JSONResponse({"now": body["now"], "latest": rows}, headers=_FRESH)
 
-    @api.get("/observations")
+    @api.get("/observations", openapi_extra={"parameters": _PARAMETERS})
     async def observations(request: Request) -> Response:
+        """Return readings of one node as they were stored, oldest first, a page at a time."""
         asked = series_query(request.query_params, parts.now_ms())
         units = await run_in_threadpool(parts.reader.units, asked.node)
         if asked.property not in units:

@@ -13,7 +13,7 @@ from pantau.web import formats
 from pantau.web.gate import needs
 from pantau.web.geojson import iso
 from pantau.web.query import RequestError, instant
-from pantau.web.series import Asked, SeriesReader, TooMuchError
+from pantau.web.series import Asked, SeriesReader
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
 _DAY_MS = 86_400_000
 _MOST_DAYS = 400
+_AHEAD_MS = (
+    300_000  # a node's clock may run ahead by so much before the store doubts it: its newest reading counts as now
+)
 _KNOWN = ("station", "node", "property", "from", "to", "points", "format")
 _NAME: dict[str, Any] = {"min_length": 1, "max_length": 64, "pattern": r"^[^\x00]+$"}
 _TIME: dict[str, Any] = {"max_length": 40, "description": "ISO 8601 with offset, or Unix milliseconds"}
@@ -77,11 +80,8 @@ def router(parts: Parts) -> APIRouter:
         asked = Asked(nodes, station, property_, from_ms, to_ms)
         if format_ != "json":
             told = formats.About(asked.station or node or "", property_, units[property_], parts.licence)
-            return _file(formats.KINDS[format_], told, _bounded(reader.rows(asked)))
-        try:
-            found, bucket_ms = reader.columns(asked, points)
-        except TooMuchError as error:
-            raise RequestError(503, "Too much was asked", str(error)) from None
+            return _file(formats.KINDS[format_], told, reader.rows(asked))
+        found, bucket_ms = reader.columns(asked, points)
         return Series(
             station=station, node=node, property=property_, unit=units[property_], from_=str(iso(from_ms)), to=str(iso(to_ms)),
             bucket_ms=bucket_ms, t=found.t, min=found.low, max=found.high, last=found.last, q=found.q, n=found.n, reason=found.reason,
@@ -106,7 +106,7 @@ def only(*known: str) -> Callable[[Request], None]:
 
 
 def _range(start: str | None, end: str | None, now_ms: int) -> tuple[int, int]:
-    errors, found = {}, {"from": None, "to": now_ms}
+    errors, found = {}, {"from": None, "to": now_ms + _AHEAD_MS}
     for name, given in (("from", start), ("to", end)):
         if given is not None:
             try:
@@ -114,7 +114,7 @@ def _range(start: str | None, end: str | None, now_ms: int) -> tuple[int, int]:
             except (ValueError, OverflowError):
                 errors[name] = "not a time: ISO 8601 with offset (2026-11-24T03:00:00Z) or Unix milliseconds"
     to_ms = found["to"] or 0
-    from_ms = max(0, to_ms - _DAY_MS) if found["from"] is None else found["from"]
+    from_ms = max(0, min(to_ms, now_ms) - _DAY_MS) if found["from"] is None else found["from"]
     if not errors and from_ms >= to_ms:
         errors["from"] = "not before `to`"
     elif not errors and to_ms - from_ms > _MOST_DAYS * _DAY_MS:
@@ -144,13 +144,6 @@ def _nodes(parts: Parts, station: str | None, node: str | None) -> tuple[str, ..
     if node is not None and node not in there:
         raise RequestError(404, "No such node", "The node never stood at this station.", {"node": "not found"})
     return there if node is None else (node,)
-
-
-def _bounded(pages: Iterator[list[tuple[Any, ...]]]) -> Iterator[list[tuple[Any, ...]]]:
-    try:
-        yield from pages
-    except TooMuchError as error:
-        raise RequestError(503, "Too much was asked", str(error)) from None
 
 
 def _file(kind: formats.Kind, about: formats.About, pages: Iterator[list[tuple[Any, ...]]]) -> Response:

@@ -9,6 +9,7 @@ from starlette.responses import JSONResponse, Response
 
 from pantau.access.model import Role
 from pantau.web import station
+from pantau.web.api.document import GeoJson
 from pantau.web.api.nodes import collection
 from pantau.web.gate import needs
 from pantau.web.query import RequestError
@@ -64,11 +65,12 @@ def _feature(name: str, nodes: list[dict[str, Any]]) -> dict[str, Any]:
 
 def router(parts: Parts) -> APIRouter:
     """Return the routes."""
-    api = APIRouter(dependencies=[Depends(needs(Role.PUBLIC))])
+    api = APIRouter(tags=["stations"], dependencies=[Depends(needs(Role.PUBLIC))])
 
-    @api.get("/stations.geojson")
+    @api.get("/stations.geojson", response_class=GeoJson)
     def found() -> Response:
-        return JSONResponse(stations(parts), headers={"cache-control": "no-store"}, media_type="application/geo+json")
+        """Return every station with its state and the values that it is watched for."""
+        return GeoJson(stations(parts), headers={"cache-control": "no-store"})
 
     @api.get("/stations/{name}")
     def one(name: Annotated[str, Path(min_length=1, max_length=64)]) -> JSONResponse:
