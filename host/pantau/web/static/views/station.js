@@ -186,7 +186,8 @@ export class StationView {
     const words = (alert) => (alert.acknowledged_at ? ` · ${text.say("station.acknowledged")}` : alert.state === "shelved" ? ` · ${text.say("station.shelved")}` : "");
     this.alerts.replaceChildren(
       ...found.map((alert) => {
-        const link = el("a", "", null, el("b", "", text.say(`station.severities.${alert.rank}`)), ` ${alert.text[text.language]}${words(alert)}`);
+        const said = el("span", "", null, el("b", "", text.say(`station.severities.${alert.rank}`)), ` ${alert.text[text.language]}${words(alert)}`);
+        const link = el("a", "", null, said);
         link.href = `#/alerts/${alert.id}`;
         const row = el("li", "", null, link);
         row.dataset.severity = alert.rank;
