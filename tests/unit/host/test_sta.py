@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import tomllib
 from pathlib import Path
 from urllib.parse import quote
@@ -17,7 +18,10 @@ from pantau.sinks.sqlite import CityStore
 from pantau.web import app as web
 from pantau.web.sta import model
 from pantau.web.sta import reader as sta_reader
+from pantau.web.sta.functions import CALLS
 from pantau.web.sta.method import _DERIVED, INDICATIVE, method
+from pantau.web.sta.options import OptionError
+from pantau.web.sta.service import Service
 from pantau_wire import frame
 from pantau_wire import names as T
 
@@ -258,6 +262,36 @@ def test_select_expand_and_paths(sta):
 def test_what_is_not_understood_is_said_and_nothing_breaks(sta, path, options, status, words):
     answer = sta(path, status, **options)
     assert words in str(answer)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("path", ["Observations", "Locations", "Datastreams"])
+def test_any_function_of_anything_answers_or_is_refused_in_words(tmp_path, path):
+    """All functions and comparisons, each with fields and values of every kind: none may raise what is no refusal."""
+    store = CityStore(tmp_path / "city.sqlite3")
+    registry = read(tomllib.loads(REGISTRY), Path("registry.toml"))
+    store.put_stations(station_rows(registry, NOW_MS))
+    store.deliver([Decoder(registry).decode(records({T.WATER_DISTANCE: [1500]}, base_s=T0_MS // 1000))])
+    reader = sta_reader.Reader(store.path, "", lambda: NOW_MS)
+    reader.use(registry)
+    values = [
+        "'x'", "1", "-1.5", "1e400", "null", "true", "now()", "2026-01-01T00:00:00Z", "2026-01-01", "12:00:00", "duration'P1D'",
+        "geography'POINT(1 2)'", "'POINT(nan inf)'", "'a\0b'",
+    ]  # fmt: skip
+    fields = ["id", *model.SETS[path].fields, "properties/x/y", "parameters/quality"]
+    asked = [f"{field} {word} {value}" for field in fields for word in ("eq", "gt", "in", "add") for value in values]
+    for name in CALLS:
+        asked += [f"{name}({field}) eq 1" for field in fields]
+        asked += [f"{name}({field}, {value})" for field in fields for value in values]
+        asked += [f"{name}({value}, {field}) ge 1" for field in fields for value in values]
+    answered = 0
+    for text in asked:
+        with contextlib.suppress(OptionError, ValueError):
+            Service(reader, "http://x", NOW_MS).answer(f"/{path}", "$filter=" + quote(text))
+            answered += 1
+    assert len(asked) / 20 < answered < len(asked)
+    reader.close()
+    store.close()
 
 
 def test_a_part_of_a_property_and_one_without_a_value(sta):
