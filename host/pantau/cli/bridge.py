@@ -73,6 +73,10 @@ def check(path: Path) -> None:
     """
     found = survey(path)
     problems = found.problems + found.unenrolled
+    if not found.problems:
+        from pantau.web.basemap import mistakes
+
+        problems += mistakes(found.config.web.basemap)
     broker = "" if found.problems else _broker(found.config)
     if problems or found.registry is None:
         listed = ConfigError([*problems, *([Problem("", "", broker)] if broker else [])])

@@ -20,7 +20,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from pantau.access.model import Role
-from pantau.problems import Table, explain
+from pantau.problems import Problem, Table, explain
 from pantau.web import basemap_geojson
 from pantau.web.basemap_archive import MAX_ZOOM, Archive, ArchiveError, Tile, plain
 from pantau.web.basemap_geojson import Layer, LayerError
@@ -196,6 +196,13 @@ class Basemap:
         except OSError as error:
             wrong.append(f"{names[0]} cannot be read ({error.strerror}): correct its owner or rights")
         return None
+
+
+def mistakes(folder: Path | None) -> list[Problem]:
+    """Return what `pantau bridge check` says of a folder; the bridge itself runs on without what is wrong."""
+    if folder is None:
+        return []
+    return [Problem("", "web.basemap", said) for said in Basemap(folder).look().problems]
 
 
 def _weight(tile: Tile | None) -> int:

@@ -372,3 +372,10 @@ def test_webp_and_jpeg_are_known_by_their_first_bytes(opened, folder):
 
 def test_rings_of_the_kit_are_closed():
     assert ring(106, -6, 0.1)[0] == ring(106, -6, 0.1)[-1]
+
+
+def test_bridge_check_names_what_cannot_be_used(folder):
+    assert basemap.mistakes(None) == []
+    (folder / "kali.geojson").write_text("{", "utf-8")
+    said = [str(problem) for problem in basemap.mistakes(folder)]
+    assert len(said) == 1 and said[0].startswith("web.basemap: kali.geojson is no JSON")
