@@ -33,7 +33,14 @@ FRAMES = """async () => {
   let x = box.left + box.width / 2;
   const y = box.top + box.height / 2;
   send('mousedown', x, y);
-  for (let step = 0; step < 90; step += 1) { x += step < 45 ? 4 : -4; send('mousemove', x, y); await wait(); }
+  const pane = map.querySelector('.leaflet-map-pane');
+  const before = pane.style.transform;
+  for (let step = 0; step < 90; step += 1) {
+    x += step < 45 ? 4 : -4;
+    send('mousemove', x, y);
+    await wait();
+    if (step === 44 && pane.style.transform === before) throw new Error('the map did not move');
+  }
   send('mouseup', x, y);
   on = false;
   return at.slice(1).map((now, place) => now - at[place]);
