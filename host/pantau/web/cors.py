@@ -10,6 +10,7 @@ if TYPE_CHECKING:
 _OPEN = ("/api/", "/sta/", "/ogc")
 # No `access-control-allow-credentials` and no `authorization`: a browser gives a foreign page only what the public may see.
 _ALLOW = [(b"access-control-allow-origin", b"*"), (b"access-control-expose-headers", b"content-crs")]
+_ASKED = b"access-control-request-method"  # only a browser's question has it; any other OPTIONS is for the route
 _PREFLIGHT = [
     *_ALLOW,
     (b"access-control-allow-methods", b"GET, HEAD"),
@@ -30,7 +31,7 @@ class OpenToSites:
         if scope["type"] != "http" or not self._public_read or not scope["path"].startswith(_OPEN):
             await self._app(scope, receive, send)
             return
-        if scope["method"] == "OPTIONS":
+        if scope["method"] == "OPTIONS" and any(name == _ASKED for name, _ in scope["headers"]):
             await send({"type": "http.response.start", "status": 204, "headers": _PREFLIGHT})
             await send({"type": "http.response.body", "body": b""})
             return

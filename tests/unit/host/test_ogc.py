@@ -296,6 +296,7 @@ def test_other_sites_may_read_open_data_and_nothing_else(apps):
         assert "access-control-allow-credentials" not in answer.headers
         asked = public.options(path, headers=site | {"access-control-request-method": "GET"})
         assert asked.status_code == 204 and "authorization" not in asked.headers["access-control-allow-headers"]
+        assert public.options(path, headers=site).status_code == 405
         answer = closed.get(path, headers=site)
         assert answer.status_code in (401, 403) and "access-control-allow-origin" not in answer.headers
     for path in ("/", "/metrics", "/healthz"):
