@@ -283,8 +283,11 @@ def test_html_for_people_has_the_same_in_it_and_runs_nothing(client):
 
 
 def test_links_are_those_of_the_proxy_in_front(apps):
-    links = apps(public_url="https://data.example/pantau/").get("/ogc/").json()["links"]
+    client = apps(public_url="https://data.example/pantau/")
+    links = client.get("/ogc/").json()["links"]
     assert all(link["href"].startswith("https://data.example/pantau/ogc/") for link in links)
+    sets = client.get("/sta/v1.1/").json()["value"]
+    assert all(one["url"].startswith("https://data.example/pantau/sta/v1.1/") for one in sets)
 
 
 def test_other_sites_may_read_open_data_and_nothing_else(apps):

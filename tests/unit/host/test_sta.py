@@ -69,11 +69,11 @@ class Status:
         return {}
 
 
-@pytest.fixture
-def sta(tmp_path):
+@pytest.fixture(scope="module")
+def sta(tmp_path_factory):
     """GET below /sta/v1.1: `sta("/Things")`, options as keywords without the dollar."""
     registry = read(tomllib.loads(REGISTRY), Path("registry.toml"))
-    store = CityStore(tmp_path / "city.sqlite3")
+    store = CityStore(tmp_path_factory.mktemp("sta") / "city.sqlite3")
     store.put_stations(station_rows(registry, NOW_MS))
     decode = Decoder(registry).decode
     levels = records(
