@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -11,6 +13,9 @@ import threading
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import expect
+
+from page_rig import Eyes, chromium
 
 PANTAU = [sys.executable, "-m", "pantau", "demo"]
 
@@ -28,13 +33,32 @@ def alive(folder: Path) -> list[str]:
     return found
 
 
+def look_at_the_page(said: str, folder: Path) -> None:
+    """See the demo's city as somebody who opened the address that it prints."""
+    url = re.search(r"http://\S+/", said)
+    assert url, said
+    with chromium() as browser:
+        eyes = Eyes(browser, url[0], folder)
+        page = eyes.open("?lang=en&theme=light")
+        expect(page.locator("#live")).to_have_attribute("data-live", "live")
+        expect(page.locator("#strip")).to_contain_text("3 / 3", timeout=20_000)
+        page.goto(url[0] + "?lang=id#/stations")
+        expect(page.locator("#stations")).to_contain_text("Pintu Air 10")
+        eyes.picture(page, "demo-stations")
+        assert eyes.complaints() == []
+
+
 @pytest.mark.timeout(150)
 def test_the_demo_keeps_its_promises(tmp_path: Path) -> None:
     """One node of each domain; the report's figures, not the exit status alone."""
     report = tmp_path / "report.json"
     words = [*PANTAU, "--nodes", "3", "--seconds", "24", "--keep", str(tmp_path / "city"), "--report", str(report)]
-    done = subprocess.run(words, capture_output=True, text=True, timeout=140, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
+    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as running:
+        assert running.stdout is not None
+        said_first = list(itertools.takewhile(lambda line: not line.startswith("nodes"), running.stdout))
+        look_at_the_page("".join(said_first), tmp_path)
+        rest = running.communicate(timeout=140)[0]
+    assert running.returncode == 0, "".join(said_first) + rest
     said = json.loads(report.read_text())
     assert said["nodes"] == 3
     assert said["records_sampled"] == said["records_stored"] >= 3 * 15

@@ -8,9 +8,13 @@ from __future__ import annotations
 
 import json
 import secrets
+import time
+from contextlib import closing
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from pantau.access.model import ANYBODY, Role
+from pantau.access.store import FILE, AccessStore
 from pantau_sim.demo import nats
 from pantau_sim.demo.certificates import SERVER_NAME
 from pantau_sim.sensors import a02yyuw, bme280, ld2451, pms5003, pulse, sht4x, tipping_bucket
@@ -23,6 +27,7 @@ if TYPE_CHECKING:
     from pantau_sim.world import World
 
 CITY = "tng"
+OPERATOR = "operator"
 DOMAINS = ("flood", "traffic", "air")
 BATCH = 5
 INTERVAL_S = 1
@@ -97,10 +102,11 @@ def wire(node: DemoNode, world: World, seed: int) -> Wiring:
 
 @dataclass(frozen=True)
 class Secrets:
-    """Passwords of the broker's other users."""
+    """Passwords of the broker's other users, and of the page's operator."""
 
     bridge: str = field(default_factory=lambda: secrets.token_urlsafe(18), repr=False)
     intruder: str = field(default_factory=lambda: secrets.token_urlsafe(18), repr=False)
+    operator: str = field(default_factory=lambda: secrets.token_urlsafe(9), repr=False)  # somebody types it
 
 
 def broker_users(nodes: list[DemoNode], words: Secrets) -> list[dict[str, Any]]:
@@ -150,6 +156,13 @@ def write_node(folder: Path, node: DemoNode, port: int, run_s: int, ca: bytes) -
     (folder / "identity.json").touch(mode=0o600)
     (folder / "identity.json").write_text(json.dumps(identity))
     (folder / "ca.der").write_bytes(ca)
+
+
+def let_in(folder: Path, words: Secrets) -> None:
+    """Let an operator log in on the page: the public may only look."""
+    (folder / "data").mkdir(exist_ok=True)
+    with closing(AccessStore(folder / "data" / FILE)) as access:
+        access.add_person(OPERATOR, words.operator, Role.OPERATOR, ANYBODY, time.time_ns() // 1_000_000)
 
 
 def write_bridge(folder: Path, nodes: list[DemoNode], words: Secrets, port: int, listen: str) -> Path:

@@ -88,6 +88,7 @@ class Demo:
         await self.broker.start()
         self.say(f"broker   nats-server, MQTT over TLS on 127.0.0.1:{self.broker.port}")
         config = city.write_bridge(folder, self.people, self.words, self.broker.port, self.options.listen)
+        await asyncio.to_thread(city.let_in, folder, self.words)
         with (folder / "bridge.log").open("ab") as log:
             self.bridge = await asyncio.create_subprocess_exec(
                 *(sys.executable, "-m", "pantau", "bridge", "run", "-c", str(config)),
@@ -97,6 +98,7 @@ class Demo:
             )
         await self._bridge_ready()
         self.say(f"bridge   reads, keeps and serves; the page: http://{self.options.listen}/")
+        self.say(f"         to acknowledge alerts there, log in as {city.OPERATOR} with {self.words.operator}")
         ca = (folder / "ca.der").read_bytes()
         for index, person in enumerate(self.people):
             root = folder / "nodes" / person.id
