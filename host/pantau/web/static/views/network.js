@@ -150,16 +150,16 @@ export class NetworkView {
 
   #columns() {
     const { app } = this;
-    const say = (key, values) => app.text.say(`network.${key}`, values);
-    const column = (key, words, sort, more = {}) => ({ key, title: () => say(`nodes.columns.${key}`), text: words, sort, ...more });
-    const number = (key, of, words, more = {}) => column(key, (node) => (of(node) === null ? UNKNOWN : words(of(node), node)), of, { number: true, ...more });
+    const words = (key) => app.text.say(`network.${key}`);
+    const column = (key, text, sort, more = {}) => ({ key, title: () => words(`nodes.columns.${key}`), text, sort, ...more });
+    const number = (key, of, told, more = {}) => column(key, (node) => (of(node) === null ? UNKNOWN : told(of(node), node)), of, { number: true, ...more });
     const worried = (name) => (node) => ({ worry: node.worries.includes(name) ? "yes" : "" });
     const complete = ({ reports: { day } }) => (day.expected ? day.received / day.expected : null);
     const offset = ({ clock_offset_ms }) => (clock_offset_ms === null ? null : Math.abs(clock_offset_ms));
     return [
       column("node", (node) => node.node ?? UNKNOWN, (node) => node.node, { head: true, href: (node) => node.station && `#/station/${encodeURIComponent(node.station)}` }),
-      column("station", (node) => (node.station ? node.name : say("nodes.nowhere")), (node) => node.station && node.name),
-      column("state", ({ state }) => (state === "empty" ? say("state_empty") : app.text.say(`states.${state}`)), ({ state }) => STATES.indexOf(state), { mark: () => ({ badge: "" }) }),
+      column("station", (node) => (node.station ? node.name : words("nodes.nowhere")), (node) => node.station && node.name),
+      column("state", ({ state }) => (state === "empty" ? words("state_empty") : app.text.say(`states.${state}`)), ({ state }) => STATES.indexOf(state), { mark: () => ({ badge: "" }) }),
       column("seen", (node, now_ms) => (node.last_seen ? app.text.age((now_ms - Date.parse(node.last_seen)) / 1000) : UNKNOWN), (node) => node.last_seen && -Date.parse(node.last_seen), { number: true, live: true, mark: worried("silent") }),
       number("complete", complete, (ratio) => percent(app.text, ratio), { mark: worried("incomplete") }),
       number("battery", ({ battery_mv }) => battery_mv, (mv) => figure(app.text, { value: mv / 1000, unit: "V" }), { mark: worried("battery") }),
@@ -169,7 +169,7 @@ export class NetworkView {
       number("lost", (node) => node.overwritten_records, (records) => app.text.number(records), { mark: worried("overwritten") }),
       number("restarts", (node) => node.restarts, (times) => app.text.number(times), { mark: worried("restarts") }),
       column("firmware", (node) => node.firmware ?? UNKNOWN, (node) => node.firmware, { mark: worried("behind") }),
-      column("worries", (node) => node.worries.map((name) => say(`worries.${name}`)).join(", "), (node) => node.worries.length, { number: false }),
+      column("worries", (node) => node.worries.map((name) => words(`worries.${name}`)).join(", "), (node) => node.worries.length, { number: false }),
     ];
   }
 
