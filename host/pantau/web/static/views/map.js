@@ -12,6 +12,7 @@ import { ClusterMarker, StationMarker, palette, reach, urgent } from "./markers.
 
 const NOWHERE = { center: [-2.5, 118], zoom: 5 }; // the country, until a station or a basemap says more
 const CLOSEST = 19;
+const [TIP_WIDE, TIP_HIGH] = [300, 130]; // px that a tooltip may need
 const CITY_CLOSEST = 15; // a single station is shown with its surroundings
 
 export class MapView {
@@ -60,12 +61,13 @@ export class MapView {
     this.legend = new Legend(this.host, this.app, this.theme);
     this.foot = new Foot(this.host, map, this.app, words);
     map.on("zoomend", () => this.#regroup());
+    map.on("zoomstart", () => this.tip?.remove());
     this.host.setAttribute("role", "application");
     this.host.setAttribute("aria-describedby", "map-help");
   }
 
   open() {
-    this.map.invalidateSize({ pan: false });
+    this.#resized();
     this.#choose();
   }
 
@@ -118,7 +120,7 @@ export class MapView {
   }
 
   goHome() {
-    if (this.#bounds()) this.#fit();
+    if (this.#bounds()) this.#fit({ animate: false });
     else this.map.setView(NOWHERE.center, NOWHERE.zoom);
   }
 
@@ -127,6 +129,7 @@ export class MapView {
     const { x } = this.map.getSize();
     const pad = x < 600 ? [24, 30] : [48, 40];
     this.map.fitBounds(this.#bounds(), { paddingTopLeft: [pad[0] + this.legend.covers(x), pad[1]], paddingBottomRight: [pad[0] + 10, 48], maxZoom: CITY_CLOSEST, ...options });
+    this.fitView = { zoom: this.map.getZoom(), center: this.map.getCenter() };
   }
 
   #bounds() {
@@ -148,9 +151,15 @@ export class MapView {
     if (!this.fitted) this.#fitFirst();
   }
 
+  /** The drawer opened or a phone was turned: who has not moved the map sees the whole city still, and the chosen station always. */
   #resized() {
-    this.map.invalidateSize({ pan: this.fitted, animate: false });
-    if (!this.fitted || this.app.board) this.#fitFirst(); // nobody moves a board's map
+    const { map, fitView } = this;
+    const untouched = fitView && map.getZoom() === fitView.zoom && map.getCenter().equals(fitView.center, 1e-7);
+    map.invalidateSize({ pan: this.fitted, animate: false });
+    if (!map.getSize().x) return;
+    this.legend.within(map.getSize().x);
+    if (!this.fitted || this.app.board || untouched) this.#fitFirst(); // nobody moves a board's map
+    if (!this.app.board) this.#reveal();
   }
 
   /** The wall-board's walk: mark a station as if it had been chosen. */
@@ -191,8 +200,11 @@ export class MapView {
   #tells(layer, content) {
     layer.on("mouseover", () => {
       this.tipOf = content;
-      this.tip ??= L.tooltip({ direction: "top", className: "maptip", opacity: 1, offset: [0, -14] });
+      this.tip ??= L.tooltip({ className: "maptip", opacity: 1 });
       const at = this.map.layerPointToLatLng(layer._point);
+      const { x, y } = this.map.layerPointToContainerPoint(layer._point);
+      const edge = x < TIP_WIDE / 2 || x > this.map.getSize().x - TIP_WIDE / 2 || y < TIP_HIGH;
+      Object.assign(this.tip.options, edge ? { direction: "auto", offset: [16, 0] } : { direction: "top", offset: [0, -14] });
       this.tip.setLatLng(at).setContent(content()).addTo(this.map);
     });
     layer.on("mouseout", () => this.tip?.remove());
@@ -237,7 +249,11 @@ export class MapView {
     if (id === this.chosen) return;
     this.chosen = id;
     this.tick();
-    const marker = this.markers.get(id);
+    this.#reveal();
+  }
+
+  #reveal() {
+    const marker = this.markers.get(this.chosen);
     const hides = marker && this.map.getSize().x && !this.map.getBounds().pad(-0.08).contains(marker.getLatLng());
     if (hides) this.map.panTo(marker.getLatLng());
   }

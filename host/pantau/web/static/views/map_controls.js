@@ -8,6 +8,7 @@ import { SHAPES, drawStation } from "./markers.js";
 
 const SIGN = 30; // px of a sign in the legend
 const ROOMY = matchMedia("(width >= 1080px) and (height >= 760px)");
+const WIDE = 840; // px of the map
 const FEW = 60; // with more stations the room is theirs, and the legend is a click away
 const ARC_SECOND = 1 / 3600;
 
@@ -36,7 +37,9 @@ export class Legend {
     this.title = el("summary");
     this.body = el("div", "body");
     this.root = el("details", "maplegend controls", null, this.title, this.body);
-    this.opened = app.board; // whether it was decided to be open or not
+    this.chosen = app.board; // whether a person said if it is open; before that the room decides
+    this.few = false;
+    this.title.addEventListener("click", () => (this.chosen = true));
     L.DomEvent.disableClickPropagation(this.root);
     L.DomEvent.disableScrollPropagation(this.root);
     host.append(this.root);
@@ -48,10 +51,15 @@ export class Legend {
     return taken < width * 0.4 ? taken : 0;
   }
 
+  /** Open where the map has room for it beside the city. */
+  within(width) {
+    if (!this.chosen) this.root.open = this.few && ROOMY.matches && width >= WIDE;
+  }
+
   render(stations) {
     const { text } = this.app;
-    if (stations.length && !this.opened) this.root.open = ROOMY.matches && stations.length <= FEW;
-    if (stations.length) this.opened = true;
+    this.few = stations.length > 0 && stations.length <= FEW;
+    this.within(this.root.parentElement.clientWidth);
     put(this.title, text.say("map.legend"));
     const domains = Object.keys(SHAPES).filter((domain) => stations.some((one) => (Object.hasOwn(SHAPES, one.domain) ? one.domain : "other") === domain));
     const plain = { domain: "other", state: "ok", stale: false, severity: 0, selected: false };
