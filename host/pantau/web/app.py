@@ -26,6 +26,7 @@ from pantau.web.cors import OpenToSites
 from pantau.web.events import Changed, Hub, HubFullError, Told, event
 from pantau.web.gate import Gate, gated, who_of
 from pantau.web.headers import Headers
+from pantau.web.network import redacted
 from pantau.web.ogc import routes as ogc
 from pantau.web.parts import Parts, Status, Store
 from pantau.web.query import RequestError
@@ -50,12 +51,14 @@ class _Pages:
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
 
-    async def health(self, _request: Request) -> Response:
+    async def health(self, request: Request) -> Response:
         problems = list(self._parts.status.problems())
         try:
             await run_in_threadpool(self._parts.reader.units, "")
         except sqlite3.Error as error:
             problems.append(f"the city store cannot be read ({error}): check the disk and the file's owner")
+        if who_of(request).role is Role.PUBLIC:
+            problems = [redacted(problem) for problem in problems]
         body = {"status": "unhealthy" if problems else "ok", "reasons": problems}
         return JSONResponse(body, 503 if problems else 200, {"cache-control": "no-store"})
 

@@ -176,9 +176,10 @@ def test_health_and_metrics_are_answered_even_when_reading_is_closed(store):
     assert 'pantau_nodes{state="offline"} 0.0' in text
 
 
-def test_an_unhealthy_bridge_is_503_with_its_reasons(store):
-    answer = client(store, "the broker is not connected: check mqtt.url").get("/healthz")
-    assert answer.status_code == 503 and answer.json()["reasons"] == ["the broker is not connected: check mqtt.url"]
+def test_an_unhealthy_bridge_is_503_with_its_reasons_and_tells_the_public_no_paths(store):
+    answer = client(store, "the spool is full: free space below /srv/pantau/data").get("/healthz")
+    assert answer.status_code == 503
+    assert answer.json() == {"status": "unhealthy", "reasons": ["the spool is full: free space below …"]}
 
 
 def test_a_figure_with_a_bad_name_is_a_bug_that_is_named():

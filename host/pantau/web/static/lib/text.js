@@ -7,6 +7,8 @@ const DIGITS = {
   water_distance_corrected: 3, water_depth: 3, transducer_voltage: 3, pm2_5_spread: 1, pm4: 1, typical_particle_size: 2,
 };
 
+const LOCALES = { en: "en-GB", id: "id" }; // days before months, as the room writes them
+
 let all = { en: {}, id: {} };
 export let language = "en";
 
@@ -65,7 +67,7 @@ export function clock(ms) {
 }
 
 export function dateTime(ms) {
-  const day = new Intl.DateTimeFormat(language, { timeZone: ZONE, day: "numeric", month: "short", year: "numeric" });
+  const day = new Intl.DateTimeFormat(LOCALES[language], { timeZone: ZONE, day: "numeric", month: "short", year: "numeric" });
   return `${day.format(ms)} ${clock(ms)}`;
 }
 
@@ -76,5 +78,5 @@ export function hourMinute(ms) {
 
 /** 29 Nov. */
 export function day(ms) {
-  return new Intl.DateTimeFormat(language, { timeZone: ZONE, day: "numeric", month: "short" }).format(ms);
+  return new Intl.DateTimeFormat(LOCALES[language], { timeZone: ZONE, day: "numeric", month: "short" }).format(ms);
 }
