@@ -122,7 +122,9 @@ def router(parts: Parts) -> APIRouter:
     @api.post("/{number}/acknowledge")
     def acknowledge(number: Number, who: Annotated[Who, Depends(needs(Role.OPERATOR))]) -> AlertStory:
         """Note that you have seen the alert and look after it."""
-        return reads.change(number, who, "acknowledge", lambda store: store.acknowledge(number, who.name, parts.now_ms()))
+        return reads.change(
+            number, who, "acknowledge", lambda store: store.acknowledge(number, who.name, parts.now_ms())
+        )
 
     @api.post("/{number}/shelve")
     def shelve(number: Number, body: Shelf, who: Annotated[Who, Depends(needs(Role.OPERATOR))]) -> AlertStory:

@@ -115,6 +115,11 @@ def router(parts: Parts) -> APIRouter:
         _set(response, request, secret)
         return _session(parts, who)
 
+    _audit(api, parts)
+    return api
+
+
+def _audit(api: APIRouter, parts: Parts) -> None:
     @api.get("/audit", dependencies=[Depends(needs(Role.ADMIN))])
     def audit(
         before: Annotated[int | None, Query(ge=1, le=2**53 - 1)] = None,
@@ -126,8 +131,6 @@ def router(parts: Parts) -> APIRouter:
             AuditRecord(at=iso(one.at_ms), **{n: v for n, v in one._asdict().items() if n != "at_ms"}) for one in found
         ]
         return AuditLog(entries=entries, next_before=entries[-1].number if len(entries) == limit else None)
-
-    return api
 
 
 def _possible(parts: Parts) -> bool:
