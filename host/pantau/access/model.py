@@ -20,7 +20,7 @@ class Who(NamedTuple):
 
     name: str
     role: Role
-    via: Literal["anonymous", "session", "token"]
+    via: Literal["anonymous", "session", "token", "command"]
 
 
 ANYBODY = Who("", Role.PUBLIC, "anonymous")

@@ -1,0 +1,92 @@
+"""What the commands of `pantau access` share."""
+
+from __future__ import annotations
+
+import contextlib
+import getpass
+import sqlite3
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from pantau import config as config_file
+from pantau.cli.report import FailedError, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from typing import Any, TypeVar
+
+    from pantau.access.model import Who
+    from pantau.access.store import AccessStore
+
+    _F = TypeVar("_F", bound=Callable[..., Any])
+
+ROLES = ("viewer", "operator", "admin")
+_MOST = 1000  # characters of a line that is taken for a password
+config_option = click.option(
+    "-c",
+    "--config",
+    "path",
+    type=click.Path(dir_okay=False, path_type=Path),
+    default=Path("pantau.toml"),
+    show_default=True,
+    help="The bridge's configuration.",
+)
+json_option = click.option("--json", "as_json", is_flag=True, help="One JSON object per line.")
+
+
+def role_option(default: str | None = None) -> Callable[[_F], _F]:
+    """Return the option --role; asked for where there is no default."""
+    return click.option(
+        "--role",
+        type=click.Choice(ROLES),
+        default=default,
+        required=default is None,
+        help="viewer looks, operator acknowledges and shelves, admin also reads the log of changes.",
+    )
+
+
+@contextlib.contextmanager
+def opened(path: Path) -> Iterator[AccessStore]:
+    """Yield the bridge's access.sqlite3, made where it is new, with its trouble told as a failed command."""
+    from pantau.access.passwords import BadPasswordError
+    from pantau.access.store import FILE, AccessError, AccessStore
+
+    folder = config_file.load(path).bridge.data_dir
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with contextlib.closing(AccessStore(folder / FILE)) as store:
+            yield store
+    except (AccessError, BadPasswordError) as error:
+        raise UsageError(str(error)) from None
+    except (OSError, sqlite3.Error, RuntimeError) as error:
+        raise FailedError(f"{folder / FILE}: {error}; run this as the bridge's user") from None
+
+
+def myself() -> Who:
+    """Return who runs this command: the account of this machine stands in the log."""
+    from pantau.access.model import Role, Who
+
+    try:
+        name = getpass.getuser()
+    except (KeyError, OSError):
+        name = "unknown"
+    return Who(name, Role.ADMIN, "command")
+
+
+def now_ms() -> int:
+    """Return the time, Unix ms UTC."""
+    return time.time_ns() // 1_000_000
+
+
+def ask_password(name: str) -> str:
+    """Return a password that was typed twice, or the first line of standard input where nobody types."""
+    if sys.stdin.isatty():
+        return str(click.prompt(f"Password for {name}", hide_input=True, confirmation_prompt=True))
+    given = sys.stdin.readline(_MOST).rstrip("\r\n")
+    if not given:
+        raise UsageError("no password on standard input; type it at a terminal, or give it as the first line")
+    return given
