@@ -22,7 +22,7 @@ const TELL_FROM = 3; // severities from "severe" on are said to a screen reader 
 const at = (id) => document.getElementById(id);
 const asked = new URLSearchParams(location.search);
 const session = new Session();
-const app = { model, text, api, session, board: asked.has("board"), go: (path) => (location.hash = path), reload: askAll, alertsChanged: () => takeAlerts([], false) };
+const app = { model, text, api, session, board: asked.has("board"), go: (path) => (location.hash = path), reload: askAll, relive: live.again, alertsChanged: () => takeAlerts([], false) };
 
 const strip = new Strip(at("strip"), app);
 const account = new Account(at("account"), app);

@@ -1,0 +1,85 @@
+"""Logging in as an operator does: to acknowledge an alert, to change the password, and out again."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.sync_api import expect
+
+from city_rig import City, serving
+from page_rig import Eyes, chromium
+from pantau.access.model import ANYBODY, Role
+from pantau_wire import names as T
+
+PASSWORD = "four small words here"
+
+
+@pytest.fixture(scope="module")
+def browser():
+    with chromium() as found:
+        yield found
+
+
+@pytest.fixture
+def city(tmp_path):
+    made = City(tmp_path)
+    made.feed("flood-01", {T.WATER_DISTANCE: [4600 - 30 * i for i in range(20)]}, alarm=True)
+    made.access.add_person("operator-1", PASSWORD, Role.OPERATOR, ANYBODY, made.now_s * 1000)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def eyes(city, browser, tmp_path):
+    with serving(city.app) as url:
+        found = Eyes(browser, url, tmp_path)
+        yield found
+        assert [text for text in found.complaints() if "401" not in text] == []
+
+
+def log_in(page, password=PASSWORD):
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_label("Name").fill("operator-1")
+    dialog.get_by_label("Password").fill(password)
+    page.keyboard.press("Enter")
+    return dialog
+
+
+def test_who_wants_to_acknowledge_is_asked_to_log_in_and_then_it_is_done(eyes):
+    page = eyes.open("?lang=en&theme=light#/alerts/1")
+    page.get_by_role("button", name="I have seen it").click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog).to_contain_text("role operator")
+    eyes.picture(page, "login")
+    log_in(page, "not the password")
+    expect(dialog.get_by_role("alert")).to_contain_text("Wrong name or password")
+    log_in(page)
+    expect(dialog).to_be_hidden()
+    expect(page.locator(".alert[aria-current] .mark")).to_contain_text("seen by operator-1")
+    expect(page.locator("#account")).to_contain_text("operator-1")
+    assert PASSWORD not in page.content()
+
+
+def test_somebody_logs_in_changes_the_password_and_leaves(eyes, city):
+    page = eyes.open("?lang=en&theme=dark")
+    page.get_by_role("button", name="Log in").click()
+    log_in(page)
+    page.get_by_role("button", name="operator-1").click()
+    page.get_by_label("Your password").fill(PASSWORD)
+    page.get_by_label("New password").fill("another four small words")
+    page.get_by_role("button", name="Change password").click()
+    expect(page.get_by_role("dialog")).to_be_hidden()
+    page.get_by_role("button", name="operator-1").click()
+    page.get_by_role("button", name="Log out").click()
+    expect(page.get_by_role("button", name="Log in")).to_be_visible()
+    assert [one.action for one in city.access.log(3)] == ["login", "change password", "login"]
+
+
+def test_a_bridge_without_people_offers_no_login(browser, tmp_path):
+    made = City(tmp_path)
+    with serving(made.app) as url:
+        eyes = Eyes(browser, url, tmp_path)
+        page = eyes.open("?lang=en")
+        expect(page.locator("#live")).to_have_attribute("data-live", "live")
+        expect(page.locator("#account")).to_be_hidden()
+        assert eyes.complaints() == []
+    made.close()
