@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import ipaddress
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -94,6 +95,16 @@ def _address(value: str) -> str:
     return value
 
 
+def _network(value: str) -> str:
+    """Accept an IP address or network: a name could be somebody else tomorrow."""
+    try:
+        ipaddress.ip_network(value)
+    except ValueError:
+        msg = "must be an IP address or network, as 127.0.0.1 or 10.0.0.0/24"
+        raise ValueError(msg) from None
+    return value
+
+
 class WebTable(Table):
     """The page and the API of this bridge."""
 
@@ -104,6 +115,25 @@ class WebTable(Table):
     public_url: Annotated[str, Field(pattern=_PUBLIC)] | None = None  # where people reach the page: links begin with it
     basemap: FilePath | None = None  # a folder of *.geojson and a *.pmtiles; None = degrees and names alone
     licence: str = ""  # of the data, as its SPDX name or URL: stands in the metadata of each datastream
+    certificate: FilePath | None = None  # with both the page is HTTPS
+    private_key: FilePath | None = None
+    # Addresses of reverse proxies that may say who asks and by which scheme. Nobody else is believed.
+    trusted_proxies: list[Annotated[str, AfterValidator(_network)]] = Field(default_factory=list)
+
+    @property
+    def exposed(self) -> str:
+        """Return what is unsafe about how others reach the page, and what to do; empty when nothing is."""
+        host = self.address[0]
+        try:
+            ours = ipaddress.ip_address(host).is_loopback
+        except ValueError:
+            ours = host == "localhost"
+        if not self.enabled or ours or self.certificate or self.trusted_proxies:
+            return ""
+        return (
+            f"web.listen: {self.listen} is reached by others without HTTPS: passwords and tokens would travel in the clear; set "
+            "certificate and private_key, or listen on 127.0.0.1 behind a reverse proxy (docs/access.md)"
+        )
 
     @property
     def address(self) -> tuple[str, int]:
@@ -245,6 +275,10 @@ def _cut(tables: dict[str, Any], place: tuple[int | str, ...]) -> bool:
 
 def _contradictions(tables: dict[str, object]) -> Iterator[tuple[str, str]]:
     """Yield (key path, message) for keys that do not fit together, whatever else is wrong beside them."""
+    web = tables.get("web")
+    for one, other in (("certificate", "private_key"), ("private_key", "certificate")):
+        if isinstance(web, dict) and one in web and other not in web:
+            yield f"web.{one}", f"without {other}; they belong together: set both or neither"
     mqtt = tables.get("mqtt")
     if not isinstance(mqtt, dict):
         return

@@ -70,6 +70,10 @@ class Page:
             ws="none",
             log_config=None,
             timeout_graceful_shutdown=int(_STOP_S),
+            ssl_certfile=web.certificate,
+            ssl_keyfile=web.private_key,
+            proxy_headers=bool(web.trusted_proxies),
+            forwarded_allow_ips=web.trusted_proxies,
         )
         self._server = _Server(settings)
 

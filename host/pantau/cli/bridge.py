@@ -83,6 +83,8 @@ def check(path: Path) -> None:
         raise listed
     if broker:
         raise _BrokerError(f"the files are in order, but: {broker}")
+    if found.config.web.exposed:
+        click.echo(f"Careful: {found.config.web.exposed}.", err=True)
     stations, nodes = len(found.registry.stations), len(found.registry.nodes)
     click.echo(f"In order: {stations} stations, {nodes} nodes; the broker accepts this bridge.")
 
@@ -99,6 +101,8 @@ def run(path: Path) -> None:
         raise ConfigError(found.problems + found.unenrolled)
     config = found.config
     log.set_up(config.bridge.log_level, as_json=config.bridge.log_json)
+    if config.web.exposed:
+        log.event(_log, logging.WARNING, "web.exposed", problem=config.web.exposed)
     for problem in found.unenrolled:
         log.event(_log, logging.WARNING, "bridge.unenrolled", problem=problem)
     try:

@@ -26,6 +26,7 @@ from pantau.web.cors import OpenToSites
 from pantau.web.events import Changed, Hub, HubFullError, Told, event
 from pantau.web.gate import Gate, gated, who_of
 from pantau.web.headers import Headers
+from pantau.web.limits import Limits
 from pantau.web.network import redacted
 from pantau.web.ogc import routes as ogc
 from pantau.web.parts import Parts, Status, Store
@@ -164,6 +165,7 @@ def create_app(
             Middleware(Headers),
             Middleware(GZipMiddleware, minimum_size=1000, compresslevel=5),
             Middleware(OpenToSites, public_read=public_read),
+            Middleware(Limits),
             Middleware(Gate, parts=parts),
         ],
         exception_handlers={RequestError: refused, sqlite3.Error: refused},

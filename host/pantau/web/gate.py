@@ -116,7 +116,7 @@ def require(request: Request, role: Role) -> Who:
         raise RequestError(
             403, "Not allowed", f"This needs the role {asked.name.lower()}; {who.name} is {who.role.name.lower()}."
         )
-    if asked > Role.VIEWER:
+    if role > Role.PUBLIC:
         raise RequestError(401, "Log in", f"This needs somebody of the role {asked.name.lower()}: log in.")
     raise RequestError(403, "Reading is closed", _CLOSED + (_NOBODY if request.state.people else ""))
 

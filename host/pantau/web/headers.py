@@ -17,6 +17,9 @@ _HEADERS = {
 }
 
 
+_HTTPS = {b"strict-transport-security": b"max-age=31536000"}
+
+
 class Headers:
     """Adds the security headers to every answer, errors and static files included."""
 
@@ -25,10 +28,11 @@ class Headers:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on and add to what comes back."""
+        more = _HEADERS | (_HTTPS if scope.get("scheme") == "https" else {})
 
         async def with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
-                message["headers"] = [*message.get("headers", []), *_HEADERS.items()]
+                message["headers"] = [*message.get("headers", []), *more.items()]
             await send(message)
 
         await self._app(scope, receive, with_headers)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 from fastapi import FastAPI
@@ -62,8 +63,9 @@ async def refused(_request: Request, error: Exception) -> Response:
 async def _nothing(_request: Request, error: Exception) -> Response:
     """Answer what no route takes: an unknown path, or a method that it has not."""
     assert isinstance(error, HTTPException)
-    detail = "There is nothing here: /api/openapi.json says what there is."
-    refusal = RequestError(error.status_code, str(error.detail), detail)
+    nothing = error.status_code in (404, 405)
+    detail = "There is nothing here: /api/openapi.json says what there is." if nothing else str(error.detail)
+    refusal = RequestError(error.status_code, HTTPStatus(error.status_code).phrase, detail)
     refusal.headers |= dict(error.headers or {})
     return refusal.response()
 

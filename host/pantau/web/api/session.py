@@ -172,6 +172,7 @@ def _log_in(store: AccessStore, name: str, password: str, request: Request, now_
 
 
 def _set(response: Response, request: Request, secret: str) -> None:
+    response.headers["cache-control"] = "no-store"
     secure = request.url.scheme == "https"
     response.set_cookie(
         cookie_name(request.url.scheme),
