@@ -204,6 +204,13 @@ def sentence(action: str, rule_name: Both, place: str, alert: Alert, by: str, pa
     )
 
 
+def unsigned(text: Both, *people: str) -> Both:
+    """Return a sentence without the name of who did it, for readers whom that does not concern."""
+    for by in filter(None, people):
+        text = Both(text.en.replace(f" by {by}: ", ": ", 1), text.id.replace(f" oleh {by}: ", ": ", 1))
+    return text
+
+
 def _first_up(text: str) -> str:
     """Capitalise the sentence, not a name of a property."""
     first = text.partition(" ")[0]

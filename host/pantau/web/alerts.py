@@ -6,6 +6,7 @@ from contextlib import closing
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pantau.access.model import Role
+from pantau.alerts import words
 from pantau.alerts.desk import CITY
 from pantau.alerts.reads import AlertReader
 from pantau.alerts.rules import SEVERITIES
@@ -30,6 +31,9 @@ def record(listed: Listed, now_ms: int, role: Role) -> dict[str, Any]:
     """Return one alert. The public is not told who of the staff did what."""
     a = listed.alert
     staff = role > Role.PUBLIC
+    text = words.Both(listed.english, listed.indonesian)
+    if not staff:
+        text = words.unsigned(text, a.acknowledged_by, a.shelved_by)
     return {
         "id": a.id,
         "rule": a.rule,
@@ -50,7 +54,7 @@ def record(listed: Listed, now_ms: int, role: Role) -> dict[str, Any]:
         "acknowledged_by": a.acknowledged_by if staff else "",
         "shelved_until": iso(a.shelved_until_ms),
         "shelved_by": a.shelved_by if staff else "",
-        "text": {"en": listed.english, "id": listed.indonesian},
+        "text": text._asdict(),
     }
 
 
@@ -60,14 +64,16 @@ def decision(entry: Entry, role: Role) -> dict[str, Any]:
         {name: value for name, value in figure.items() if name != "at_ms"} | {"observed_at": iso(figure["at_ms"])}
         for figure in entry.explanation["figures"]
     ]
+    staff = role > Role.PUBLIC
+    text = words.Both(entry.english, entry.indonesian)
     return {
         "number": entry.number,
         "action": entry.action,
         "severity": SEVERITIES[entry.severity],
         "observed_at": iso(entry.at_ms),
         "decided_at": iso(entry.decided_ms),
-        "by": entry.by if role > Role.PUBLIC else "",
-        "text": {"en": entry.english, "id": entry.indonesian},
+        "by": entry.by if staff else "",
+        "text": (text if staff else words.unsigned(text, entry.by))._asdict(),
         "figures": figures,
         "limits": entry.explanation["limits"],
     }

@@ -166,6 +166,7 @@ def test_a_room_of_pages_is_not_noticed_and_a_loop_is():
 
 def test_who_asks_too_much_is_told_when_to_come_again(city, monkeypatch):
     monkeypatch.setattr(limits, "BURST", 3.0)
+    monkeypatch.setattr(limits, "PER_S", 0.01)
     web = TestClient(city.app)
     answers = [web.get("/api/session") for _ in range(4)]
     assert [one.status_code for one in answers] == [200, 200, 200, 429]
