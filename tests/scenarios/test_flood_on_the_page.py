@@ -155,4 +155,5 @@ def test_the_page_shows_the_wave_come_down_the_river(night, room):
     page.reload()
     page.wait_for_function("document.querySelector('.citymap').where('serpong')?.state !== 'offline'")
     expect(page.locator("#station .chart svg").first).to_be_visible()
+    page.locator("#station .series .moves").scroll_into_view_if_needed()
     eyes.picture(page, "flood-station")
