@@ -24,7 +24,7 @@ from pantau.web.api.stations import stations
 from pantau.web.basemap import routes as basemap_routes
 from pantau.web.cors import OpenToSites
 from pantau.web.events import Changed, Hub, HubFullError, Told, event
-from pantau.web.gate import Gate, gated, who_of
+from pantau.web.gate import Gate, gated, while_the_same, who_of
 from pantau.web.headers import Headers
 from pantau.web.limits import Limits
 from pantau.web.network import redacted
@@ -79,7 +79,8 @@ class _Pages:
                 "Every live connection is taken or the bridge is stopping: ask /api/stations.geojson.",
             ) from None
         headers = {"cache-control": "no-store", "x-accel-buffering": "no"}
-        return StreamingResponse(self._parts.hub.stream(client), headers=headers, media_type="text/event-stream")
+        stream = while_the_same(self._parts, request, self._parts.hub.stream(client))
+        return StreamingResponse(stream, headers=headers, media_type="text/event-stream")
 
     async def page(self, _request: Request) -> Response:
         html = files(__package__).joinpath("static", "index.html").read_bytes()

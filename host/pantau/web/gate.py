@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import sqlite3
-from typing import TYPE_CHECKING
+import time
+from typing import TYPE_CHECKING, cast
 
 from fastapi import Request
 from starlette.concurrency import run_in_threadpool
@@ -14,7 +16,7 @@ from pantau.access.model import ANYBODY, Role, Who
 from pantau.web.query import RequestError
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 
     from starlette.responses import Response
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -26,6 +28,8 @@ if TYPE_CHECKING:
 COOKIE, SECURE_COOKIE = "pantau", "__Host-pantau"  # the second cannot be set from plain HTTP, nor by another host
 SIGN = "x-pantau"  # a header that no other site's page can send to us: a change by cookie needs it
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+_SAME_FOR_ALL = ("/static/", "/vendor/")  # and "/": the page itself comes even when nobody can be looked up
+_LOOK_AGAIN_S = 15.0  # a live stream outlasts sessions: so often it is looked whether its reader still is who they were
 _CLOSED = (
     "Reading is closed. To open it to everybody who can reach this port, set `public_read = true` under [web] in "
     "pantau.toml and restart the bridge."
@@ -55,8 +59,11 @@ class Gate:
             await self._app(scope, receive, send)
             return
         headers = Headers(scope=scope)
+        if scope["path"] == "/" or scope["path"].startswith(_SAME_FOR_ALL):
+            await self._app(scope, receive, send)
+            return
         try:
-            who = await self._who(headers, scope.get("scheme", "http"))
+            who = await identify(self._parts, headers, scope.get("scheme", "http"))
             if who.via == "session" and scope["method"] not in _SAFE and SIGN not in headers:
                 raise RequestError(
                     403, "Not from this page", f"A change needs the header {SIGN}: 1, which this bridge's page sends."
@@ -79,25 +86,46 @@ class Gate:
 
         await self._app(scope, receive, send if who is ANYBODY else personal)
 
-    async def _who(self, headers: Headers, scheme: str) -> Who:
-        access = self._parts.access
-        shown = headers.get("authorization")
-        if shown is not None:
-            kind, _, secret = shown.partition(" ")
-            found = None
-            if access is not None and kind.lower() == "bearer" and len(secret) <= 200:
-                found = await run_in_threadpool(access.token, secret.strip(), self._parts.now_ms())
-            if found is None:
-                raise RequestError(
-                    401,
-                    "Token refused",
-                    "This token opens nothing: it is mistyped, revoked or has run out. Ask for a new one.",
-                )
-            return found
-        cookie = cookie_parser(headers.get("cookie", "")).get(cookie_name(scheme), "")
-        if access is None or not cookie or len(cookie) > 200:
-            return ANYBODY
-        return await run_in_threadpool(access.session, cookie, self._parts.now_ms()) or ANYBODY
+
+async def identify(parts: Parts, headers: Headers, scheme: str) -> Who:
+    """Return who shows this token or cookie. Raises RequestError for a token that opens nothing, and sqlite3.Error."""
+    access = parts.access
+    shown = headers.get("authorization")
+    if shown is not None:
+        kind, _, secret = shown.partition(" ")
+        found = None
+        if access is not None and kind.lower() == "bearer" and len(secret) <= 200:
+            found = await run_in_threadpool(access.token, secret.strip(), parts.now_ms())
+        if found is None:
+            raise RequestError(
+                401,
+                "Token refused",
+                "This token opens nothing: it is mistyped, revoked or has run out. Ask for a new one.",
+            )
+        return found
+    cookie = cookie_parser(headers.get("cookie", "")).get(cookie_name(scheme), "")
+    if access is None or not cookie or len(cookie) > 200:
+        return ANYBODY
+    return await run_in_threadpool(access.session, cookie, parts.now_ms()) or ANYBODY
+
+
+async def while_the_same(
+    parts: Parts, request: Request, stream: AsyncIterator[str], clock: Callable[[], float] = time.monotonic
+) -> AsyncIterator[str]:
+    """Pass a live stream on until its reader is somebody else: logged out, removed, of another role, the token revoked."""
+    who, looked_s = who_of(request), clock()
+    async with contextlib.aclosing(cast("AsyncGenerator[str]", stream)) as parted:
+        async for part in parted:
+            if who is not ANYBODY and clock() - looked_s >= _LOOK_AGAIN_S:
+                looked_s = clock()
+                try:
+                    if await identify(parts, request.headers, request.url.scheme) != who:
+                        return
+                except RequestError:
+                    return
+                except sqlite3.Error:
+                    pass  # not known to be somebody else; looked at again
+            yield part
 
 
 def who_of(request: Request) -> Who:

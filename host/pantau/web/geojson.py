@@ -17,8 +17,9 @@ STALE_REPORTS = 2
 OFFLINE_REPORTS = 5
 DEFAULT_REPORT_INTERVAL_S = 60  # of a node that stands at no station yet: mains nodes report each minute
 _FAULTY = (4, 9)  # QARTOD fail and missing
+_SERVICED = "maintenance"
 _EMPTY = "no_sample"  # missing because there was nothing to measure: an empty road is no fault
-STATES = ("alarm", "offline", "fault", "late", "ok")  # worst first
+STATES = ("alarm", "offline", "fault", "late", "maintenance", "ok")  # worst first
 # Of the health record only what an operator reads; the rest (heap, counters) stays in the store.
 _HEALTH_SHOWN = (
     "rssi",
@@ -68,9 +69,12 @@ def state_of(node: Record, readings: Iterable[Record], now_ms: int, report_inter
         return "offline"
     if node["alarm"]:
         return "alarm"
+    seen = list(readings)
+    if any(one["reason"] == _SERVICED and not one.get("stale") for one in seen):
+        return "maintenance"  # what else its readings say is somebody's hand in the sensor
     if silence_s > STALE_REPORTS * report_interval_s:
         return "late"
-    return "fault" if any(seen["quality"] in _FAULTY and seen["reason"] != _EMPTY for seen in readings) else "ok"
+    return "fault" if any(one["quality"] in _FAULTY and one["reason"] != _EMPTY for one in seen) else "ok"
 
 
 def _health(text: str | None) -> Record:

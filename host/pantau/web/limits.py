@@ -74,7 +74,7 @@ class Limits:
             await refusal.response()(scope, receive, send)
             return
         length = headers.get("content-length", "0")
-        if not length.isdigit() or len(length) > 9 or int(length) > MOST_BODY:
+        if not (length.isascii() and length.isdigit()) or len(length) > 9 or int(length) > MOST_BODY:
             await RequestError(413, "Too large", _LARGE).response()(scope, receive, send)
             return
         taken = 0

@@ -73,6 +73,7 @@ class SeriesReader:
     def columns(self, asked: Asked, points: int) -> tuple[Columns, int | None]:
         """Return at most `points` points, and the width of a bucket in ms, None where every reading is a point."""
         with self._bounded() as db:
+            db.execute("BEGIN")  # both questions see the same store
             given = _given(asked)
             (count,) = db.execute(_COUNT, given | {"most": points + 1}).fetchone()
             if count <= points:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+from types import SimpleNamespace
 
 import pytest
+from starlette.requests import Request
 from starlette.testclient import TestClient
 
 from city_rig import City
 from pantau.access.model import ANYBODY, Role
 from pantau.web import limits
+from pantau.web.gate import while_the_same
 from pantau.web.limits import Buckets
 from pantau_wire import names as T
 
@@ -174,3 +178,32 @@ def test_who_asks_too_much_is_told_when_to_come_again(city, monkeypatch):
     assert int(answers[-1].headers["retry-after"]) >= 1
     for path in ("/healthz", "/metrics", "/static/app.js"):
         assert web.get(path).status_code == 200
+
+
+def test_a_live_stream_ends_with_the_session_that_opened_it(city, web):
+    web.post("/api/session", json=WHO, headers=PAGE)
+    cookie = f"pantau={web.cookies['pantau']}".encode()
+    who = city.access.session(web.cookies["pantau"], city.now_s * 1000)
+    now = [0.0]
+
+    async def read():
+        async def parts():
+            for number in range(4):
+                now[0] += 20.0
+                if number == 2:
+                    city.access.set_role("operator-1", Role.VIEWER, ANYBODY, city.now_s * 1000)
+                yield str(number)
+
+        scope = {"type": "http", "scheme": "http", "path": "/", "query_string": b"", "headers": [(b"cookie", cookie)]}
+        request = Request(scope | {"state": {"who": who}})
+        given = SimpleNamespace(access=city.access, now_ms=lambda: city.now_s * 1000)
+        return [part async for part in while_the_same(given, request, parts(), lambda: now[0])]
+
+    assert asyncio.run(read()) == ["0", "1"]
+
+
+def test_the_page_and_its_files_come_when_nobody_can_be_looked_up(city, web):
+    web.post("/api/session", json=WHO, headers=PAGE)
+    assert "no-store" not in web.get("/static/app.js").headers.get("cache-control", "")
+    city.access._db.execute("ALTER TABLE sessions RENAME TO gone")
+    assert [web.get(path).status_code for path in ("/", "/static/app.js")] == [200, 200]

@@ -156,6 +156,7 @@ def test_a_file_of_many_pages_has_every_reading_once(city):
         ({"property": "water_distance", "station": "pintu-air-10", "to": "9" * 39}, "to"),
         ({"property": "water_distance", "station": "pintu-air-10", "since": "1"}, "since"),
         ({"property": "water_distance", "station": "pintu-air-10", "format": "xlsx"}, "format"),
+        ({"property": ["water_distance", "water_level"], "station": "pintu-air-10"}, "property"),
     ],
 )
 def test_a_bad_parameter_is_named(get, query, wrong):
@@ -189,6 +190,29 @@ def test_a_station_tells_all_that_is_known_of_it(city, get):
     assert [one["name"] for one in found["thresholds"]] == ["siaga_3", "siaga_2", "siaga_1"]
     assert found["kemendagri"] == "36.71.01.1001" and found["nodes"][0]["health"]["battery_mv"] == 3700
     assert get("/api/stations/nowhere", 404).json()["detail"]
+
+
+def test_stations_in_the_small_have_state_alert_and_code(city, get):
+    minutes(city, {T.WATER_DISTANCE: [4000]})
+    first = {one["id"]: one["properties"] for one in get("/api/stations.geojson").json()["features"]}
+    assert first["pintu-air-10"]["state"] == "ok" and first["pintu-air-10"]["kemendagri"] == "36.71.01.1001"
+    assert (first["pintu-air-10"]["severity"], first["pintu-air-10"]["alert"]) == (0, None)
+    assert [one["property"] for one in first["pintu-air-10"]["headline"]] == ["water_level", "water_distance"]
+    # What is committed is told at once, though the body is kept for a second.
+    city.feed("flood-01", {T.WATER_DISTANCE: [1000]}, alarm=True)
+    then = get("/api/stations.geojson").json()["features"]
+    told = next(one["properties"] for one in then if one["id"] == "pintu-air-10")
+    assert told["state"] == "alarm" and told["severity"] >= 3 and told["alert"] >= 1
+    assert get("/api/stations.geojson", 400, x="1").json()["errors"][0]["name"] == "x"
+
+
+def test_a_station_under_somebodys_hands_is_under_maintenance(city, get):
+    city.feed("flood-01", {T.WATER_DISTANCE: ([4000], [frame.quality(T.R_MAINTENANCE)])})
+    told = get("/api/stations.geojson").json()
+    states = {one["id"]: one["properties"]["state"] for one in told["features"]}
+    assert states["pintu-air-10"] == "maintenance" and told["network"]["maintenance"] == 1
+    rows = get("/api/network").json()["nodes"]
+    assert next(one["state"] for one in rows if one["node"] == "flood-01") == "maintenance"
 
 
 def test_the_metadata_names_unit_sensor_place_and_licence_of_every_series(city, get):

@@ -69,7 +69,7 @@ def test_a_node_is_a_feature_with_values_ages_and_health(store):
     assert (answer.json()["city"], answer.json()["title"]) == ("tng", "Kota Tangerang")
     assert answer.headers["content-type"] == "application/geo+json"
     body = answer.json()
-    assert body["network"] == {"nodes": 1, "alarm": 0, "offline": 0, "fault": 0, "late": 0, "ok": 1}
+    assert body["network"] == {"nodes": 1, "alarm": 0, "offline": 0, "fault": 0, "late": 0, "maintenance": 0, "ok": 1}
     feature = body["features"][0]
     assert feature["geometry"] == {"type": "Point", "coordinates": [106.62, -6.18]}
     said = feature["properties"]

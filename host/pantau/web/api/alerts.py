@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from pantau.access.model import Role, Who
 from pantau.alerts.standing import BadOrderError, NotOpenError
 from pantau.web import alerts
+from pantau.web.api.series import only
 from pantau.web.gate import needs
 from pantau.web.geojson import iso
 from pantau.web.query import RequestError
@@ -100,7 +101,7 @@ def router(parts: Parts) -> APIRouter:
     api = APIRouter(prefix="/alerts", tags=["alerts"])
     reads = _Reads(parts)
 
-    @api.get("")
+    @api.get("", dependencies=[Depends(only("history", "before", "station", "limit"))])
     def listed(
         who: Annotated[Who, Depends(needs(Role.PUBLIC))],
         history: Annotated[bool, Query(description="Also those that ended, the newest first")] = False,

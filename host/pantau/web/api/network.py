@@ -37,7 +37,8 @@ _PLACES = f"""SELECT s.id AS station, s.name, s.domain, s.report_interval_s, {_C
     WHERE n.node NOT IN (SELECT node FROM placements)
     ORDER BY 1, 5"""  # noqa: S608  this module's own words
 _FAULTS = """SELECT n.node, l.quality, r.text AS reason FROM latest AS l JOIN nodes AS n ON n.id = l.node
-    JOIN words AS r ON r.id = l.reason WHERE l.quality IN (4, 9)"""
+    JOIN words AS r ON r.id = l.reason WHERE l.quality IN (4, 9)
+        OR (r.text = 'maintenance' AND l.observed_at > n.last_seen - 7200000)"""
 # Reports that came, by the slots of the node's own rhythm: a slot is as long as its report interval and lies around the instants
 # at which it reports, so that seconds of jitter neither miss nor double one. One property stands for a record: the one that came
 # last, of several the first that the node ever sent. Counting them all would read five times as much.

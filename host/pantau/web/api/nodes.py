@@ -11,6 +11,7 @@ from starlette.responses import JSONResponse, Response
 from pantau.access.model import Role
 from pantau.web import geojson
 from pantau.web.api.document import GeoJson
+from pantau.web.api.series import only
 from pantau.web.gate import needs
 from pantau.web.query import MAX_LIMIT, RequestError, series_query
 
@@ -39,12 +40,12 @@ def router(parts: Parts) -> APIRouter:
     """Return the routes."""
     api = APIRouter(tags=["nodes"], dependencies=[Depends(needs(Role.PUBLIC))])
 
-    @api.get("/nodes.geojson", response_class=GeoJson)
+    @api.get("/nodes.geojson", response_class=GeoJson, dependencies=[Depends(only())])
     def nodes() -> Response:
         """Return every node with state, health and latest readings."""
         return GeoJson(collection(parts), headers=_FRESH)
 
-    @api.get("/latest")
+    @api.get("/latest", dependencies=[Depends(only())])
     def latest() -> Response:
         """Return the latest reading of every node and property."""
         body = collection(parts)

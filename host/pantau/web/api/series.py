@@ -94,11 +94,10 @@ def only(*known: str) -> Callable[[Request], None]:
     """Return a dependency that refuses parameters of other names: a typing error must not be an answer to something else."""
 
     def check(request: Request) -> None:
-        wrong = {
-            name[:64]: f"unknown parameter; known are {', '.join(known)}"
-            for name in request.query_params
-            if name not in known
-        }
+        said = f"known are {', '.join(known)}" if known else "there are none here"
+        given = [name for name, _ in request.query_params.multi_items()]
+        wrong = {name[:64]: f"unknown parameter; {said}" for name in given if name not in known}
+        wrong |= {name: "given more than once" for name in given if name in known and given.count(name) > 1}
         if wrong:
             raise RequestError(400, "Bad parameters", "The request was not understood: see errors.", wrong)
 

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import json
+import sqlite3
+import threading
+import time
 from typing import TYPE_CHECKING, Annotated, Any
 
 from fastapi import APIRouter, Depends, Path
 from starlette.responses import JSONResponse, Response
 
 from pantau.access.model import Role
-from pantau.web import station
+from pantau.web import alerts, station
 from pantau.web.api.document import GeoJson
 from pantau.web.api.nodes import collection
+from pantau.web.api.series import only
 from pantau.web.gate import needs
+from pantau.web.geojson import STATES
 from pantau.web.query import RequestError
 
 if TYPE_CHECKING:
@@ -27,7 +33,16 @@ _FIRST = (
     "pm10",
     "rain_amount",
 )
-_WORST = ("alarm", "offline", "fault", "late", "maintenance", "ok")
+_SAID = (
+    "property",
+    "value",
+    "unit",
+    "quality",
+    "reason",
+    "observed_at",
+    "dated_later",
+)  # ages are the reader's own to count
+_KEPT_S = 1.0  # 200 pages may ask at once
 
 
 def stations(parts: Parts, only: frozenset[str] | None = None) -> dict[str, Any]:
@@ -38,10 +53,27 @@ def stations(parts: Parts, only: frozenset[str] | None = None) -> dict[str, Any]
         by_station.setdefault(feature["properties"]["station"] or feature["id"], []).append(feature)
     if only is not None:
         by_station = {name: found for name, found in by_station.items() if any(f["id"] in only for f in found)}
-    return nodes | {"features": [_feature(name, found) for name, found in sorted(by_station.items())]}
+    worst = _worst(parts)
+    registry = None if parts.registry is None else parts.registry()
+    codes = {} if registry is None else {name: place.kemendagri for name, place in registry.stations.items()}
+    found = [_feature(name, there, codes.get(name), worst.get(name)) for name, there in sorted(by_station.items())]
+    return nodes | {"features": found}
 
 
-def _feature(name: str, nodes: list[dict[str, Any]]) -> dict[str, Any]:
+def _worst(parts: Parts) -> dict[str, alerts.Worst]:
+    """Return the worst alert that calls at each station; none where alerts cannot be read, which the list of alerts says."""
+    if parts.alerts is None:
+        return {}
+    try:
+        standing = alerts.Desk(parts.alerts.path).ask(lambda reader: reader.open_alerts())
+    except (sqlite3.Error, RequestError):
+        return {}
+    return alerts.worst_of(standing, parts.now_ms())
+
+
+def _feature(
+    name: str, nodes: list[dict[str, Any]], kemendagri: str | None, worst: alerts.Worst | None
+) -> dict[str, Any]:
     first = nodes[0]["properties"]
     seen = [node["properties"]["last_seen"] for node in nodes if node["properties"]["last_seen"]]
     readings = [one for node in nodes for one in node["properties"]["latest"] if one["property"] in _FIRST]
@@ -54,23 +86,27 @@ def _feature(name: str, nodes: list[dict[str, Any]]) -> dict[str, Any]:
             "station": first["station"],
             "name": first["name"],
             "domain": first["domain"],
-            "state": min((node["properties"]["state"] for node in nodes), key=_WORST.index),
+            "kemendagri": kemendagri,
+            "severity": worst.severity if worst is not None else 0,
+            "alert": worst.alert if worst is not None else None,
+            "state": min((node["properties"]["state"] for node in nodes), key=STATES.index),
             "nodes": [node["id"] for node in nodes],
             "last_seen": max(seen, default=None),
             "report_interval_s": first["report_interval_s"],
-            "headline": readings[:2],
+            "headline": [{said: one[said] for said in _SAID} for one in readings[:2]],
         },
     }
 
 
 def router(parts: Parts) -> APIRouter:
     """Return the routes."""
-    api = APIRouter(tags=["stations"], dependencies=[Depends(needs(Role.PUBLIC))])
+    api = APIRouter(tags=["stations"], dependencies=[Depends(needs(Role.PUBLIC)), Depends(only())])
+    kept = _Kept(parts)
 
     @api.get("/stations.geojson", response_class=GeoJson)
     def found() -> Response:
         """Return every station with its state and the values that it is watched for."""
-        return GeoJson(stations(parts), headers={"cache-control": "no-store"})
+        return Response(kept.body(), headers={"cache-control": "no-store"}, media_type=GeoJson.media_type)
 
     @api.get("/stations/{name}")
     def one(name: Annotated[str, Path(min_length=1, max_length=64)]) -> JSONResponse:
@@ -85,6 +121,32 @@ def router(parts: Parts) -> APIRouter:
         return JSONResponse(body, headers={"cache-control": "no-store"})
 
     return api
+
+
+class _Kept:
+    """A body that is made anew after each commit, and once it is a second old, for states age. Who asks meanwhile waits for it.
+
+    After a commit at once: a page that asks and then listens must not miss what was committed between the two.
+    """
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts, self._lock = parts, threading.Lock()
+        self._body, self._made_s, self._made_of = b"", 0.0, -1
+        self._commits = 0
+        parts.store.subscribe(self._changed)
+        if parts.alerts is not None:
+            parts.alerts.subscribe(self._changed)
+
+    def body(self) -> bytes:
+        with self._lock:
+            commits = self._commits
+            if commits != self._made_of or time.monotonic() - self._made_s >= _KEPT_S:
+                self._body = json.dumps(stations(self._parts), separators=(",", ":")).encode()
+                self._made_s, self._made_of = time.monotonic(), commits
+            return self._body
+
+    def _changed(self, _what: object) -> None:
+        self._commits += 1
 
 
 class _Details:

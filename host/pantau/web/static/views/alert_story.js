@@ -117,7 +117,11 @@ export class AlertStory {
     const act = () => api.send("POST", `/api/alerts/${number}/${action}`, body);
     try {
       if (!session.can("operator") && session.possible && !(await session.ask("operator"))) return;
-      this.story = await act();
+      this.story = await act().catch(async (error) => {
+        // The session ended since the page was loaded: ask for the login, and do then what was asked.
+        if (error.status !== 401 || !session.possible || !(await session.ask("operator"))) throw error;
+        return act();
+      });
       this.failed = "";
       this.app.model.takeAlerts([this.story.alert], false);
       this.app.alertsChanged();
