@@ -83,3 +83,15 @@ def test_a_bridge_without_people_offers_no_login(browser, tmp_path):
         expect(page.locator("#account")).to_be_hidden()
         assert eyes.complaints() == []
     made.close()
+
+
+def test_a_session_that_has_ended_leads_to_the_dialog_and_then_it_is_done(eyes, city):
+    page = eyes.open("?lang=en&theme=light")
+    page.get_by_role("button", name="Log in").click()
+    log_in(page)
+    expect(page.locator("#account")).to_contain_text("operator-1")
+    city.access.set_password("operator-1", "another four small words", ANYBODY, city.now_s * 1000)
+    page.evaluate("location.hash = '#/alerts/1'")
+    page.get_by_role("button", name="I have seen it").click()
+    log_in(page, "another four small words")
+    expect(page.locator(".alert[aria-current] .mark")).to_contain_text("seen by operator-1")

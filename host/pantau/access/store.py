@@ -6,12 +6,12 @@ opens nothing. Roles are looked up at each request, so that one that is taken aw
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import re
 import secrets
 import sqlite3
 import threading
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, NamedTuple
 
 from pantau.access import passwords
@@ -146,27 +146,28 @@ class AccessStore:
             wait_ms = self._throttle.wait_ms(name, address, now_ms)
             if wait_ms:
                 raise LoginError(wait_ms)
-            row = self._db.execute("SELECT hash, role FROM people WHERE name = ?", (name,)).fetchone()
+            # A failure until it is known to be none: many guesses at once wait as those one after the other do.
+            self._throttle.failed(name, address, now_ms)
+            row = self._db.execute("SELECT hash FROM people WHERE name = ?", (name,)).fetchone()
         good = self._passwords.verify(row[0] if row else None, password)
+        stored = self._passwords.hash(password) if good and self._passwords.outdated(row[0]) else row and row[0]
         with self._transaction():
+            # As it is now: while we verified, the password may have been changed or the name removed.
+            now = self._db.execute("SELECT hash, role FROM people WHERE name = ?", (name,)).fetchone()
+            good = good and now is not None and now[0] == row[0]
             if not good:
-                self._throttle.failed(name, address, now_ms)
                 self._note(now_ms, name, "", address, "login refused", "", "")
-                wrong = True
             else:
-                wrong = False
-                self._throttle.worked(name, address)
-                if self._passwords.outdated(row[0]):
-                    self._db.execute(
-                        "UPDATE people SET hash = ? WHERE name = ?", (self._passwords.hash(password), name)
-                    )
                 secret = secrets.token_urlsafe(32)
-                self._db.execute("DELETE FROM sessions WHERE created_ms < ?", (now_ms - _LONGEST_MS,))
+                self._db.execute("UPDATE people SET hash = ? WHERE name = ?", (stored, name))
+                self._db.execute("DELETE FROM sessions WHERE abs(? - created_ms) > ?", (now_ms, _LONGEST_MS))
                 self._db.execute("INSERT INTO sessions VALUES (?,?,?,?)", (_digest(secret), name, now_ms, now_ms))
                 self._note(now_ms, name, "session", address, "login", "", "")
-        if wrong:
+        if not good:
             raise LoginError
-        return secret, Who(name, Role(row[1]), "session")
+        with self._lock:
+            self._throttle.worked(name, address)
+        return secret, Who(name, Role(now[1]), "session")
 
     def session(self, secret: str, now_ms: int) -> Who | None:
         """Return whose session this is, None when it is none or has ended."""
@@ -177,11 +178,12 @@ class AccessStore:
             row = self._db.execute(found, (digest,)).fetchone()
             if row is None:
                 return None
-            if now_ms - row[2] > _LONGEST_MS or now_ms - row[3] > _IDLE_MS:
+            # Either way: a session made while the clock was far ahead must not hold until it gets there again.
+            if abs(now_ms - row[2]) > _LONGEST_MS or now_ms - row[3] > _IDLE_MS:
                 self._db.execute("DELETE FROM sessions WHERE secret = ?", (digest,))
                 return None
-            if now_ms - row[3] > _SEEN_EVERY_MS:
-                self._db.execute("UPDATE sessions SET seen_ms = ? WHERE secret = ?", (now_ms, digest))
+            if abs(now_ms - row[3]) > _SEEN_EVERY_MS:
+                self._used("UPDATE sessions SET seen_ms = ? WHERE secret = ?", (now_ms, digest))
         return Who(row[0], Role(row[1]), "session")
 
     def logout(self, secret: str) -> None:
@@ -198,8 +200,8 @@ class AccessStore:
             ).fetchone()
             if row is None or (row[3] is not None and now_ms >= row[3]):
                 return None
-            if now_ms - (row[4] or 0) > _SEEN_EVERY_MS:
-                self._db.execute("UPDATE tokens SET used_ms = ? WHERE id = ?", (now_ms, row[0]))
+            if abs(now_ms - (row[4] or 0)) > _SEEN_EVERY_MS:
+                self._used("UPDATE tokens SET used_ms = ? WHERE id = ?", (now_ms, row[0]))
         return Who(row[1], Role(row[2]), "token")
 
     def known(self) -> bool:
@@ -293,6 +295,11 @@ class AccessStore:
             ).fetchall()
         return [Audited(*row) for row in rows]
 
+    def _used(self, update: str, values: tuple[object, ...]) -> None:
+        """Write the last use where that can be written: on a full disk people still read."""
+        with contextlib.suppress(sqlite3.OperationalError):
+            self._db.execute(update, values)
+
     def _note(self, at_ms: int, name: str, via: str, address: str, action: str, subject: str, detail: str) -> None:
         row = (at_ms, *(text[:_SHORT] for text in (name, via, address, action, subject, detail)))
         number = self._db.execute(
@@ -300,7 +307,7 @@ class AccessStore:
         ).lastrowid
         self._db.execute("DELETE FROM audit WHERE number <= ?", ((number or 0) - _MOST_AUDIT,))
 
-    @contextmanager
+    @contextlib.contextmanager
     def _transaction(self) -> Iterator[None]:
         with self._lock:
             self._db.execute("BEGIN IMMEDIATE")

@@ -40,8 +40,11 @@ class Throttle:
             self._failed.popitem(last=False)
 
     def worked(self, name: str, address: str) -> None:
-        """Forget the failures of somebody who got it right."""
+        """Forget the failures of somebody who got it right; of the address only this try, which was counted as one."""
         self._failed.pop((name, address), None)
+        whole = self._failed.get(("", address))
+        if whole is not None:
+            self._failed["", address] = whole._replace(times=max(0, whole.times - 1))
 
     def _wait(self, key: tuple[str, str], free: int, now_ms: int) -> int:
         found = self._failed.get(key)

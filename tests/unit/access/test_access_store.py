@@ -171,3 +171,51 @@ def test_the_log_is_written_once_and_bounded(store, monkeypatch):
         store.audit(ANYBODY, "acknowledge", f"alert {number}", "<b>", NOW)
     assert [one.subject for one in store.log()] == [f"alert {number}" for number in (8, 7, 6, 5, 4)]
     assert [one.subject for one in store.log(2, before=store.log()[1].number)] == ["alert 6", "alert 5"]
+
+
+def test_a_password_that_is_changed_while_the_old_one_is_verified_opens_nothing(store, monkeypatch):
+    verify = store._passwords.verify
+
+    def meanwhile(stored, password):
+        good = verify(stored, password)
+        store.set_password("operator-1", "another four small words", ANYBODY, NOW)
+        return good
+
+    monkeypatch.setattr(store._passwords, "verify", meanwhile)
+    with pytest.raises(LoginError):
+        store.login("operator-1", PASSWORD, "10.0.0.1", NOW)
+    assert store._db.execute("SELECT count(*) FROM sessions").fetchone() == (0,)
+
+
+def test_guesses_at_once_wait_as_those_one_after_the_other_do(store, monkeypatch):
+    began = []
+
+    def nested(stored, password):  # another guess comes before this one is answered
+        began.append(password)
+        if len(began) < 40:
+            with pytest.raises(LoginError):
+                store.login("operator-1", "wrong", "10.6.6.6", NOW)
+        return False
+
+    monkeypatch.setattr(store._passwords, "verify", nested)
+    with pytest.raises(LoginError):
+        store.login("operator-1", "wrong", "10.6.6.6", NOW)
+    assert len(began) == 5
+
+
+def test_who_logs_in_often_is_not_counted_as_a_guesser(store):
+    for _ in range(40):
+        store.login("operator-1", PASSWORD, "10.0.0.1", NOW)
+
+
+def test_a_session_of_a_clock_far_ahead_ends_when_the_clock_is_right_again(store):
+    secret, _ = store.login("operator-1", PASSWORD, "10.0.0.1", NOW + 3650 * DAY)
+    assert store.session(secret, NOW) is None
+
+
+def test_a_file_that_cannot_be_written_still_says_who_somebody_is(store):
+    secret, who = store.login("operator-1", PASSWORD, "10.0.0.1", NOW)
+    token = store.add_token("gis", Role.VIEWER, 1, ANYBODY, NOW)
+    store._db.execute("PRAGMA query_only = 1")
+    assert store.session(secret, NOW + HOUR) == who
+    assert store.token(token, NOW + HOUR).name == "gis"

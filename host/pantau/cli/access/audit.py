@@ -32,8 +32,8 @@ def command(path: Path, as_json: bool, before: int | None, limit: int) -> None:
         else:
             where = f" from {one.address}" if one.address else ""
             detail = f", {one.detail}" if one.detail else ""
-            click.echo(
-                f"{one.number:>7}  {iso(one.at_ms)}  {one.name or '-':<16} {one.action} {one.subject}{detail}{where}"
-            )
+            line = f"{one.number:>7}  {iso(one.at_ms)}  {one.name or '-':<16} {one.action} {one.subject}{detail}{where}"
+            # A refused name is what anybody sent: it must not steer this terminal.
+            click.echo("".join(sign if sign.isprintable() else "\N{REPLACEMENT CHARACTER}" for sign in line))
     if not entries and not as_json:
         click.echo("nothing yet")
