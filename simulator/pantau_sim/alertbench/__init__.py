@@ -18,7 +18,9 @@ def measure(
     alarms: int, seconds: float, load: int, crossings: int, folder: Path, say: Callable[[str], None]
 ) -> dict[str, Any]:
     """Return the report. Raises MissingVmError, rig.BenchError, and RuntimeError with what a part said."""
-    shares = node.measure(crossings, folder / "node") if crossings else {}
-    say(f"node: {crossings} crossings of each sensor in virtual time")
+    shares = {}
+    if crossings:
+        shares = node.measure(crossings, folder / "node")
+        say(f"node: {crossings} crossings of each sensor in virtual time")
     told, lost = link.measure(alarms, seconds, load, folder)
     return account(told, lost, shares, load)

@@ -7,11 +7,13 @@ import json
 import pytest
 from pydantic import ValidationError
 
+from pantau.alerts.store import AlertStore
 from pantau.config import Config
 from pantau.fleet.book import Book
 from pantau.fleet.rows import DONE, FAILED
 from pantau.notify import opening
 from pantau.notify.siren import Siren, SirenTable
+from unit.alerts import alert_kit
 from unit.host import bridge_kit
 from unit.notify import notify_kit as kit
 from unit.notify.notify_kit import T0
@@ -26,7 +28,7 @@ def book(tmp_path):
 
 def siren(book, now_ms=T0, **more):
     table = SirenTable.model_validate({"name": "siren", "nodes": ["flood-01"], "answer_s": 0.0} | more)
-    return Siren(table, book.path, lambda: now_ms)
+    return Siren(table, book.path, book.path.with_name("alerts.sqlite3"), lambda: now_ms)
 
 
 def notice(number=1, action="open", severity=3, *, alert=1, **more):
@@ -67,12 +69,19 @@ def test_who_ends_it(book, action):
 @pytest.mark.parametrize(
     "more, why",
     [
-        ({"muted": True}, "maintenance"), ({"past": True}, "past"), ({"late": True}, "past"), ({"test": True}, "test"),
+        ({"muted": True}, "maintenance"), ({"past": True}, "past"), ({"superseded": True}, "newer"),
         ({"confirmed": False}, "unconfirmed = true"), ({"acknowledged_ms": T0}, "acknowledged"),
         ({"shelved_until_ms": T0 + 1}, "shelved"),
     ],
 )  # fmt: skip
 def test_it_never_sounds_for_nothing(book, more, why):
+    outcome = siren(book).send(notice(**more))
+    assert outcome.kind == "sent" and outcome.reason.startswith("not sounded: ") and why in outcome.reason
+    assert told(book) == []
+
+
+@pytest.mark.parametrize("more, why", [({"late": True}, "too late"), ({"test": True}, "tests = true")])
+def test_a_siren_that_should_have_sounded_is_a_failure(book, more, why):
     outcome = siren(book).send(notice(**more))
     assert outcome.kind == "refused" and why in outcome.reason
     assert told(book) == []
@@ -81,9 +90,13 @@ def test_it_never_sounds_for_nothing(book, more, why):
 def test_the_operator_may_ask_for_more(book):
     channel = siren(book, unconfirmed=True, tests=True, seconds=60)
     channel.send(notice(1, confirmed=False))
-    channel.send(notice(2, test=True, action="test", alert=0))
     channel.send(notice(3, shelved_until_ms=T0 - 1, alert=2))  # no longer shelved
-    assert told(book) == ["hold 60", "test 5", "hold 60"]
+    assert told(book) == ["hold 60", "hold 60"]
+
+
+def test_a_test_sounds_for_five_seconds_where_it_may(book):
+    assert siren(book, tests=True).send(notice(1, test=True, action="test", alert=0)).kind == "sent"
+    assert told(book) == ["test 5"]
 
 
 def test_what_is_told_once_more_is_ordered_once_and_newer_news_go_first(book):
@@ -98,25 +111,38 @@ def test_what_is_told_once_more_is_ordered_once_and_newer_news_go_first(book):
 
 
 def test_it_goes_on_while_another_alert_or_a_person_wants_it(book):
+    alerts = AlertStore(
+        book.path.with_name("alerts.sqlite3"), alert_kit.rules(alert_kit.LEVEL), alert_kit.city("a", "b")
+    )
+    feed = alert_kit.Feed()
+    alerts.deliver([feed.frame(one, at=T0, values=[2.5]) for one in "ab"])
     channel = siren(book)
     channel.send(notice(1))
     channel.send(notice(2, alert=2))
     outcome = channel.send(notice(3, "clear", 0))
-    assert (outcome.kind, outcome.reason) == ("sent", "flood-01 goes on: something else wants it to sound")
+    assert (outcome.kind, outcome.reason) == ("sent", "flood-01: goes on, something else wants it to sound")
     assert told(book) == ["hold 300", "hold 300"]
-    siren(book, T0 + 301_000).send(notice(4, "clear", 0))  # by then the other has run out
-    assert told(book)[-1] == "hold 0"
+    for minute in range(1, 6):
+        alerts.deliver([feed.frame("a", at=T0 + minute * kit.MINUTE, values=[0.1])])
+    channel.send(notice(4, "clear", 0, alert=2))
+    assert told(book)[-1] == "hold 0", "alert 1 has ended, though what it ordered would last"
+    alerts.close()
+    assert channel.send(notice(5, "clear", 0, alert=9)).reason == "flood-01: was not sounding for this"
+    late = T0 + 421_000  # an order of T0 may have begun at its end, 120 s later
+    assert siren(book, late).send(notice(6, "clear", 0, alert=2)).reason == "flood-01: was not sounding for this"
     book.add_order("flood-01", "command", {"name": "siren", "args": '{"do":"hold","s":3600}'}, "operator-1", T0, T0 + 1)
-    siren(book, T0 + 600_000).send(notice(5, alert=3))
+    test = siren(book, T0 + 600_000, tests=True).send(notice(7, test=True, action="test", alert=0))
+    assert test.reason == "flood-01: sounds already", "a test would end it after five seconds"
+    siren(book, T0 + 600_000).send(notice(8, alert=3))
     assert told(book)[-1] == "hold 3000", "an alert does not shorten what a person ordered"
-    siren(book, T0 + 600_000).send(notice(6, "clear", 0, alert=3))
+    siren(book, T0 + 600_000).send(notice(9, "clear", 0, alert=3))
     assert told(book)[-1] == "hold 3000"
 
 
 def test_a_node_that_a_person_muted_stays_silent(book):
     book.add_order("flood-01", "command", {"name": "siren", "args": '{"do":"mute","s":600}'}, "operator-1", T0, T0 + 1)
     outcome = siren(book, T0 + 1000).send(notice(1))
-    assert (outcome.kind, outcome.reason) == ("refused", "flood-01 was muted by operator-1")
+    assert (outcome.kind, outcome.reason) == ("sent", "flood-01: not sounded, operator-1 has muted it")
     both = siren(book, T0 + 1000, nodes=["flood-01", "flood-02"]).send(notice(2))
     assert both.kind == "sent" and told(book, "flood-02") == ["hold 300"]
     assert siren(book, T0 + 601_000).send(notice(3)).kind == "sent"
@@ -150,7 +176,7 @@ def test_the_check_finds_a_siren_that_is_not_in_the_registry(tmp_path):
 def test_trouble_of_the_book_is_told_and_tried_again(tmp_path):
     (tmp_path / "fleet.sqlite3").write_bytes(b"no database" * 100)
     table = SirenTable(name="siren", nodes=["flood-01"])
-    outcome = Siren(table, tmp_path / "fleet.sqlite3").send(notice(1))
+    outcome = Siren(table, tmp_path / "fleet.sqlite3", tmp_path / "alerts.sqlite3").send(notice(1))
     assert outcome.kind == "retry" and "fleet.sqlite3" in outcome.reason
 
 
