@@ -117,6 +117,7 @@ class WebTable(Table):
     licence: str = ""  # of the data, as its SPDX name or URL: stands in the metadata of each datastream
     certificate: FilePath | None = None  # with both the page is HTTPS
     private_key: FilePath | None = None
+    metrics: Literal["open", "token"] = "open"  # who reads /metrics: anybody who reaches the port, or a viewer's token
     # Addresses of reverse proxies that may say who asks and by which scheme. Nobody else is believed.
     trusted_proxies: list[Annotated[str, AfterValidator(_network)]] = Field(default_factory=list)
 

@@ -5,16 +5,19 @@ from __future__ import annotations
 import contextlib
 import errno
 import socket
+import sqlite3
 from typing import TYPE_CHECKING
 
 import uvicorn
 
 from pantau.access.store import FILE, AccessStore
+from pantau.ops.migrate import StoreError
 from pantau.problems import ConfigError, Problem
 from pantau.web.app import create_app
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     from pantau.alerts.store import AlertStore
     from pantau.config import Config
@@ -47,7 +50,12 @@ class Page:
         alerts: AlertStore | None = None,
     ) -> None:
         web = config.web
-        self._listener = _listen(web.listen, web.address)
+        self._access = _people(config.bridge.data_dir / FILE)
+        try:
+            self._listener = _listen(web.listen, web.address)
+        except BaseException:
+            self._access.close()
+            raise
         app = create_app(
             store,
             status,
@@ -57,10 +65,11 @@ class Page:
             registry=registry,
             licence=web.licence,
             alert_store=alerts,
-            access=AccessStore(config.bridge.data_dir / FILE),
+            access=self._access,
             basemap=web.basemap,
             cap=config.cap,
             public_url=web.public_url or "",
+            open_metrics=web.metrics == "open",
         )
         self._end_streams = app.state.hub.close
         settings = uvicorn.Config(
@@ -79,12 +88,23 @@ class Page:
 
     async def run(self) -> None:
         """Serve until `stop`."""
-        await self._server.serve([self._listener])
+        try:
+            await self._server.serve([self._listener])
+        finally:
+            self._access.close()
 
     def stop(self) -> None:
         """End the live streams, and the server once what it answers is answered."""
         self._server.should_exit = True
         self._end_streams()
+
+
+def _people(path: Path) -> AccessStore:
+    try:
+        return AccessStore(path)
+    except (OSError, sqlite3.Error, StoreError) as error:
+        said = f"{path} cannot be used ({error}); look at the disk and the file's owner, or take it back from a backup"
+        raise ConfigError([Problem("", "bridge.data_dir", said)]) from None
 
 
 def _listen(named: str, address: tuple[str, int]) -> socket.socket:

@@ -39,6 +39,7 @@ MANIFEST = "manifest.json"
 LAST = "last-backup"  # in the data folder; its date is that of the last backup
 _BUSY_S = 30.0
 _CHUNK = 1 << 20
+_SECRET_STORES = {"access.sqlite3"}  # hashes of passwords: guessed at leisure by whoever has them
 SPOOL, CITY, FOLLOWERS, NOTICES = "spool.sqlite3", "city.sqlite3", "followers.sqlite3", "notices.sqlite3"
 _SECRETS = {
     "keys",
@@ -100,7 +101,7 @@ def make(config: Config, config_file: Path, target: Path, *, keys: bool = True) 
     """
     if target.exists():
         raise BackupError(f"{target} is there already; name another target, or move it away")
-    stores = _stores(config)
+    stores = [path for path in _stores(config) if keys or path.name not in _SECRET_STORES]
     if config.spool_path not in stores:
         raise BackupError(f"{config.spool_path} does not exist: there is nothing to back up; look at [bridge] data_dir")
     try:
@@ -288,7 +289,9 @@ def _copy_store(source: Path, target: Path) -> Entry:
         copy.execute("PRAGMA journal_mode = DELETE")  # one file, without a log beside it
         version = version_of(copy)
     _sync(target)
-    return _entry(target, f"data:{target.name}", f"data/{target.name}", version=version)
+    return _entry(
+        target, f"data:{target.name}", f"data/{target.name}", secret=target.name in _SECRET_STORES, version=version
+    )
 
 
 def _copy_file(source: Path, folder: Path, place: str, role: str) -> Entry:

@@ -130,11 +130,12 @@ def create_app(
     basemap: Path | None = None,
     cap: CapTable | None = None,
     public_url: str = "",
+    open_metrics: bool = True,
     now_ms: Callable[[], int] = _wall_clock_ms,
 ) -> Starlette:
     """Return the ASGI app. `app.state.hub.close()` ends the live streams before a stop.
 
-    Health and metrics are always answered; everything that shows data to everybody only with `public_read`. `city` is its id in
+    Health is always answered, metrics to viewers alone without `open_metrics`; everything that shows data to everybody only with `public_read`. `city` is its id in
     topics, `title` what people read; `registry` gives the stations as they are now, for SensorThings, which is not served
     without it; `licence` is that of the data, `now_ms` Unix ms UTC.
     """
@@ -152,7 +153,7 @@ def create_app(
         routes=[
             Route("/", pages.page),  # it holds no data: who may not read can log in there
             Route("/healthz", pages.health),
-            Route("/metrics", pages.metrics),
+            Route("/metrics", pages.metrics if open_metrics else gated(Role.VIEWER, pages.metrics)),
             Route("/api/events", gated(Role.PUBLIC, pages.events)),
             *basemap_routes(parts),  # /api/basemap among them: before the API
             Mount("/api", build(parts)),

@@ -11,7 +11,9 @@ from starlette.requests import Request
 from starlette.testclient import TestClient
 
 from city_rig import City
+from pantau import page
 from pantau.access.model import ANYBODY, Role
+from pantau.problems import ConfigError
 from pantau.web import limits
 from pantau.web.gate import while_the_same
 from pantau.web.limits import Buckets
@@ -207,3 +209,23 @@ def test_the_page_and_its_files_come_when_nobody_can_be_looked_up(city, web):
     assert "no-store" not in web.get("/static/app.js").headers.get("cache-control", "")
     city.access._db.execute("ALTER TABLE sessions RENAME TO gone")
     assert [web.get(path).status_code for path in ("/", "/static/app.js")] == [200, 200]
+
+
+def test_metrics_can_be_for_tokens_alone(tmp_path):
+    city = City(tmp_path, open_metrics=False)
+    web = TestClient(city.app)
+    refused(web.get("/metrics"), 401)
+    token = city.access.add_token("prometheus", Role.VIEWER, 1, ANYBODY, city.now_s * 1000)
+    assert web.get("/metrics", headers={"authorization": f"Bearer {token}"}).status_code == 200
+    city.close()
+
+
+@pytest.mark.parametrize("spoilt", [b"no database, but as long as one is" * 100, None])
+def test_a_file_of_people_that_cannot_be_used_stops_the_start_in_words(tmp_path, spoilt):
+    path = tmp_path / "access.sqlite3"
+    if spoilt is None:
+        path.mkdir()
+    else:
+        path.write_bytes(spoilt)
+    with pytest.raises(ConfigError, match=r"access\.sqlite3 cannot be used"):
+        page._people(path)

@@ -14,6 +14,7 @@ from click.testing import CliRunner
 
 from pantau import config as config_file
 from pantau import keys as key_file
+from pantau.access.store import AccessStore
 from pantau.cli import pantau
 from pantau.decode import Decoder
 from pantau.followers import FollowerStore
@@ -271,3 +272,11 @@ def test_without_keys_no_secret_of_targets_or_cluster_is_in_it_and_never_what_a_
         assert sum(entry.secret for entry in made.manifest.files) == count
         assert (b"s3cret" in texts) == keys
         assert b"much data" not in texts
+
+
+def test_hashes_of_passwords_are_a_secret_and_stay_out_without_keys(running, tmp_path):
+    AccessStore(running.config.bridge.data_dir / "access.sqlite3").close()
+    for keys in (True, False):
+        made = backups.make(running.config, running.config_path, tmp_path / f"backup-{keys}", keys=keys)
+        assert {e.path: e.secret for e in made.manifest.files}.get("data/access.sqlite3", False) == keys
+        assert (tmp_path / f"backup-{keys}" / "data" / "access.sqlite3").exists() == keys

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import getpass
+import os
 import sqlite3
 import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -17,7 +18,7 @@ from pantau.cli.report import FailedError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from typing import Any, TypeVar
+    from typing import TypeVar
 
     from pantau.access.model import Who
     from pantau.access.store import AccessStore
@@ -40,11 +41,12 @@ json_option = click.option("--json", "as_json", is_flag=True, help="One JSON obj
 
 def role_option(default: str | None = None) -> Callable[[_F], _F]:
     """Return the option --role; asked for where there is no default."""
+    # A default of None that is given counts as one for click, and nothing would be required any more.
+    missing: dict[str, Any] = {"required": True} if default is None else {"default": default, "show_default": True}
     return click.option(
         "--role",
         type=click.Choice(ROLES),
-        default=default,
-        required=default is None,
+        **missing,
         help="viewer looks, operator acknowledges and shelves, admin also reads the log of changes.",
     )
 
@@ -59,11 +61,21 @@ def opened(path: Path) -> Iterator[AccessStore]:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with contextlib.closing(AccessStore(folder / FILE)) as store:
+            _as_the_folder(folder, folder / FILE)
             yield store
     except (AccessError, BadPasswordError) as error:
         raise UsageError(str(error)) from None
     except (OSError, sqlite3.Error, RuntimeError) as error:
         raise FailedError(f"{folder / FILE}: {error}; run this as the bridge's user") from None
+
+
+def _as_the_folder(folder: Path, file: Path) -> None:
+    """Give what root made here to whom the folder is: else the bridge could not open it."""
+    if os.geteuid() == 0:
+        owner = folder.stat()
+        for path in (file, *(file.with_name(file.name + end) for end in ("-wal", "-shm"))):
+            if path.exists():
+                os.chown(path, owner.st_uid, owner.st_gid, follow_symlinks=False)
 
 
 def myself() -> Who:
