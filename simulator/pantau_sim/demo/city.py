@@ -201,6 +201,9 @@ password_file = "bridge.password"
 listen = "{listen}"
 public_read = true
 title = "Pantau demo: simulated sensors, real firmware"
+
+[cap]
+status = "Exercise"
 """
     )
     return config
