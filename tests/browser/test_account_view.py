@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from playwright.sync_api import expect
 
 from city_rig import City, serving
+from needs import missing
 from page_rig import Eyes, chromium
 from pantau.access.model import ANYBODY, Role
 from pantau_wire import names as T
 
+AXE = Path(__file__).parents[2] / "node_modules" / "axe-core" / "axe.min.js"
+PHONE = {"width": 390, "height": 844, "phone": True}
+VIOLATIONS = """async () => (await axe.run(document, {resultTypes: ['violations']})).violations
+  .map(({id, impact, nodes}) => [id, impact, nodes[0].html])"""
 PASSWORD = "four small words here"
 
 
@@ -95,3 +102,19 @@ def test_a_session_that_has_ended_leads_to_the_dialog_and_then_it_is_done(eyes, 
     page.get_by_role("button", name="I have seen it").click()
     log_in(page, "another four small words")
     expect(page.locator(".alert[aria-current] .mark")).to_contain_text("seen by operator-1")
+
+
+@pytest.mark.parametrize("language, theme, log_in_word", [("en", "light", "Log in"), ("id", "dark", "Masuk")])
+def test_the_dialog_on_a_phone_is_found_by_axe_without_fault_and_left_by_escape(eyes, language, theme, log_in_word):
+    if not AXE.exists():
+        missing("axe-core", "the npm packages (make setup)")
+    page = eyes.open(f"?lang={language}&theme={theme}", **PHONE)
+    opener = page.get_by_role("button", name=log_in_word)
+    opener.click()
+    expect(page.get_by_role("dialog").locator("input").first).to_be_focused()
+    page.evaluate(AXE.read_text(encoding="utf-8"))
+    assert page.evaluate(VIOLATIONS) == []
+    eyes.picture(page, f"login-phone-{theme}")
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("dialog")).to_be_hidden()
+    expect(opener).to_be_focused()
