@@ -88,7 +88,9 @@ def test_a_bridge_at_work_is_watched_asked_scraped_and_backed_up(bridge, node, s
     wanted = set(re.findall(r"pantau_(\w+)", dashboard.rules()))
     there = set(re.findall(r"^pantau_(\w+?)(?:\{| )", metrics, re.MULTILINE))
     # what only trouble brings forth: refusals by reason are there, for junk was refused; certificates are not, on a plain link
-    assert wanted - {"certificate_expires_seconds"} <= there, wanted - there
+    # This bridge has no certificate, and tells nobody of alerts.
+    absent = {"certificate_expires_seconds", "notice_channel_working", "notices_oldest_seconds"}
+    assert wanted - absent <= there, wanted - absent - there
 
     said = bridge.call("bridge", "status", "--json")
     state = json.loads(said.stdout)

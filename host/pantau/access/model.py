@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import IntEnum
+from ipaddress import IPv6Address, ip_address, ip_network
 from typing import Literal, NamedTuple
 
 
@@ -24,3 +25,14 @@ class Who(NamedTuple):
 
 
 ANYBODY = Who("", Role.PUBLIC, "anonymous")
+
+
+def sender_of(address: str) -> str:
+    """Return what counts as one sender: an IPv4 address, or the /64 of an IPv6 one, which a single line has to itself."""
+    try:
+        found = ip_address(address.partition("%")[0])
+    except ValueError:
+        return address
+    if not isinstance(found, IPv6Address):
+        return address
+    return str(found.ipv4_mapped or ip_network((int(found), 64), strict=False))

@@ -24,7 +24,7 @@ from pantau.web.api.stations import stations
 from pantau.web.basemap import routes as basemap_routes
 from pantau.web.cors import OpenToSites
 from pantau.web.events import Changed, Hub, HubFullError, Told, event
-from pantau.web.gate import Gate, gated, while_the_same, who_of
+from pantau.web.gate import Gate, address_of, gated, while_the_same, who_of
 from pantau.web.headers import Headers
 from pantau.web.limits import Limits
 from pantau.web.network import redacted
@@ -46,6 +46,9 @@ if TYPE_CHECKING:
     from pantau.registry import Registry
 
 
+_HERE = ("127.0.0.1", "::1")  # who asks from this machine may know its paths: monitors do, and say them to the operator
+
+
 class _Pages:
     """The endpoints that are no part of the API: the page, how the bridge is, and the live stream."""
 
@@ -58,7 +61,7 @@ class _Pages:
             await run_in_threadpool(self._parts.reader.units, "")
         except sqlite3.Error as error:
             problems.append(f"the city store cannot be read ({error}): check the disk and the file's owner")
-        if who_of(request).role is Role.PUBLIC:
+        if who_of(request).role is Role.PUBLIC and address_of(request) not in _HERE:
             problems = [redacted(problem) for problem in problems]
         body = {"status": "unhealthy" if problems else "ok", "reasons": problems}
         return JSONResponse(body, 503 if problems else 200, {"cache-control": "no-store"})

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 
+from pantau.access.model import sender_of
 from pantau.web.query import RequestError
 
 if TYPE_CHECKING:
@@ -65,7 +66,7 @@ class Limits:
             return
         headers = Headers(scope=scope)
         client = scope.get("client")
-        senders = [client[0] if client else "", headers.get("authorization", "")[:200]]
+        senders = [sender_of(client[0]) if client else "", headers.get("authorization", "")[:200]]
         if wait_s := max(self._buckets.wait_s(sender) for sender in senders if sender or sender is senders[0]):
             refusal = RequestError(
                 429, "Too many requests", f"More than {PER_S:g} requests a second for long: wait a moment."

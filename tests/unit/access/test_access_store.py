@@ -10,7 +10,7 @@ from argon2 import PasswordHasher
 
 from pantau.access import store as access
 from pantau.access import throttle
-from pantau.access.model import ANYBODY, Role
+from pantau.access.model import ANYBODY, Role, sender_of
 from pantau.access.passwords import BadPasswordError, Passwords
 from pantau.access.store import AccessError, AccessStore, LoginError
 from pantau.access.throttle import Throttle
@@ -219,3 +219,28 @@ def test_a_file_that_cannot_be_written_still_says_who_somebody_is(store):
     store._db.execute("PRAGMA query_only = 1")
     assert store.session(secret, NOW + HOUR) == who
     assert store.token(token, NOW + HOUR).name == "gis"
+
+
+@pytest.mark.parametrize(
+    "address, sender",
+    [
+        ("10.0.0.1", "10.0.0.1"),
+        ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
+        ("2001:db8:1:2:ffff::1", "2001:db8:1:2::/64"),
+        ("fe80::1%eth0", "fe80::/64"),
+        ("::ffff:10.0.0.1", "10.0.0.1"),
+        ("testclient", "testclient"),
+        ("", ""),
+    ],
+)
+def test_a_line_with_many_addresses_is_one_sender(address, sender):
+    assert sender_of(address) == sender
+
+
+def test_guesses_from_a_whole_network_of_addresses_wait_as_one(store):
+    for number in range(5):
+        with pytest.raises(LoginError):
+            store.login("operator-1", "wrong", f"2001:db8::{number:x}", NOW)
+    with pytest.raises(LoginError) as slowed:
+        store.login("operator-1", PASSWORD, "2001:db8::beef", NOW)
+    assert slowed.value.wait_ms == 1000

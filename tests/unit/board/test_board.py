@@ -79,7 +79,7 @@ class Terminal:
     def __init__(self, board):
         self.port = serial.Serial(board.port, timeout=0.02)
 
-    def until(self, text, wait_s=10):
+    def until(self, text, wait_s=30):
         """Return what is said up to a text."""
         said, end = b"", time.monotonic() + wait_s
         while text not in said:

@@ -70,8 +70,9 @@ def router(parts: Parts) -> APIRouter:
     api = APIRouter(tags=["access"])
 
     @api.get("/session")
-    def session(request: Request) -> Session:
+    def session(request: Request, response: Response) -> Session:
         """Return who asks."""
+        response.headers["cache-control"] = "no-store"
         return _session(parts, who_of(request))
 
     @api.post("/session")
