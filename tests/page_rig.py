@@ -47,8 +47,17 @@ class Eyes:
         self.asked: list[str] = []
         self._open: list[Any] = []
 
-    def open(self, path: str = "", *, width: int = 1440, height: int = 900, phone: bool = False, **more: Any) -> Page:
-        """Open a page in a context of its own: nothing is remembered from one to the next."""
+    def open(
+        self,
+        path: str = "",
+        *,
+        width: int = 1440,
+        height: int = 900,
+        phone: bool = False,
+        script: str = "",
+        **more: Any,
+    ) -> Page:
+        """Open a page in a context of its own: nothing is remembered from one to the next. `script` runs before the page's own."""
         options: dict[str, Any] = {"viewport": {"width": width, "height": height}, "locale": "en"} | more
         if phone:
             options |= {"is_mobile": True, "has_touch": True, "device_scale_factor": 2}
@@ -59,6 +68,8 @@ class Eyes:
         page.on("console", lambda message: message.type in ("error", "warning") and self.said.append(message.text))
         page.on("pageerror", lambda error: self.said.append(str(error)))
         page.on("request", lambda request: self.asked.append(request.url))
+        if script:
+            page.add_init_script(script)
         page.goto(self.url + path)
         return page
 

@@ -5,6 +5,8 @@ Pictures go to PANTAU_PICTURES, or to the test's temporary folder.
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
+
 import pytest
 from playwright.sync_api import expect
 
@@ -115,6 +117,15 @@ def test_a_page_that_lost_its_bridge_says_so(city, browser, tmp_path):
     expect(page.locator("#banner")).to_contain_text("No connection to the bridge", timeout=10_000)
     expect(page.locator("body")).to_have_attribute("data-live", "lost")
     eyes.complaints()  # that nobody answers is said in the console too
+
+
+def test_a_pc_with_a_wrong_clock_shows_the_bridges_time(eyes):
+    ahead = "const real = Date.now.bind(Date); Date.now = () => real() + 3 * 3600e3;"
+    page = live(eyes.open("?lang=en#/station/pintu-air-10", script=ahead))
+    expect(page.locator("#station .hero")).to_contain_text("live")
+    shown = page.locator("#clock").inner_text()
+    wib = [datetime.now(UTC) + timedelta(hours=7, seconds=late) for late in range(-60, 5)]
+    assert shown in {f"{at:%H:%M:%S} WIB" for at in wib}
 
 
 def test_closed_reading_is_said_in_the_bridges_words(browser, tmp_path):

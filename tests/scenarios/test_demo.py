@@ -12,6 +12,7 @@ import sys
 import threading
 from pathlib import Path
 
+import frost_sta_client
 import pytest
 from playwright.sync_api import expect
 
@@ -46,6 +47,9 @@ def look_at_the_page(said: str, folder: Path) -> None:
         expect(page.locator("#stations")).to_contain_text("Pintu Air 10")
         eyes.picture(page, "demo-stations")
         assert eyes.complaints() == []
+    things = frost_sta_client.SensorThingsService(f"{url[0]}sta/v1.1").things().query().expand("Datastreams").list()
+    streams = [len(thing.datastreams.entities) for thing in things.entities]
+    assert len(streams) == 3 and all(streams)
 
 
 @pytest.mark.timeout(150)

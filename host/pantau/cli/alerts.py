@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from pantau import config as config_file
+from pantau.cli._config import config_option
 from pantau.cli.report import FailedError, UsageError
 
 if TYPE_CHECKING:
@@ -19,15 +20,6 @@ if TYPE_CHECKING:
     from pantau.alerts.reads import AlertReader, Entry, Listed
     from pantau.alerts.rules import RuleSet
 
-_config = click.option(
-    "-c",
-    "--config",
-    "path",
-    type=click.Path(dir_okay=False, path_type=Path),
-    default=Path("pantau.toml"),
-    show_default=True,
-    help="The bridge's configuration.",
-)
 _language = click.option(
     "--lang", type=click.Choice(["en", "id"]), default="en", show_default=True, help="Language of the texts."
 )
@@ -40,7 +32,7 @@ def command() -> None:
 
 
 @command.command("list")
-@_config
+@config_option
 @_language
 @_json
 @click.option("--all", "everything", is_flag=True, help="Ended ones too, newest first.")
@@ -58,7 +50,7 @@ def list_(path: Path, lang: str, as_json: bool, everything: bool, station: str |
 
 
 @command.command()
-@_config
+@config_option
 @_language
 @_json
 @click.argument("number", metavar="ID", type=int)

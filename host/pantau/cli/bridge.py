@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from pantau import durable, log
+from pantau.cli._config import config_option
 from pantau.cli.report import FailedError, UsageError
 from pantau.ops.install import starting_files
 from pantau.problems import ConfigError, Problem
@@ -25,16 +26,6 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("pantau.bridge")
 _PROBE_S = 3.0  # long enough for a TLS handshake over a bad line, short enough to wait for
-
-_config = click.option(
-    "-c",
-    "--config",
-    "path",
-    type=click.Path(dir_okay=False, path_type=Path),
-    default=Path("pantau.toml"),
-    show_default=True,
-    help="The bridge's configuration.",
-)
 
 
 class _BrokerError(click.ClickException):
@@ -65,7 +56,7 @@ def init(folder: Path) -> None:
 
 
 @command.command()
-@_config
+@config_option
 def check(path: Path) -> None:
     """Say everything that is wrong with the configuration and what it names, and whether the broker answers.
 
@@ -90,7 +81,7 @@ def check(path: Path) -> None:
 
 
 @command.command()
-@_config
+@config_option
 def run(path: Path) -> None:
     """Run the bridge until SIGTERM or Ctrl-C; what was begun is finished and acknowledged."""
     from pantau.bridge import run as run_bridge
@@ -112,7 +103,7 @@ def run(path: Path) -> None:
 
 
 @command.command()
-@_config
+@config_option
 @click.option("--json", "as_json", is_flag=True, help="Print the state as JSON, one object per look.")
 @click.option("--watch", is_flag=True, help="Look again every two seconds until Ctrl-C.")
 @click.pass_context
@@ -127,7 +118,7 @@ def status(context: click.Context, path: Path, *, as_json: bool, watch: bool) ->
 
 
 @command.command()
-@_config
+@config_option
 @click.argument("target", type=click.Path(path_type=Path))
 @click.option("--check", "verify", is_flag=True, help="Verify the backup TARGET instead of making one.")
 @click.option(

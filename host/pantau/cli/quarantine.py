@@ -13,6 +13,7 @@ from pantau import config as config_file
 from pantau import keys as key_file
 from pantau import quarantine
 from pantau import registry as registry_file
+from pantau.cli._config import config_option
 from pantau.cli.report import FailedError, UsageError
 from pantau.ingest import Ingest
 from pantau.problems import ConfigError
@@ -28,16 +29,6 @@ if TYPE_CHECKING:
 _SHOWN = 200
 _TOPIC_SHOWN = 100
 
-_config = click.option(
-    "-c",
-    "--config",
-    "path",
-    type=click.Path(dir_okay=False, path_type=Path),
-    default=Path("pantau.toml"),
-    show_default=True,
-    help="The bridge's configuration.",
-)
-
 
 @click.group("quarantine")
 def command() -> None:
@@ -45,7 +36,7 @@ def command() -> None:
 
 
 @command.command("list")
-@_config
+@config_option
 @click.option("--reason", help="Only this reason.")
 @click.option("--node", help="Only this node.")
 def list_(path: Path, reason: str | None, node: str | None) -> None:
@@ -66,7 +57,7 @@ def list_(path: Path, reason: str | None, node: str | None) -> None:
 
 
 @command.command()
-@_config
+@config_option
 @click.argument("number", metavar="ID", type=int)
 def show(path: Path, number: int) -> None:
     """Show one entry with its bytes; `pantau frame explain` reads them."""
@@ -86,7 +77,7 @@ def show(path: Path, number: int) -> None:
 
 
 @command.command()
-@_config
+@config_option
 @click.argument("numbers", metavar="[ID]...", type=int, nargs=-1)
 @click.option("--all", "everything", is_flag=True, help="Every entry.")
 @click.option("--reason", help="Every entry with this reason.")

@@ -138,9 +138,9 @@ def create_app(
 ) -> Starlette:
     """Return the ASGI app. `app.state.hub.close()` ends the live streams before a stop.
 
-    Health is always answered, metrics to viewers alone without `open_metrics`; everything that shows data to everybody only with `public_read`. `city` is its id in
-    topics, `title` what people read; `registry` gives the stations as they are now, for SensorThings, which is not served
-    without it; `licence` is that of the data, `now_ms` Unix ms UTC.
+    Health is always answered, metrics to viewers alone without `open_metrics`; everything that shows data to everybody only
+    with `public_read`. `city` is its id in topics, `title` what people read; `registry` gives the stations as they are now,
+    for SensorThings and OGC API, which are not served without it; `licence` is that of the data, `now_ms` Unix ms UTC.
     """
     hub = Hub()
     parts = Parts(

@@ -27,16 +27,6 @@ if TYPE_CHECKING:
 
 ROLES = ("viewer", "operator", "admin")
 _MOST = 1000  # characters of a line that is taken for a password
-config_option = click.option(
-    "-c",
-    "--config",
-    "path",
-    type=click.Path(dir_okay=False, path_type=Path),
-    default=Path("pantau.toml"),
-    show_default=True,
-    help="The bridge's configuration.",
-)
-json_option = click.option("--json", "as_json", is_flag=True, help="One JSON object per line.")
 
 
 def role_option(default: str | None = None) -> Callable[[_F], _F]:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from pantau.cli.access._common import config_option, json_option, opened
+from pantau.cli._config import config_option, json_option
+from pantau.cli.access._common import opened
 from pantau.web.geojson import iso
 
 if TYPE_CHECKING:

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from pantau.cli.access._common import ROLES, config_option, myself, now_ms, opened
+from pantau.cli._config import config_option
+from pantau.cli.access._common import ROLES, myself, now_ms, opened
 
 if TYPE_CHECKING:
     from pathlib import Path

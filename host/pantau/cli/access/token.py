@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from pantau.cli.access._common import config_option, myself, now_ms, opened, role_option
+from pantau.cli._config import config_option
+from pantau.cli.access._common import myself, now_ms, opened, role_option
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from pantau.cli._config import config_option
 from pantau.cli.fleet._book import opened, when
-from pantau.cli.node._common import config_option
 from pantau.cli.node._field import json_option, tell
 
 if TYPE_CHECKING:

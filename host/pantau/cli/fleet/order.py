@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from pantau.cli._config import config_option
 from pantau.cli.fleet._book import LASTS, known, now_ms, opened, when, who
-from pantau.cli.node._common import config_option
 from pantau.cli.node._field import json_option, tell
 from pantau.cli.report import FailedError, UnreachedError, UsageError
 from pantau.fleet.rows import DONE, FAILED

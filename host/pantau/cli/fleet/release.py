@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 import click
 
+from pantau.cli._config import config_option
 from pantau.cli.fleet._book import now_ms, opened, who
 from pantau.cli.fleet._fleet import folder_option, passphrase, phrase_option, told
-from pantau.cli.node._common import config_option
 from pantau.cli.node._field import json_option, tell
 from pantau.cli.report import FailedError, MissingError, UsageError
 

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from pantau.cli._config import config_option
 from pantau.cli.fleet._book import LASTS, now_ms, opened, standing, who
-from pantau.cli.node._common import config_option
 from pantau.cli.node._field import json_option, tell
 from pantau.cli.report import UsageError
 from pantau.fleet.rings import RINGS, STEPS, rings_of, stages

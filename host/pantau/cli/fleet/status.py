@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from pantau.cli._config import config_option
 from pantau.cli.fleet._book import opened, when
-from pantau.cli.node._common import config_option
 from pantau.cli.node._field import json_option, tell
 from pantau.cli.report import UsageError
 from pantau.fleet.rollout import FAILED, STRANDED, word

@@ -3,21 +3,8 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from pathlib import Path
-
-import click
 
 from pantau.registry import EVER_MS, NEVER_MS
-
-config_option = click.option(
-    "-c",
-    "--config",
-    "path",
-    type=click.Path(dir_okay=False, path_type=Path),
-    default=Path("pantau.toml"),
-    show_default=True,
-    help="The bridge's configuration.",
-)
 
 
 def now() -> datetime:

@@ -9,7 +9,8 @@ import click
 
 from pantau import config as config_file
 from pantau import registry as registry_file
-from pantau.cli.node._common import config_option, now, unix_ms
+from pantau.cli._config import config_option
+from pantau.cli.node._common import now, unix_ms
 from pantau.cli.node._field import json_option, lang_option, tell
 from pantau.cli.report import FailedError, MissingError, UsageError
 from pantau.node.label import HEIGHT_MM, WIDTH_MM, Label, save, text_of

@@ -9,7 +9,8 @@ import click
 from pantau import config as config_file
 from pantau import keys as key_file
 from pantau import registry as registry_file
-from pantau.cli.node._common import config_option, day, now, unix_ms
+from pantau.cli._config import config_option
+from pantau.cli.node._common import day, now, unix_ms
 from pantau.cli.report import UsageError
 
 if TYPE_CHECKING:

@@ -13,7 +13,8 @@ from pantau import config as config_file
 from pantau import durable
 from pantau import keys as key_file
 from pantau import registry as registry_file
-from pantau.cli.node._common import config_option, now
+from pantau.cli._config import config_option
+from pantau.cli.node._common import now
 from pantau.cli.report import FailedError, UsageError
 from pantau.registry.edit import EditError, Replacement, replace_node
 

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
-from pathlib import Path
 from typing import TYPE_CHECKING
-
-import click
 
 from pantau.cli.report import FailedError, UsageError
 
@@ -16,17 +13,6 @@ if TYPE_CHECKING:
 
     from pantau.config import Config
     from pantau.notify.reads import NoticeReader
-
-config_option = click.option(
-    "-c",
-    "--config",
-    "path",
-    type=click.Path(dir_okay=False, path_type=Path),
-    default=Path("pantau.toml"),
-    show_default=True,
-    help="The bridge's configuration.",
-)
-json_option = click.option("--json", "as_json", is_flag=True, help="One JSON object per line.")
 
 
 @contextlib.contextmanager

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import click
 
 from pantau import config as config_file
-from pantau.cli.notify._common import config_option, json_option, opened, zone_of
+from pantau.cli._config import config_option, json_option
+from pantau.cli.notify._common import opened, zone_of
 from pantau.cli.report import FAILED, OK
 
 if TYPE_CHECKING:

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 import click
 
 from pantau import config as config_file
-from pantau.cli.notify._common import config_option, json_option, zone_of
+from pantau.cli._config import config_option, json_option
+from pantau.cli.notify._common import zone_of
 from pantau.cli.report import FailedError, UsageError
 
 if TYPE_CHECKING:

@@ -12,12 +12,11 @@ from fastapi import APIRouter, Depends, Path
 from starlette.responses import JSONResponse, Response
 
 from pantau.access.model import Role
-from pantau.web import alerts, station
+from pantau.web import alerts, geojson, station
 from pantau.web.api.document import GeoJson
 from pantau.web.api.nodes import collection
 from pantau.web.api.series import only
 from pantau.web.gate import needs
-from pantau.web.geojson import STATES
 from pantau.web.query import RequestError
 
 if TYPE_CHECKING:
@@ -46,13 +45,16 @@ _KEPT_S = 1.0  # 200 pages may ask at once
 
 
 def stations(parts: Parts, only: frozenset[str] | None = None) -> dict[str, Any]:
-    """Return the GeoJSON of stations, or of those where the nodes in `only` stand."""
-    nodes = collection(parts)
-    by_station: dict[str, list[dict[str, Any]]] = {}
-    for feature in nodes["features"]:
-        by_station.setdefault(feature["properties"]["station"] or feature["id"], []).append(feature)
+    """Return the GeoJSON of stations, or of those where the nodes in `only` stand; `network` counts the nodes of these."""
+    now_ms, rows, wanted = parts.now_ms(), parts.reader.nodes(), None
     if only is not None:
-        by_station = {name: found for name, found in by_station.items() if any(f["id"] in only for f in found)}
+        places = {row["station"] or row["node"] for row in rows if row["node"] in only}
+        wanted = frozenset(row["node"] for row in rows if (row["station"] or row["node"]) in places)
+    features = geojson.features(rows, parts.reader.latest(), now_ms, wanted)
+    nodes = geojson.collection(features, now_ms, parts.city, parts.title)
+    by_station: dict[str, list[dict[str, Any]]] = {}
+    for feature in features:
+        by_station.setdefault(feature["properties"]["station"] or feature["id"], []).append(feature)
     worst = _worst(parts)
     registry = None if parts.registry is None else parts.registry()
     codes = {} if registry is None else {name: place.kemendagri for name, place in registry.stations.items()}
@@ -89,7 +91,7 @@ def _feature(
             "kemendagri": kemendagri,
             "severity": worst.severity if worst is not None else 0,
             "alert": worst.alert if worst is not None else None,
-            "state": min((node["properties"]["state"] for node in nodes), key=STATES.index),
+            "state": min((node["properties"]["state"] for node in nodes), key=geojson.STATES.index),
             "nodes": [node["id"] for node in nodes],
             "last_seen": max(seen, default=None),
             "report_interval_s": first["report_interval_s"],
