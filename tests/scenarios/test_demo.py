@@ -52,6 +52,7 @@ def look_at_the_page(said: str, folder: Path) -> None:
     assert len(streams) == 3 and all(streams)
 
 
+@pytest.mark.filterwarnings("ignore:furl.pathstr is deprecated:DeprecationWarning")  # the SensorThings client's own
 @pytest.mark.timeout(150)
 def test_the_demo_keeps_its_promises(tmp_path: Path) -> None:
     """One node of each domain; the report's figures, not the exit status alone."""
