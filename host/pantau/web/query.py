@@ -5,14 +5,15 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING, NamedTuple
 
+from starlette.requests import Request
 from starlette.responses import JSONResponse
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
 MAX_LIMIT = 10_000
 DEFAULT_LIMIT = 1_000
-_DAY_MS = 86_400_000
+DAY_MS = 86_400_000
 _MAX_TEXT = 64  # longer than any node id or property name: longer input is not echoed nor looked up
 _LAST_MS = 253_402_300_800_000  # year 10000: datetime holds nothing beyond
 
@@ -66,6 +67,40 @@ def instant(text: str) -> int:
     return value
 
 
+def span(start: str | None, end: str | None, now_ms: int, latest_ms: int, errors: dict[str, str]) -> tuple[int, int]:
+    """Return [from, to) in Unix ms; without `end` until `latest_ms`, without `start` a day before `end` or now. Mistakes go to `errors`."""
+    found = {"from": start, "to": end}
+    instants: dict[str, int] = {}
+    for name, text in found.items():
+        if text is not None:
+            try:
+                instants[name] = instant(text.replace(" ", "+"))  # a plus sign that was not escaped arrives as a space
+            except (ValueError, OverflowError):
+                errors[name] = "not a time: ISO 8601 with offset (2026-11-24T03:00:00Z) or Unix milliseconds"
+    to_ms = instants.get("to", latest_ms)
+    from_ms = instants.get("from", max(0, min(to_ms, now_ms) - DAY_MS))
+    if not {"from", "to"} & errors.keys() and from_ms >= to_ms:
+        errors["from"] = "not before `to`"
+    return from_ms, to_ms
+
+
+def only(*known: str) -> Callable[[Request], None]:
+    """Return a FastAPI dependency that refuses parameters of other names, and one that is given twice.
+
+    A typing error must not be an answer to something else.
+    """
+
+    def check(request: Request) -> None:
+        said = f"known are {', '.join(known)}" if known else "there are none here"
+        given = [name for name, _ in request.query_params.multi_items()]
+        wrong = {name[:_MAX_TEXT]: f"unknown parameter; {said}" for name in given if name not in known}
+        wrong |= {name: "given more than once" for name in given if name in known and given.count(name) > 1}
+        if wrong:
+            raise RequestError(400, "Bad parameters", "The request was not understood: see errors.", wrong)
+
+    return check
+
+
 def series_query(given: Mapping[str, str], now_ms: int) -> SeriesQuery:
     """Return the checked query; the default range is the last 24 h. Raises RequestError 400 with every mistake."""
     errors: dict[str, str] = {}
@@ -78,22 +113,11 @@ def series_query(given: Mapping[str, str], now_ms: int) -> SeriesQuery:
             errors[name] = "required"
         elif len(given[name]) > _MAX_TEXT:
             errors[name] = f"longer than {_MAX_TEXT} characters"
-    instants = {"to": now_ms, "from": 0}
-    for name in instants:
-        if name in given:
-            try:
-                # a plus sign that was not escaped arrives as a space
-                instants[name] = instant(given[name].replace(" ", "+"))
-            except (ValueError, OverflowError):
-                errors[name] = "not a time: ISO 8601 with offset (2026-11-24T03:00:00Z) or Unix milliseconds"
-    if "from" not in given:
-        instants["from"] = max(0, instants["to"] - _DAY_MS)
-    if not {"from", "to"} & errors.keys() and instants["from"] >= instants["to"]:
-        errors["from"] = "not before `to`"
+    from_ms, to_ms = span(given.get("from"), given.get("to"), now_ms, now_ms, errors)
     limit = given.get("limit", str(DEFAULT_LIMIT))
     rows = int(limit) if limit.isascii() and limit.isdigit() and len(limit) <= len(str(MAX_LIMIT)) else 0
     if not 1 <= rows <= MAX_LIMIT:
         errors["limit"] = f"not a number from 1 to {MAX_LIMIT}"
     if errors:
         raise RequestError(400, "Bad parameters", "The request was not understood: see errors.", errors)
-    return SeriesQuery(given["node"], given["property"], instants["from"], instants["to"], rows)
+    return SeriesQuery(given["node"], given["property"], from_ms, to_ms, rows)

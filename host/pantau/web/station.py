@@ -8,6 +8,7 @@ from pantau import mapping
 from pantau.registry import EVER_MS
 from pantau.registry.model import FIGURES
 from pantau.web.geojson import iso
+from pantau.web.method import INDICATIVE, method
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -17,11 +18,9 @@ if TYPE_CHECKING:
 
     Record = dict[str, Any]
 
-# Sums that stand for an official index but are made from low-cost sensors: they inform, they are no determination.
-INDICATIVE = frozenset({"ispu", "pm2_5_nowcast"})
 _WHY = {
-    "en": "Made from low-cost sensors by the official formula; not an official determination.",
-    "id": "Dihitung dari sensor berbiaya rendah dengan rumus resmi; bukan penetapan resmi.",
+    "en": "Worked out from low-cost sensors: it informs, and is no official figure.",
+    "id": "Dihitung dari sensor berbiaya rendah: sebagai informasi, bukan angka resmi.",
 }
 
 
@@ -73,7 +72,7 @@ def datastreams(stations: Iterable[Record], city: str, licence: str) -> list[Rec
                     "title": named["title"],
                     "definition": named["definition"],
                     "unit": named["unit"] or reading["unit"],
-                    "method": reading["procedure"],
+                    "method": reading["method"],
                     "sensor": reading["sensor"],
                     "calibration_version": version,
                     "datum": station["datum"] if reading["property"] == "water_level" else None,
@@ -92,12 +91,10 @@ def datastreams(stations: Iterable[Record], city: str, licence: str) -> list[Rec
 
 
 def _made_of(name: str, node: str, sensors: Iterable[Sensor]) -> Record:
-    """Return which sensor a property is read by, or that it was made on the way, and whether it is only indicative."""
-    for sensor in sensors:
-        if name in sensor.properties and sensor.node in (None, node):
-            told = {"id": sensor.id, "model": sensor.model, "serial": sensor.serial}
-            return {"sensor": told, "procedure": "sensor", "indicative": None}
-    return {"sensor": None, "procedure": "derived or not stated", "indicative": _WHY if name in INDICATIVE else None}
+    """Return how a property comes about, the sensor that the registry names for it, and why it is only indicative."""
+    read = (one for one in sensors if name in one.properties and one.node in (None, node))
+    sensor = next(({"id": one.id, "model": one.model, "serial": one.serial} for one in read), None)
+    return {"sensor": sensor, "method": method(name), "indicative": _WHY if name in INDICATIVE else None}
 
 
 def _named(name: str) -> Record:

@@ -222,6 +222,14 @@ def test_the_metadata_names_unit_sensor_place_and_licence_of_every_series(city, 
     assert (told["unit"], told["licence"], told["kemendagri"]) == ("m", "CC-BY-4.0", "36.71.01.1001")
     assert told["sensor"]["model"] == "a02yyuw" and told["title"]["id"] == "Jarak ke muka air"
     assert found["water_level"]["datum"] == "station zero" and found["water_level"]["sensor"] is None
+    assert "registry minus" in found["water_level"]["method"] and found["water_level"]["indicative"] is None
+
+
+def test_a_plus_sign_that_was_not_escaped_is_still_an_offset(city):
+    minutes(city, {T.WATER_DISTANCE: [4000]})
+    ask = "/api/series?station=pintu-air-10&property=water_distance&from=2020-01-01T07:00:00+07:00&to=2020-02-01T07:00:00+07:00"
+    answer = TestClient(city.app).get(ask)
+    assert answer.status_code == 200 and answer.json()["from"] == "2020-01-01T00:00:00.000Z"
 
 
 def test_an_unknown_path_and_method_are_problems(get, city):

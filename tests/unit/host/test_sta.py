@@ -16,10 +16,10 @@ from pantau.registry.file import read
 from pantau.sinks._city_stations import station_rows
 from pantau.sinks.sqlite import CityStore
 from pantau.web import app as web
+from pantau.web.method import _DERIVED, INDICATIVE, method
 from pantau.web.sta import model
 from pantau.web.sta import reader as sta_reader
 from pantau.web.sta.functions import CALLS
-from pantau.web.sta.method import _DERIVED, INDICATIVE, method
 from pantau.web.sta.options import OptionError
 from pantau.web.sta.service import Service
 from pantau_wire import frame

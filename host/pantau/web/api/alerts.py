@@ -10,10 +10,9 @@ from pydantic import BaseModel, ConfigDict, Field
 from pantau.access.model import Role, Who
 from pantau.alerts.standing import BadOrderError, NotOpenError
 from pantau.web import alerts
-from pantau.web.api.series import only
 from pantau.web.gate import needs
 from pantau.web.geojson import iso
-from pantau.web.query import RequestError
+from pantau.web.query import RequestError, only
 
 if TYPE_CHECKING:
     from collections.abc import Callable

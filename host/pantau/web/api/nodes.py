@@ -11,9 +11,8 @@ from starlette.responses import JSONResponse, Response
 from pantau.access.model import Role
 from pantau.web import geojson
 from pantau.web.api.document import GeoJson
-from pantau.web.api.series import only
 from pantau.web.gate import needs
-from pantau.web.query import MAX_LIMIT, RequestError, series_query
+from pantau.web.query import MAX_LIMIT, RequestError, only, series_query
 
 if TYPE_CHECKING:
     from pantau.web.parts import Parts

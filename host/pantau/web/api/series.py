@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import APIRouter, Depends, Query
 from pydantic import BaseModel, Field
 from starlette.responses import Response, StreamingResponse
 
@@ -12,15 +12,14 @@ from pantau.access.model import Role
 from pantau.web import formats
 from pantau.web.gate import needs
 from pantau.web.geojson import iso
-from pantau.web.query import RequestError, instant
+from pantau.web.query import DAY_MS, RequestError, only, span
 from pantau.web.series import Asked, SeriesReader
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from pantau.web.parts import Parts
 
-_DAY_MS = 86_400_000
 _MOST_DAYS = 400
 _AHEAD_MS = (
     300_000  # a node's clock may run ahead by so much before the store doubts it: its newest reading counts as now
@@ -90,33 +89,10 @@ def router(parts: Parts) -> APIRouter:
     return api
 
 
-def only(*known: str) -> Callable[[Request], None]:
-    """Return a dependency that refuses parameters of other names: a typing error must not be an answer to something else."""
-
-    def check(request: Request) -> None:
-        said = f"known are {', '.join(known)}" if known else "there are none here"
-        given = [name for name, _ in request.query_params.multi_items()]
-        wrong = {name[:64]: f"unknown parameter; {said}" for name in given if name not in known}
-        wrong |= {name: "given more than once" for name in given if name in known and given.count(name) > 1}
-        if wrong:
-            raise RequestError(400, "Bad parameters", "The request was not understood: see errors.", wrong)
-
-    return check
-
-
 def _range(start: str | None, end: str | None, now_ms: int) -> tuple[int, int]:
-    errors, found = {}, {"from": None, "to": now_ms + _AHEAD_MS}
-    for name, given in (("from", start), ("to", end)):
-        if given is not None:
-            try:
-                found[name] = instant(given)
-            except (ValueError, OverflowError):
-                errors[name] = "not a time: ISO 8601 with offset (2026-11-24T03:00:00Z) or Unix milliseconds"
-    to_ms = found["to"] or 0
-    from_ms = max(0, min(to_ms, now_ms) - _DAY_MS) if found["from"] is None else found["from"]
-    if not errors and from_ms >= to_ms:
-        errors["from"] = "not before `to`"
-    elif not errors and to_ms - from_ms > _MOST_DAYS * _DAY_MS:
+    errors: dict[str, str] = {}
+    from_ms, to_ms = span(start, end, now_ms, now_ms + _AHEAD_MS, errors)
+    if not errors and to_ms - from_ms > _MOST_DAYS * DAY_MS:
         errors["from"] = f"more than {_MOST_DAYS} days before `to`: ask for one year after another"
     if errors:
         raise RequestError(400, "Bad parameters", "The request was not understood: see errors.", errors)

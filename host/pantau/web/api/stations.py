@@ -15,9 +15,8 @@ from pantau.access.model import Role
 from pantau.web import alerts, geojson, station
 from pantau.web.api.document import GeoJson
 from pantau.web.api.nodes import collection
-from pantau.web.api.series import only
 from pantau.web.gate import needs
-from pantau.web.query import RequestError
+from pantau.web.query import RequestError, only
 
 if TYPE_CHECKING:
     from pantau.web.parts import Parts

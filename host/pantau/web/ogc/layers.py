@@ -8,7 +8,7 @@ from urllib.parse import quote
 from pantau import mapping
 from pantau.web.api.stations import stations
 from pantau.web.geojson import DEFAULT_REPORT_INTERVAL_S, iso, reading
-from pantau.web.sta.method import INDICATIVE
+from pantau.web.method import INDICATIVE
 
 if TYPE_CHECKING:
     from pantau.web.parts import Parts

@@ -11,8 +11,8 @@ from urllib.parse import quote
 
 from pantau import mapping
 from pantau.registry import EVER_MS
+from pantau.web.method import INDICATIVE, method
 from pantau.web.sta.functions import teach
-from pantau.web.sta.method import INDICATIVE, method
 from pantau.web.sta.model import VIEWS
 
 if TYPE_CHECKING:
