@@ -9,7 +9,7 @@ from playwright.sync_api import expect
 
 from city_rig import City, serving
 from needs import missing
-from page_rig import Eyes, chromium
+from page_rig import Eyes
 from pantau.access.model import ANYBODY, Role
 from pantau_wire import names as T
 
@@ -18,12 +18,6 @@ PHONE = {"width": 390, "height": 844, "phone": True}
 VIOLATIONS = """async () => (await axe.run(document, {resultTypes: ['violations']})).violations
   .map(({id, impact, nodes}) => [id, impact, nodes[0].html])"""
 PASSWORD = "four small words here"
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with chromium() as found:
-        yield found
 
 
 @pytest.fixture

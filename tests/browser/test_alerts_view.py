@@ -5,17 +5,10 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import expect
 
-from city_rig import XSS, City, serving
-from page_rig import Eyes, chromium
+from city_rig import XSS, City
 from pantau.access.model import Role, Who
 from pantau.web import gate
 from pantau_wire import names as T
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with chromium() as found:
-        yield found
 
 
 @pytest.fixture
@@ -25,14 +18,6 @@ def city(tmp_path):
     made.feed("flood-02", {T.WATER_DISTANCE: [4600] * 20}, alarm=True)
     yield made
     made.close()
-
-
-@pytest.fixture
-def eyes(city, browser, tmp_path):
-    with serving(city.app) as url:
-        found = Eyes(browser, url, tmp_path)
-        yield found
-        assert found.complaints() == []
 
 
 def test_the_worst_stands_first_with_words_age_and_whether_somebody_has_seen_it(eyes):

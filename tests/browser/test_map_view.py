@@ -10,7 +10,7 @@ from playwright.sync_api import expect
 
 from basemap_kit import archive, collection, feature, geojson_folder, write
 from city_rig import XSS, City, serving
-from page_rig import Eyes, chromium
+from page_rig import Eyes
 from pantau_wire import names as T
 
 # What is drawn is counted from here on: the strokes and fills of the stations' canvas.
@@ -30,12 +30,6 @@ INK = """([name, x, y]) => {
   });
   return found.filter(([, , , alpha]) => alpha > 0);
 }"""
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with chromium() as found:
-        yield found
 
 
 @pytest.fixture

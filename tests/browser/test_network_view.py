@@ -11,7 +11,7 @@ from playwright.sync_api import expect
 
 from city_rig import XSS, City, serving
 from needs import missing
-from page_rig import Eyes, chromium
+from page_rig import Eyes
 from pantau_wire import frame
 from pantau_wire import names as T
 from vms import ROOT
@@ -44,12 +44,6 @@ FIGURES = {
     "spool_bytes": 7.3e8, "spool_limit_bytes": 4e9, "spool_oldest_seconds": 86400.0, "broker_connected": 1.0, "partitions_connected": 64.0,
     'certificate_expires_seconds{of="ca"}': 86400 * 20.0, "quarantine_entries": 12.0, 'frames_refused_total{reason="bad_tag"}': 12.0,
 }  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with chromium() as found:
-        yield found
 
 
 def fill(city):

@@ -11,7 +11,7 @@ import pytest
 from playwright.sync_api import expect
 
 from city_rig import City, serving
-from page_rig import Eyes, chromium
+from page_rig import Eyes
 from pantau_wire import frame
 from pantau_wire import names as T
 
@@ -28,26 +28,12 @@ def fill(city):
     city.feed("air-01", {T.PM2_5: [300 + i for i in half_hour], T.PM10: [610] * 30}, ago_s=150)
 
 
-@pytest.fixture(scope="module")
-def browser():
-    with chromium() as found:
-        yield found
-
-
 @pytest.fixture
 def city(tmp_path):
     made = City(tmp_path)
     fill(made)
     yield made
     made.close()
-
-
-@pytest.fixture
-def eyes(city, browser, tmp_path):
-    with serving(city.app) as url:
-        found = Eyes(browser, url, tmp_path)
-        yield found
-        assert found.complaints() == []
 
 
 def live(page):

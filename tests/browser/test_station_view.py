@@ -13,7 +13,7 @@ from playwright.sync_api import expect
 
 from city_rig import XSS, City, serving
 from needs import missing
-from page_rig import Eyes, chromium
+from page_rig import Eyes
 from pantau_wire import names as T
 from station_answers import HOUR_MS, Answers, flood, series, station
 from vms import ROOT
@@ -23,12 +23,6 @@ AXE = ROOT / "node_modules" / "axe-core" / "axe.min.js"
 VIOLATIONS = """async () => (await axe.run('#station', {resultTypes: ['violations']})).violations
   .map(({id, impact, nodes}) => [id, impact, nodes[0].html])"""
 SLOWEST_DRAW_MS = 80  # two panels of 1,440 points; 5 on the machine of 2026 when nothing else runs
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with chromium() as found:
-        yield found
 
 
 @pytest.fixture(scope="module")
