@@ -76,3 +76,9 @@ def test_the_document_names_every_route_and_its_errors(city):
         "/metadata",
     ):
         assert path in paths, path
+    for path, operations in paths.items():
+        for method, operation in operations.items():
+            answers = operation["responses"]
+            assert {"200", "400", "401", "403", "404", "429", "503"} <= answers.keys(), (path, method)
+            assert "422" not in answers, "FastAPI's own kind of error is none of ours"
+            assert "application/problem+json" in answers["400"]["content"]

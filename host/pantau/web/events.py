@@ -74,11 +74,6 @@ class Hub:
         self._pump: asyncio.Task[None] | None = None
         self._closed = False
 
-    @property
-    def listeners(self) -> int:
-        """Return how many streams are open."""
-        return len(self._clients)
-
     def notify(self, nodes: frozenset[str] = frozenset(), alerts: frozenset[int] = frozenset()) -> None:
         """Say that `nodes` and `alerts` changed. Safe from any thread."""
         if self._loop is not None and self._clients:

@@ -161,11 +161,6 @@ def totals(rows: Sequence[Record]) -> Record:
     }
 
 
-def offline_from_s(interval_s: int) -> int:
-    """Return the silence from which a node counts as offline."""
-    return OFFLINE_REPORTS * interval_s
-
-
 _URL = re.compile(r"\b[a-z][a-z0-9+.-]*://\S+", re.IGNORECASE)
 _PATH = re.compile(r"(?<![\w.<])~?/[^\s,;:()'\"]+")
 _MAIL = re.compile(r"\S+@\S+")

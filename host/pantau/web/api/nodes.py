@@ -28,10 +28,10 @@ _PARAMETERS: list[dict[str, Any]] = [
 ]
 
 
-def collection(parts: Parts, only: frozenset[str] | None = None) -> dict[str, Any]:
-    """Return the GeoJSON of all nodes, or of those in `only`."""
+def collection(parts: Parts) -> dict[str, Any]:
+    """Return the GeoJSON of all nodes."""
     now_ms = parts.now_ms()
-    found = geojson.features(parts.reader.nodes(), parts.reader.latest(), now_ms, only)
+    found = geojson.features(parts.reader.nodes(), parts.reader.latest(), now_ms)
     return geojson.collection(found, now_ms, parts.city, parts.title)
 
 
