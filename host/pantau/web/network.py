@@ -10,7 +10,7 @@ import json
 import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from pantau.web.geojson import DEFAULT_REPORT_INTERVAL_S, OFFLINE_REPORTS, STALE_REPORTS, STATES, iso, state_of
+from pantau.web.geojson import DEFAULT_REPORT_INTERVAL_S, STALE_REPORTS, STATES, iso, state_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

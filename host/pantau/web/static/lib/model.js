@@ -83,10 +83,3 @@ export function state(station) {
   if (station.state === "ok" && silent(station)) return "late";
   return station.state;
 }
-
-/** Stations, problems first, then by name. */
-export function order() {
-  const ranked = [...stations.values()].map((station) => [STATES.indexOf(state(station)), station.name, station.id]);
-  ranked.sort((a, b) => a[0] - b[0] || a[1].localeCompare(b[1]) || a[2].localeCompare(b[2]));
-  return ranked.map(([, , id]) => id);
-}
